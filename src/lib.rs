@@ -1,0 +1,56 @@
+//! Postern is a gate for machine-to-machine APIs: a proxy-wasm filter that verifies who calls,
+//! decides by route whether they may, and writes one audit event a decision.
+//!
+//! A pure core decides; a thin shell talks to the proxy. Below [`gate`] there is no clock, no host
+//! call, no logging and no global: everything that varies comes in as an argument.
+//!
+//! # Trust boundaries
+//!
+//! - The configuration is trusted for what it says, never for being well-formed.
+//! - The request is hostile in every byte: names, values, sizes, order.
+//! - A token is hostile until its signature holds under a key of the issuer it names, and its
+//!   claims are read only after that.
+//! - The proxy is trusted for what it reports of the connection (addresses, peer certificate).
+//!
+//! # The rooms
+//!
+//! | room | what is in it |
+//! | --- | --- |
+//! | [`config`] | wire types, and the validated model they compile to |
+//! | [`jose`] | base64url, JWK sets, JWS, claims |
+//! | [`crypto`] | signature checks: in the proxy, or in the module |
+//! | [`policy`] | normal path, route table, scopes, conditions |
+//! | [`decision`] | reasons, and what a decision is |
+//! | [`reply`] | a denial as status, fields and body |
+//! | [`audit`] | the event of a decision |
+//! | [`request`] | what the gate sees of a request |
+//! | [`gate`] | one request from first header to last byte |
+//! | [`host`] | what Postern asks of a proxy, and an in-memory one for tests |
+
+#![deny(unsafe_code, missing_docs, rustdoc::broken_intra_doc_links)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects
+    )
+)]
+
+pub mod audit;
+pub mod config;
+pub mod crypto;
+pub mod decision;
+pub mod gate;
+pub mod host;
+pub mod jose;
+pub mod policy;
+pub mod reply;
+pub mod request;
+pub mod time;
+
+#[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
+mod proxy;

@@ -1,0 +1,1 @@
+//! Who may do what: the normal path, the route table, scopes and conditions.
