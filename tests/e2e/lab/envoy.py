@@ -151,6 +151,9 @@ class Envoy:
             time.sleep(0.05)
         raise TimeoutError(f"Envoy is not ready:\n{self.log()[-4000:]}")
 
+    def admin_url(self) -> str:
+        return f"http://{self._admin_path.read_text().strip()}"
+
     def admin(self, path: str, method: str = "GET") -> str:
         host, _, port = self._admin_path.read_text().strip().rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=10)
