@@ -1,8 +1,7 @@
 """One upstream and one gate for the whole run; whatever else a test starts, it ends."""
 
-import pytest
-
 import policies
+import pytest
 from lab import processes
 from lab.gate import Gate
 from lab.upstream import Upstream

@@ -3,10 +3,9 @@ difference to be seen from outside."""
 
 import json
 
+import policies
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-
-import policies
 from lab.issuer import ALGORITHMS, b64, compact, flipped, mint, minted
 
 

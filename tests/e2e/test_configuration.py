@@ -7,9 +7,8 @@ import time
 import uuid
 from dataclasses import dataclass
 
-import pytest
-
 import policies
+import pytest
 from lab import ROOT, envoy
 from lab.client import Client
 from lab.gate import changed

@@ -1,7 +1,6 @@
 """The files that an operator copies are loaded as they are, but for addresses and keys."""
 
 import yaml
-
 from lab import ROOT, envoy
 from lab.client import Client
 from lab.issuer import Key, jwks, mint, now

@@ -5,9 +5,8 @@ It also shows that this suite would notice a trap of Postern's.
 
 import time
 
-import pytest
-
 import policies
+import pytest
 from lab import envoy
 from lab.client import Client
 from lab.trap import trapping_module
@@ -30,22 +29,19 @@ def trapped(upstream, keys, tmp_path, request):
 @pytest.mark.parametrize("trapped", ["FAIL_CLOSED", "FAIL_RELOAD"], indirect=True)
 def test_a_module_that_traps_lets_nobody_through(trapped):
     client = Client(trapped.port())
-    before = trapped.vms()
-    # Longer than the backoff of a reload, so that a new VM's first request is among them.
+    # Long enough for a reload or two, so that a new VM's first request is among them.
     end = time.monotonic() + 2.5
     while time.monotonic() < end:
         assert client.request("GET", "/public/x").status == 503
         time.sleep(0.05)
     assert trapped.failures(), "a trap leaves a line in the log that this suite looks for"
-    reloads = trapped.vms()["wasm.postern.vm_reload_success"]
-    if reloads:
-        assert trapped.vms() != before, "a reload is seen in the statistics that this suite compares"
 
 
 @pytest.mark.parametrize("trapped", ["FAIL_RELOAD"], indirect=True)
 def test_fail_reload_builds_a_new_vm(trapped):
     client = Client(trapped.port())
-    client.request("GET", "/public/x")
-    time.sleep(1.2)
-    client.request("GET", "/public/x")
-    assert trapped.vms()["wasm.postern.vm_reload_success"] >= 1
+    deadline = time.monotonic() + 10
+    while not trapped.vms()["wasm.postern.vm_reload_success"]:
+        assert client.request("GET", "/public/x").status == 503
+        assert time.monotonic() < deadline
+        time.sleep(0.1)

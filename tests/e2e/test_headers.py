@@ -1,9 +1,8 @@
 """What the upstream sees of a caller's headers: its identity from Postern, and nothing forged."""
 
-import pytest
-
-from lab.gate import Gate, changed
 import policies
+import pytest
+from lab.gate import Gate, changed
 
 FORGED = [
     ("x-postern-identity", "ceo"),

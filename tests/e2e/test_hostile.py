@@ -9,9 +9,8 @@ import struct
 import time
 import uuid
 
-import pytest
-
 import policies
+import pytest
 from lab import http2
 from lab.gate import Gate, changed, roomy
 from lab.issuer import b64, compact, minted, now
@@ -33,7 +32,8 @@ def status(answer: bytes) -> int:
 
 
 @pytest.mark.parametrize(
-    "value", [b"\xff\xfe", b"\x80", b"Bearer \xff.\xff.\xff", b"Bearer ", b"Bearer", b"\xc0\xaf", b"\xed\xa0\x80", b"\t\t"]
+    "value",
+    [b"\xff\xfe", b"\x80", b"Bearer \xff.\xff.\xff", b"Bearer ", b"Bearer", b"\xc0\xaf", b"\xed\xa0\x80", b"\t\t"],
 )
 @pytest.mark.parametrize("name", ["x-other", "authorization", "x-postern-identity", "x-request-purpose", "user-agent"])
 def test_header_values_that_are_not_utf8_are_only_bytes(gate, keys, name, value):
@@ -50,7 +50,11 @@ def test_header_values_that_are_not_utf8_are_only_bytes(gate, keys, name, value)
 @pytest.mark.parametrize("request_id", [b"\xff\xfe\xfd", b"not a uuid", b"a" * 5000, b'"}\\n{"', b"\x7f"])
 def test_a_request_id_may_be_anything(gate, keys, request_id):
     before = len(gate.envoy.audit.events())
-    data = b"GET /any/thing HTTP/1.1\r\nhost: api.example\r\nconnection: close\r\nx-request-id: " + request_id + b"\r\n\r\n"
+    data = (
+        b"GET /any/thing HTTP/1.1\r\nhost: api.example\r\nconnection: close\r\nx-request-id: "
+        + request_id
+        + b"\r\n\r\n"
+    )
     answer = gate.client.raw(data)
     if status(answer) == 401:
         wait_until(lambda: len(gate.envoy.audit.events()) == before + 1)
@@ -135,8 +139,6 @@ def test_an_instant_of_any_number_is_answered(gate, keys, claim, number):
         assert reply.status == 401, reply
 
 
-
-
 def jws(header: str | bytes, body: str | bytes = "{}", signature: str = "AAAA") -> str:
     return f"{b64(segment(header))}.{b64(segment(body))}.{signature}"
 
@@ -180,7 +182,12 @@ def roomy_gate(upstream, keys, tmp_path_factory):
 MAX_TOKEN = 65536
 """The most that `tokens.max_bytes` may be."""
 
-NESTS = {"arrays": ("[", "]"), "objects": ('{"a":', "}"), "unclosed arrays": ("[", ""), "unclosed objects": ('{"a":', "")}
+NESTS = {
+    "arrays": ("[", "]"),
+    "objects": ('{"a":', "}"),
+    "unclosed arrays": ("[", ""),
+    "unclosed objects": ('{"a":', ""),
+}
 
 
 @pytest.mark.parametrize("nest", NESTS)
@@ -234,7 +241,15 @@ def test_megabytes_of_headers_are_answered(roomy_gate, keys):
 # Bodies and connections
 
 
-CHUNKS = [b"zz\r\n", b"-1\r\nabc\r\n", b"ffffffffffffffffff\r\n", b"5\r\nab", b"5;\x00\r\nabcde\r\n", b"\r\n\r\n", b"0\r\nx"]
+CHUNKS = [
+    b"zz\r\n",
+    b"-1\r\nabc\r\n",
+    b"ffffffffffffffffff\r\n",
+    b"5\r\nab",
+    b"5;\x00\r\nabcde\r\n",
+    b"\r\n\r\n",
+    b"0\r\nx",
+]
 
 
 @pytest.mark.parametrize("body", CHUNKS)
@@ -372,7 +387,12 @@ def test_every_method_is_decided(gate, keys, method):
     assert gate.envoy.audit.one(reply.request_id)["status_detail"] == "credential_missing"
 
 
-FORGED_TRAILERS = [("x-postern-identity", "ceo"), ("x-tenant", "globex"), ("authorization", "Bearer x"), ("x-fine", "1")]
+FORGED_TRAILERS = [
+    ("x-postern-identity", "ceo"),
+    ("x-tenant", "globex"),
+    ("authorization", "Bearer x"),
+    ("x-fine", "1"),
+]
 
 
 @pytest.mark.parametrize("path", ["/any/thing", "/public/thing", "/observed/thing"])

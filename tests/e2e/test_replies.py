@@ -3,7 +3,6 @@
 import re
 
 import pytest
-
 from lab import http2
 from lab.client import Client
 
@@ -43,7 +42,11 @@ def test_the_challenge_is_bare_where_no_credential_was_sent(gate):
 
 @pytest.mark.parametrize(
     "claims, reason",
-    [({"exp": 1}, "token_expired"), ({"aud": "payroll"}, "audience_mismatch"), ({"iss": "https://x"}, "issuer_unknown")],
+    [
+        ({"exp": 1}, "token_expired"),
+        ({"aud": "payroll"}, "audience_mismatch"),
+        ({"iss": "https://x"}, "issuer_unknown"),
+    ],
 )
 def test_a_bad_token_is_an_invalid_token(gate, keys, claims, reason):
     reply = refused(gate, token=keys.token(**claims))

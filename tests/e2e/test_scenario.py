@@ -1,7 +1,6 @@
 """The demo's scenario, step by step, on the demo's own Envoy and policy."""
 
 import pytest
-
 from lab import envoy
 from lab.client import Client
 from lab.scenario import Scenario, surprises

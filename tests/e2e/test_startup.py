@@ -4,9 +4,8 @@ import threading
 import time
 from collections import Counter
 
-import pytest
-
 import policies
+import pytest
 from lab import envoy
 from lab.client import Client
 

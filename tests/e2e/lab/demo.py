@@ -82,7 +82,9 @@ class Demo:
 
     def _write_tokens(self) -> None:
         """One shell variable a step, for the curl lines to use."""
-        tokens = ((number, self.scenario.token(step.get("token"))) for number, step in enumerate(self.scenario.steps, 1))
+        tokens = (
+            (number, self.scenario.token(step.get("token"))) for number, step in enumerate(self.scenario.steps, 1)
+        )
         lines = [f"T{number:02}={shlex.quote(token)}" for number, token in tokens if token]
         (self.directory / "tokens.sh").write_text("\n".join(lines) + "\n")
         # A gRPC message of no bytes: not compressed, length 0.

@@ -28,7 +28,8 @@ START_PATIENCE = 60.0
 
 # What Envoy or the SDK writes when a VM has failed or a filter is skipped.
 FAILURES = re.compile(
-    r"panicked at|Uncaught RuntimeError|proxy_on_\w+ failed|Plugin configured to fail|VM failed|fail open", re.IGNORECASE
+    r"panicked at|Uncaught RuntimeError|proxy_on_\w+ failed|Plugin configured to fail|VM failed|fail open",
+    re.IGNORECASE,
 )
 
 

@@ -40,9 +40,13 @@ FUNCTIONS = [
 
 def trapping_module() -> bytes:
     """The module's bytes (WebAssembly core specification, section 5)."""
-    types = [b"\x60" + _vector([bytes([I32])] * taken) + _vector([bytes([I32])] * given) for _, taken, given, _ in FUNCTIONS]
+    types = [
+        b"\x60" + _vector([bytes([I32])] * taken) + _vector([bytes([I32])] * given) for _, taken, given, _ in FUNCTIONS
+    ]
     indices = [_number(index) for index in range(len(FUNCTIONS))]
-    exports = [_number(len(name)) + name.encode() + b"\x00" + _number(index) for index, (name, *_) in enumerate(FUNCTIONS)]
+    exports = [
+        _number(len(name)) + name.encode() + b"\x00" + _number(index) for index, (name, *_) in enumerate(FUNCTIONS)
+    ]
     exports.append(b"\x06memory\x02\x00")
     codes = [_number(len(body) + 2) + b"\x00" + body + b"\x0b" for *_, body in FUNCTIONS]
     sections = [(1, types), (3, indices), (5, [b"\x00\x01"]), (7, exports), (10, codes)]
