@@ -74,19 +74,14 @@ def text_of(config) -> str:
     return config if isinstance(config, str) else json.dumps(config)
 
 
-def wasm_lines(log: str) -> str:
-    return "\n".join(line for line in log.splitlines() if "wasm log" in line)
-
-
 @pytest.mark.parametrize("case", BROKEN, ids=lambda case: case["name"])
 def test_a_broken_update_is_refused_with_its_reasons_and_the_old_policy_goes_on(dynamic, case):
     number = BROKEN.index(case)
     listener = dynamic.listener(text_of(case["config"]), FAILURE_POLICIES[number % 2])
     taken, log = dynamic.push(listener)
     assert not taken
-    said = wasm_lines(log)
     for error in case["errors"]:
-        assert said.count(error) == 1, f"{error!r} is said {said.count(error)} times in:\n{log}"
+        assert log.count(error) == 1, f"{error!r} is said {log.count(error)} times in:\n{log}"
     dynamic.assert_closed()
 
 
@@ -170,15 +165,16 @@ def at_start(policy, upstream, directory, failure_policy, kind="StringValue"):
         return None
 
 
-STARTS = {case["name"]: text_of(case["config"]) for case in BROKEN[::25]} | {
+STARTS = {case["name"]: text_of(case["config"]) for case in BROKEN[::60]} | {
     name: NOTHING[name] for name in ("no configuration", "an empty text", "an empty object")
 }
 
 
-@pytest.mark.parametrize("failure_policy", FAILURE_POLICIES)
-@pytest.mark.parametrize("policy", STARTS.values(), ids=STARTS)
-def test_a_broken_policy_at_the_start_lets_nobody_through(upstream, tmp_path, policy, failure_policy):
-    proxy = at_start(policy, upstream, tmp_path, failure_policy)
+@pytest.mark.parametrize("name", STARTS)
+def test_a_broken_policy_at_the_start_lets_nobody_through(upstream, tmp_path, name):
+    # A start takes a second or more, so each of them is made with one of the two.
+    failure_policy = FAILURE_POLICIES[list(STARTS).index(name) % 2]
+    proxy = at_start(STARTS[name], upstream, tmp_path, failure_policy)
     if proxy is None:
         return
     try:

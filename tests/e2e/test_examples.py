@@ -1,5 +1,7 @@
 """The files that an operator copies are loaded as they are, but for addresses and keys."""
 
+import json
+
 import yaml
 from lab import ROOT, envoy
 from lab.client import Client
@@ -21,11 +23,20 @@ def replaced(config: dict, upstream) -> dict:
 def test_the_bootstrap_to_copy_starts_and_keeps_the_gate(upstream, tmp_path):
     config = replaced(yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text()), upstream)
     key = Key.new("ES256", "1")
-    envoy.plugin(envoy.gate(config))["configuration"]["value"]["issuers"][0]["keys"]["inline"] = jwks(key)
+    listener = envoy.gate(config)
+    policy = json.loads(envoy.plugin(listener)["configuration"]["value"])
+    policy["issuers"][0]["keys"]["inline"] = jwks(key)
+    envoy.set_policy(listener, policy)
     proxy = envoy.Envoy(config, tmp_path)
     try:
         client = Client(proxy.wait_ready().port())
-        claims = {"iss": "https://idp.example", "aud": "orders", "exp": now() + 60, "scope": "orders.read"}
+        claims = {
+            "iss": "https://idp.example",
+            "aud": "orders",
+            "exp": now() + 60,
+            "sub": "robot-7",
+            "scope": "orders.read",
+        }
         assert client.request("GET", "/v1/orders/1").reason == "credential_missing"
         assert client.request("GET", "/healthz").status == 200
         reply = client.request("GET", "/v1/orders/1", token=mint(key, claims), headers=[("x_postern_identity", "ceo")])

@@ -71,7 +71,7 @@ def test_a_path_that_could_be_read_in_two_ways_is_refused(gate, keys, path):
     assert status(answer) in (400, 403, 404), answer
     # What Envoy's codec lets through, Postern refuses; what it does not, never comes here.
     events = gate.envoy.audit.of(request_id, timeout=1.0)
-    assert [event["status_detail"] for event in events] in ([], ["path_ambiguous"], ["route_unknown"])
+    assert [event["status_detail"] for event in events] in ([], ["path_ambiguous"], ["route_unknown"], ["undecided"])
     if b"path_ambiguous" in answer:
         assert len(events) == 1
 
@@ -107,7 +107,14 @@ def segment(text: str | bytes) -> bytes:
 
 
 def payload(extra: str = "", **claims) -> str:
-    full = {"iss": policies.CORP, "aud": "orders", "exp": now() + 600, "scope": policies.SCOPES, **claims}
+    full = {
+        "iss": policies.CORP,
+        "aud": "orders",
+        "sub": "robot-7",
+        "exp": now() + 600,
+        "scope": policies.SCOPES,
+        **claims,
+    }
     members = [f'"{name}":{value if isinstance(value, Raw) else quoted(value)}' for name, value in full.items()]
     return "{" + ",".join([*members, *([extra] if extra else [])]) + "}"
 
@@ -332,14 +339,15 @@ def test_a_client_that_goes_later_leaves_one_event(gate, keys, when, reset):
 
 
 def test_requests_in_a_pipeline_have_their_own_answers(gate, keys):
+    """The last one is the one refused: Envoy itself takes no more of a pipeline after a local reply."""
     good, first = head("/any/thing", "GET", f"authorization: Bearer {keys.token()}")
-    bad, second = head("/any/thing", "GET", "authorization: Bearer x")
-    last, third = head("/closed", "GET", "connection: close", f"authorization: Bearer {keys.token()}")
-    answer = gate.client.raw(good + bad + last)
+    other, second = head("/public/thing", "GET", "authorization: Bearer x")
+    bad, third = head("/any/thing", "GET", "authorization: Bearer x")
+    answer = gate.client.raw(good + other + bad, answers=3)
     statuses = [int(part[:3]) for part in answer.split(b"HTTP/1.1 ")[1:]]
-    assert statuses == [200, 401, 403]
+    assert statuses == [200, 200, 401]
     reasons = [gate.envoy.audit.one(request_id)["status_detail"] for request_id in (first, second, third)]
-    assert reasons == ["allowed", "credential_malformed", "scope_missing"]
+    assert reasons == ["allowed", "allowed", "credential_malformed"]
 
 
 # Methods and upgrades
@@ -363,19 +371,23 @@ def test_connect_is_decided_like_any_request(gate, keys):
 
 
 @pytest.mark.parametrize("authorized", [True, False])
-def test_an_extended_connect_is_of_the_method_connect(gate, keys, authorized):
+@pytest.mark.parametrize("protocol, route", [("bytestream", "connect"), ("websocket", "any")])
+def test_an_extended_connect_is_decided_like_any_request(gate, keys, protocol, route, authorized):
+    """Envoy turns one for an upgrade into the GET that HTTP/1.1 would have sent; the rest stay CONNECT."""
     request_id = str(uuid.uuid4())
-    headers = [(":method", "CONNECT"), (":protocol", "websocket"), (":scheme", "http"), (":authority", "api.example")]
-    headers += [(":path", "/tunnel"), ("x-request-id", request_id), ("sec-websocket-version", "13")]
+    path = "/tunnel" if protocol == "bytestream" else "/any/thing"
+    headers = [(":method", "CONNECT"), (":protocol", protocol), (":scheme", "http"), (":authority", "api.example")]
+    headers += [(":path", path), ("x-request-id", request_id), ("sec-websocket-version", "13")]
     if authorized:
         headers.append(("authorization", f"Bearer {keys.token()}"))
     try:
-        http2.request(gate.client.port, headers, timeout=1.0)
+        http2.request(gate.client.port, headers, timeout=0.5)
     except TimeoutError:
         assert authorized, "a refusal ends the stream"
     event = gate.envoy.audit.one(request_id)
     assert event["status_detail"] == ("allowed" if authorized else "credential_missing")
-    assert event["unmapped"]["route"] == "connect"
+    assert event["unmapped"]["route"] == route
+    assert event["http_request"]["http_method"] == ("CONNECT" if protocol == "bytestream" else "GET")
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS", "TRACE", "PUT", "DELETE", "PATCH"])

@@ -2,6 +2,7 @@
 
 import http.client
 import json
+import re
 import socket
 import uuid
 from dataclasses import dataclass, field
@@ -109,8 +110,8 @@ class Client:
         connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return connected
 
-    def raw(self, data: bytes, *, half_close: bool = False) -> bytes:
-        """Sends bytes and reads until the other side closes, or goes quiet for a second."""
+    def raw(self, data: bytes, *, half_close: bool = False, answers: int = 1) -> bytes:
+        """Sends bytes and reads so many answers, or what there is until a close or a second of quiet."""
         with self.socket() as connected:
             connected.sendall(data)
             if half_close:
@@ -118,7 +119,7 @@ class Client:
             connected.settimeout(1.0)
             received = b""
             try:
-                while part := connected.recv(65536):
+                while complete(received) < answers and (part := connected.recv(65536)):
                     received += part
             except (TimeoutError, ConnectionResetError):
                 pass
@@ -140,6 +141,18 @@ class Client:
             except grpc.RpcError as error:
                 trailers = _pairs(error.initial_metadata()) + _pairs(error.trailing_metadata())
                 return GrpcReply(error.code().value[0], error.details() or "", [], trailers, request_id)
+
+
+def complete(received: bytes) -> int:
+    """How many whole answers with a content-length there are."""
+    count = 0
+    while (end := received.find(b"\r\n\r\n")) >= 0:
+        length = re.search(rb"(?i)\r\ncontent-length: *(\d+)", received[:end])
+        whole = end + 4 + int(length[1] if length else 0)
+        if len(received) < whole:
+            break
+        received, count = received[whole:], count + 1
+    return count
 
 
 def _pairs(metadata) -> list[tuple[str, str]]:

@@ -123,7 +123,7 @@ class Demo:
         if outcome.seen is None:
             yield "upstream", "saw nothing"
         else:
-            handed = [f"{name}: {value}" for name, value in outcome.seen if name.lower().startswith(HANDED_ON)]
+            handed = [f"{name}: {brief(value)}" for name, value in outcome.seen if name.lower().startswith(HANDED_ON)]
             yield "upstream", "saw " + ("; ".join(handed) or "the request, with no identity and no credential")
         yield "audit", json.dumps(shortened(outcome.event))
 
@@ -165,20 +165,26 @@ class Demo:
 
 
 def shortened(event: dict) -> dict:
-    """The fields of an event that tell the story; the log has them all."""
+    """The fields of an event that tell the story, flat; the log has them all, in OCSF's places."""
     unmapped = event.get("unmapped", {})
     request = event.get("http_request", {})
+    user = event.get("actor", {}).get("user", {})
     return {
         "class_uid": event.get("class_uid"),
         "status_detail": event.get("status_detail"),
-        "disposition": event.get("disposition", event.get("disposition_id")),
+        "disposition_id": event.get("disposition_id"),
         "route": unmapped.get("route"),
         "mode": unmapped.get("mode"),
-        "actor": event.get("actor"),
+        "actor": user.get("uid", user.get("name")),
         "src": event.get("src_endpoint", {}).get("ip"),
         "request": f"{request.get('http_method')} {request.get('url', {}).get('path')}",
         "correlation_uid": event.get("metadata", {}).get("correlation_uid"),
     }
+
+
+def brief(value: str) -> str:
+    """A header's value, with the middle of a token left out."""
+    return value if len(value) <= 60 else f"{value[:24]}...{value[-8:]}"
 
 
 def _refuse_taken(port: int) -> None:
