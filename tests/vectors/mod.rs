@@ -72,7 +72,7 @@ pub fn read(file: &str) -> Option<Value> {
         // Written past the test harness, which keeps what a passing test prints to itself.
         let _ = writeln!(
             io::stderr(),
-            "{file} is passed over: there are no vectors in {}",
+            "\n{file} is passed over: there are no vectors in {}",
             folder.display()
         );
         return None;
