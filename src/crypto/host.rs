@@ -1,0 +1,187 @@
+//! The checks in the proxy's own BoringSSL, by its foreign function `verify_signature`.
+//!
+//! The function takes a protobuf `VerifySignatureArguments {string hash_function = 1; bytes
+//! public_key = 2; bytes signature = 3; bytes text = 4}`. It would also take SHA-1, or a hash
+//! that is not the curve's, so the pairing is checked before it is asked.
+
+use super::{
+    Algorithm, Crypto, KnownAnswers, Pure, VerifyingKey, der, ec_key::EcKey, rsa_key::RsaKey,
+    verifying_key::Material,
+};
+
+/// Calls the proxy's `verify_signature` with protobuf arguments; none where the proxy refuses or
+/// has no such function.
+pub type ForeignCall<'a> = dyn Fn(&[u8]) -> Option<Vec<u8>> + 'a;
+
+/// The result message `{bool result = 1}` with `result` true, and no other way to write it.
+const HOLDS: &[u8] = &[0x08, 0x01];
+
+/// Checks signatures in the proxy where known answers show that it can, in the module elsewhere.
+#[derive(Clone, Copy)]
+pub struct Hosted<'a> {
+    call: &'a ForeignCall<'a>,
+    known: KnownAnswers,
+}
+
+impl<'a> Hosted<'a> {
+    /// Takes the foreign function and what it was found to be good for.
+    #[must_use]
+    pub fn new(call: &'a ForeignCall<'a>, known: KnownAnswers) -> Self {
+        Self { call, known }
+    }
+}
+
+impl Crypto for Hosted<'_> {
+    fn verify(
+        &self,
+        key: &VerifyingKey,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool {
+        if !self.known.contains(algorithm) {
+            return Pure.verify(key, algorithm, message, signature);
+        }
+        let Some(request) = Request::new(key, algorithm, message, signature) else {
+            return false;
+        };
+        match (self.call)(&request.encode()) {
+            Some(result) => result == HOLDS,
+            // The proxy answered a moment ago and does not now: that says nothing of the signature.
+            None => Pure.verify(key, algorithm, message, signature),
+        }
+    }
+}
+
+/// Whether the proxy says that the signature holds; not so where it cannot be asked.
+pub(super) fn proxy_holds(
+    call: &ForeignCall<'_>,
+    key: &VerifyingKey,
+    algorithm: Algorithm,
+    message: &[u8],
+    signature: &[u8],
+) -> bool {
+    Request::new(key, algorithm, message, signature)
+        .and_then(|request| call(&request.encode()))
+        .is_some_and(|result| result == HOLDS)
+}
+
+/// The arguments of one call: a key, an algorithm and a signature that belong together.
+struct Request<'a> {
+    hash_function: &'static str,
+    public_key: &'a [u8],
+    signature: Signature<'a>,
+    text: &'a [u8],
+}
+
+enum Signature<'a> {
+    Rsa(&'a [u8]),
+    Ecdsa { r: &'a [u8], s: &'a [u8] },
+}
+
+impl<'a> Request<'a> {
+    fn new(
+        key: &'a VerifyingKey,
+        algorithm: Algorithm,
+        text: &'a [u8],
+        signature: &'a [u8],
+    ) -> Option<Self> {
+        if !key.fits(algorithm) {
+            return None;
+        }
+        let (public_key, signature) = match key.material() {
+            Material::Rsa(key) => (key.spki(), rsa_signature(key, signature)?),
+            Material::Ec(key) => (key.spki(), ecdsa_signature(key, signature)?),
+            Material::Ed25519(_) | Material::Hmac(_) => return None,
+        };
+        Some(Self {
+            hash_function: hash_function(algorithm)?,
+            public_key,
+            signature,
+            text,
+        })
+    }
+
+    fn encode(&self) -> Vec<u8> {
+        let signature_len = self.signature.len();
+        let lengths = [
+            self.hash_function.len(),
+            self.public_key.len(),
+            signature_len,
+            self.text.len(),
+        ];
+        let total = lengths.iter().fold(0_usize, |sum, length| {
+            sum.saturating_add(field_len(*length))
+        });
+        let mut out = Vec::with_capacity(total);
+        push_field(&mut out, 1, self.hash_function.as_bytes());
+        push_field(&mut out, 2, self.public_key);
+        push_key(&mut out, 3, signature_len);
+        self.signature.push_to(&mut out);
+        push_field(&mut out, 4, self.text);
+        out
+    }
+}
+
+impl Signature<'_> {
+    fn len(&self) -> usize {
+        match self {
+            Self::Rsa(bytes) => bytes.len(),
+            Self::Ecdsa { r, s } => der::ecdsa_signature_len(r, s),
+        }
+    }
+
+    fn push_to(&self, out: &mut Vec<u8>) {
+        match self {
+            Self::Rsa(bytes) => out.extend_from_slice(bytes),
+            Self::Ecdsa { r, s } => der::push_ecdsa_signature(out, r, s),
+        }
+    }
+}
+
+fn rsa_signature<'s>(key: &RsaKey, signature: &'s [u8]) -> Option<Signature<'s>> {
+    key.takes(signature).then_some(Signature::Rsa(signature))
+}
+
+fn ecdsa_signature<'s>(key: &EcKey, signature: &'s [u8]) -> Option<Signature<'s>> {
+    let (r, s) = key.halves(signature)?;
+    Some(Signature::Ecdsa { r, s })
+}
+
+/// The name Envoy knows the hash by; none for algorithms that it cannot check.
+const fn hash_function(algorithm: Algorithm) -> Option<&'static str> {
+    match algorithm {
+        Algorithm::Rs256 | Algorithm::Es256 => Some("sha256"),
+        Algorithm::Rs384 | Algorithm::Es384 => Some("sha384"),
+        Algorithm::Rs512 | Algorithm::Es512 => Some("sha512"),
+        _ => None,
+    }
+}
+
+fn field_len(content: usize) -> usize {
+    varint_len(content)
+        .saturating_add(1)
+        .saturating_add(content)
+}
+
+fn push_field(out: &mut Vec<u8>, number: u8, content: &[u8]) {
+    push_key(out, number, content.len());
+    out.extend_from_slice(content);
+}
+
+/// Appends the field's number with wire type 2, and its length as a varint.
+fn push_key(out: &mut Vec<u8>, number: u8, mut length: usize) {
+    out.push(number << 3 | 2);
+    while length >= 0x80 {
+        let [.., low] = length.to_be_bytes();
+        out.push(low | 0x80);
+        length >>= 7;
+    }
+    let [.., low] = length.to_be_bytes();
+    out.push(low);
+}
+
+fn varint_len(number: usize) -> usize {
+    let bits = usize::BITS.saturating_sub(number.leading_zeros());
+    usize::try_from(bits.div_ceil(7).max(1)).unwrap_or(1)
+}
