@@ -5,6 +5,7 @@
 //! requests are matched and what a condition means. What may not: tokens (`jose`), the wording of
 //! the document (`config`), and the order of the checks (`gate`).
 
+mod claim_condition;
 mod hosts;
 mod hours;
 mod method;
@@ -17,6 +18,7 @@ mod template;
 mod trie;
 mod when;
 
+pub use claim_condition::{ClaimCondition, ClaimMismatch, Scalar};
 pub use hosts::{Host, HostError, HostPattern};
 pub use hours::{Hours, HoursError, Weekday, Weekdays};
 pub use method::{Method, MethodError};
