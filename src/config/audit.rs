@@ -7,6 +7,7 @@ use super::names;
 use super::place::Place;
 use super::reader;
 use super::wire::{self, Field};
+use crate::host::LogLevel;
 
 /// What is written of decisions.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,19 +20,6 @@ pub struct Audit {
     pub denied: f64,
     /// The header in which callers say what a request is for, in lower case.
     pub purpose_header: Option<String>,
-}
-
-/// A level of the host's log.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum LogLevel {
-    Trace,
-    Debug,
-    #[default]
-    Info,
-    Warn,
-    Error,
-    Critical,
 }
 
 impl Default for Audit {

@@ -38,7 +38,7 @@ mod when;
 mod wire;
 
 pub use allow::Allow;
-pub use audit::{Audit, LogLevel};
+pub use audit::Audit;
 pub use errors::{ConfigError, ConfigErrors};
 pub use issuer::{ClaimHeader, Issuer};
 pub use model::Config;

@@ -23,7 +23,7 @@ pub use hosts::{Host, HostError, HostPattern};
 pub use hours::{Hours, HoursError, Weekday, Weekdays};
 pub use method::{Method, MethodError};
 pub use path::{NormalPath, PathError, split_target};
-pub use query::{QueryError, parameter};
+pub use query::{QueryError, mentions, parameter};
 pub use scope::{MissingScopes, Scope, ScopeError, ScopeRule, ScopeSet};
 pub use source::{Cidr, CidrError, CidrSet};
 pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity};

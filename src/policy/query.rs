@@ -31,6 +31,15 @@ pub fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, Quer
     Ok(found)
 }
 
+/// Whether any reader could find a parameter of that name, whatever else the query holds.
+#[must_use]
+pub fn mentions(query: Option<&str>, name: &str) -> bool {
+    query
+        .unwrap_or_default()
+        .split(['&', ';'])
+        .any(|pair| names(pair, name))
+}
+
 /// Why a parameter cannot be read in one way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QueryError {
