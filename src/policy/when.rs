@@ -391,7 +391,7 @@ mod tests {
         ];
         for (values, with_required, without) in cases {
             let field = |value: &&[u8]| (b"X-Request-Purpose".to_vec(), value.to_vec());
-            let headers = Headers::new(values.iter().map(field).collect());
+            let headers = Headers::new(values.iter().map(field));
             let facts = facts(request(None, &headers));
             assert_eq!(purpose(true).check(&facts).is_ok(), *with_required);
             assert_eq!(purpose(false).check(&facts).is_ok(), *without);
