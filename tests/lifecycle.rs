@@ -159,6 +159,10 @@ fn a_refusal_that_is_only_observed_lets_the_request_through_with_its_credential(
     assert_eq!(events[0]["status_detail"], "scope_missing");
     assert_eq!(events[0]["unmapped"]["mode"], "observe");
     assert_eq!(
+        upstream(&host.upstream_headers(), "x-postern-identity"),
+        None
+    );
+    assert_eq!(
         upstream(&host.upstream_headers(), "authorization"),
         Some(format!("Bearer {token}").as_str())
     );

@@ -24,14 +24,14 @@ pub fn prepare(
     config: &Config,
     decision: &Decision,
 ) -> Result<(), Denial> {
+    // Whom the gate would have refused is not introduced: the upstream could take it for consent.
+    let caller = decision
+        .caller
+        .as_deref()
+        .filter(|_| decision.verdict.is_ok());
     let rewritten = strip(host, headers, config)
         .and_then(|()| hide_credential(host, headers, config, decision))
-        .and_then(|()| {
-            decision
-                .caller
-                .as_deref()
-                .map_or(Ok(()), |caller| introduce(host, config, caller))
-        });
+        .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)));
     rewritten
         .map_err(|error| host_unavailable("the host did not let a request field be changed", error))
 }
