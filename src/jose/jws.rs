@@ -571,6 +571,7 @@ mod tests {
         }
     }
 
+    #[cfg(not(target_family = "wasm"))]
     proptest::proptest! {
         #[test]
         fn no_bytes_make_it_panic(token: Vec<u8>, max: u16) {
