@@ -185,3 +185,164 @@ fn varint_len(number: usize) -> usize {
     let bits = usize::BITS.saturating_sub(number.leading_zeros());
     usize::try_from(bits.div_ceil(7).max(1)).unwrap_or(1)
 }
+
+#[cfg(test)]
+mod tests {
+    use std::cell::Cell;
+
+    use super::*;
+    use crate::crypto::{
+        AlgorithmSet,
+        test_keys::{signer, signers},
+        test_proxy::verify_signature,
+    };
+
+    const MESSAGE: &[u8] = b"header.payload";
+
+    fn proxy_algorithms() -> AlgorithmSet {
+        KnownAnswers::probe(&verify_signature).algorithms()
+    }
+
+    /// A signature and its neighbours: bits flipped, cut, grown, empty.
+    fn variants(signature: &[u8]) -> Vec<Vec<u8>> {
+        let mut variants = vec![
+            signature.to_vec(),
+            Vec::new(),
+            vec![0; signature.len()],
+            vec![0xff; signature.len()],
+            signature[1..].to_vec(),
+            [signature, &[0]].concat(),
+            [&[0], signature].concat(),
+        ];
+        for bit in (0..signature.len() * 8).step_by(37) {
+            let mut flipped = signature.to_vec();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            variants.push(flipped);
+        }
+        variants
+    }
+
+    #[test]
+    fn proxy_and_module_judge_every_signature_alike() {
+        let call: &ForeignCall<'_> = &verify_signature;
+        let hosted = Hosted::new(call, KnownAnswers::probe(call));
+        for signer in signers() {
+            let key = signer.verifying_key();
+            for signature in variants(&signer.sign(MESSAGE)) {
+                for algorithm in Algorithm::ALL {
+                    for message in [MESSAGE, b"", &[b'x'; 20_000]] {
+                        assert_eq!(
+                            hosted.verify(&key, *algorithm, message, &signature),
+                            Pure.verify(&key, *algorithm, message, &signature),
+                            "{algorithm:?} with a key of {:?}",
+                            signer.algorithm
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn many_signatures_pass_through_the_proxy() {
+        // Numbers with leading zeros, or a leading one bit, come up by chance.
+        let call: &ForeignCall<'_> = &verify_signature;
+        for algorithm in [Algorithm::Es256, Algorithm::Es384, Algorithm::Es512] {
+            let signer = signer(algorithm);
+            let key = signer.verifying_key();
+            for number in 0..200_u32 {
+                let message = number.to_be_bytes();
+                let signature = signer.sign(&message);
+                assert!(proxy_holds(call, &key, algorithm, &message, &signature));
+                assert!(!proxy_holds(call, &key, algorithm, b"other", &signature));
+            }
+        }
+    }
+
+    #[test]
+    fn the_proxy_is_asked_only_for_what_it_can_do() {
+        let calls = Cell::new(0);
+        let counted = |arguments: &[u8]| {
+            calls.set(calls.get() + 1);
+            verify_signature(arguments)
+        };
+        let hosted = Hosted::new(&counted, KnownAnswers::probe(&verify_signature));
+        for signer in signers() {
+            calls.set(0);
+            let signature = signer.sign(MESSAGE);
+            assert!(hosted.verify(
+                &signer.verifying_key(),
+                signer.algorithm,
+                MESSAGE,
+                &signature
+            ));
+            let expected = u32::from(proxy_algorithms().contains(signer.algorithm));
+            assert_eq!(calls.get(), expected, "{:?}", signer.algorithm);
+        }
+    }
+
+    #[test]
+    fn a_key_that_does_not_fit_is_never_sent_to_the_proxy() {
+        let refuse = |_: &[u8]| -> Option<Vec<u8>> { panic!("the proxy was asked") };
+        let hosted = Hosted::new(&refuse, KnownAnswers::probe(&verify_signature));
+        for signer in signers() {
+            let signature = signer.sign(MESSAGE);
+            for algorithm in proxy_algorithms().iter() {
+                let key = signer.verifying_key();
+                if !key.fits(algorithm) {
+                    assert!(!hosted.verify(&key, algorithm, MESSAGE, &signature));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn only_the_two_bytes_of_success_are_success() {
+        let signer = signer(Algorithm::Es256);
+        let (key, signature) = (signer.verifying_key(), signer.sign(MESSAGE));
+        const ANSWERS: &[(&[u8], bool)] = &[
+            (&[8, 1], true),
+            (&[], false),
+            (&[8], false),
+            (&[8, 0], false),
+            (&[8, 2], false),
+            (&[8, 1, 8, 1], false),
+            (&[8, 1, 18, 0], false),
+            (&[8, 0x81, 0], false),
+            (&[1], false),
+        ];
+        for (answer, holds) in ANSWERS {
+            let call = |_: &[u8]| Some(answer.to_vec());
+            let hosted = Hosted::new(&call, KnownAnswers::probe(&verify_signature));
+            assert_eq!(
+                hosted.verify(&key, Algorithm::Es256, MESSAGE, &signature),
+                *holds
+            );
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_stops_answering_leaves_the_verdict_to_the_module() {
+        let silent = |_: &[u8]| None;
+        let hosted = Hosted::new(&silent, KnownAnswers::probe(&verify_signature));
+        for signer in signers() {
+            let (key, signature) = (signer.verifying_key(), signer.sign(MESSAGE));
+            assert!(hosted.verify(&key, signer.algorithm, MESSAGE, &signature));
+            assert!(!hosted.verify(&key, signer.algorithm, b"other", &signature));
+        }
+    }
+
+    #[test]
+    fn the_request_is_one_buffer_of_the_right_size() {
+        for algorithm in proxy_algorithms().iter() {
+            let signer = signer(algorithm);
+            let (key, signature) = (signer.verifying_key(), signer.sign(MESSAGE));
+            for length in [0, 1, 127, 128, 16_383, 16_384, 100_000] {
+                let text = vec![b'x'; length];
+                let request = Request::new(&key, algorithm, &text, &signature).unwrap();
+                let encoded = request.encode();
+                assert_eq!(encoded.len(), encoded.capacity());
+            }
+        }
+    }
+}

@@ -20,6 +20,10 @@ mod host;
 mod known_answers;
 mod pure;
 mod rsa_key;
+#[cfg(test)]
+pub(crate) mod test_keys;
+#[cfg(test)]
+mod test_proxy;
 mod verifying_key;
 
 pub use algorithm::{Algorithm, AlgorithmSet};

@@ -78,3 +78,104 @@ fn holds<S: Scheme>(scheme: &S, key: &S::VerifyingKey, message: &[u8], signature
     S::Signature::try_from_slice(signature)
         .is_ok_and(|signature| scheme.verify_signature(&signature, key, message))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::test_keys::{Signer, signers};
+
+    const MESSAGE: &[u8] = b"header.payload";
+
+    #[test]
+    fn every_algorithm_takes_its_own_signature_and_no_other() {
+        for signer in signers() {
+            let (key, signature) = (signer.verifying_key(), signer.sign(MESSAGE));
+            for algorithm in Algorithm::ALL {
+                let holds = Pure.verify(&key, *algorithm, MESSAGE, &signature);
+                assert_eq!(holds, *algorithm == signer.algorithm, "{algorithm:?}");
+            }
+            assert!(!Pure.verify(&key, signer.algorithm, b"header.Payload", &signature));
+        }
+    }
+
+    #[test]
+    fn a_key_takes_no_signature_of_another_key() {
+        for one in signers() {
+            let signature = one.sign(MESSAGE);
+            for other in signers() {
+                let key = other.verifying_key();
+                let holds = Pure.verify(&key, one.algorithm, MESSAGE, &signature);
+                // The signers of RSA share a key.
+                assert_eq!(holds, one.jwk() == other.jwk());
+            }
+        }
+        for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Hs256] {
+            let stranger = Signer::new(algorithm).sign(MESSAGE);
+            let key = Signer::new(algorithm).verifying_key();
+            assert!(!Pure.verify(&key, algorithm, MESSAGE, &stranger));
+        }
+    }
+
+    #[test]
+    fn a_signature_with_any_bit_flipped_does_not_hold() {
+        for signer in signers() {
+            let (key, mut signature) = (signer.verifying_key(), signer.sign(MESSAGE));
+            // Every bit of short signatures; of RSA's, one of each byte is enough.
+            let step = if signature.len() == 256 { 8 } else { 3 };
+            for bit in (0..signature.len() * 8).step_by(step) {
+                signature[bit / 8] ^= 1 << (bit % 8);
+                assert!(
+                    !Pure.verify(&key, signer.algorithm, MESSAGE, &signature),
+                    "{bit}"
+                );
+                signature[bit / 8] ^= 1 << (bit % 8);
+            }
+            assert!(Pure.verify(&key, signer.algorithm, MESSAGE, &signature));
+        }
+    }
+
+    #[test]
+    fn a_signature_of_any_other_length_does_not_hold() {
+        for signer in signers() {
+            let (key, signature) = (signer.verifying_key(), signer.sign(MESSAGE));
+            let holds = |bytes: &[u8]| Pure.verify(&key, signer.algorithm, MESSAGE, bytes);
+            for length in 0..=300 {
+                assert!(!holds(&vec![0; length]));
+                assert!(!holds(&vec![0xff; length]));
+                let mut changed = signature.clone();
+                changed.resize(length, 0);
+                assert_eq!(holds(&changed), length == signature.len());
+            }
+            assert!(!holds(&[&[0], signature.as_slice()].concat()));
+        }
+    }
+
+    #[test]
+    fn a_pss_signature_above_the_modulus_does_not_hold() {
+        use crate::crypto::{PublicNumbers, test_keys::signer};
+        use rsa::BigUint;
+        let signer = signer(Algorithm::Ps256);
+        let key = signer.verifying_key();
+        let Some(PublicNumbers::Rsa { modulus, .. }) = key.public_numbers() else {
+            panic!("not an RSA key");
+        };
+        // About one signature in three has room for the modulus to be added; s + n = s (mod n).
+        let unreduced = (0..100).find_map(|_| {
+            let signature = BigUint::from_bytes_be(&signer.sign(MESSAGE));
+            let sum = (signature + BigUint::from_bytes_be(modulus)).to_bytes_be();
+            (sum.len() == modulus.len()).then_some(sum)
+        });
+        let unreduced = unreduced.expect("some signature leaves room");
+        assert!(!Pure.verify(&key, Algorithm::Ps256, MESSAGE, &unreduced));
+    }
+
+    #[test]
+    fn an_rsa_public_key_cannot_be_used_as_a_secret() {
+        let signer = crate::crypto::test_keys::signer(Algorithm::Rs256);
+        let key = signer.verifying_key();
+        for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
+            assert!(!Pure.verify(&key, algorithm, MESSAGE, &[0; 64]));
+            assert!(!key.fits(algorithm));
+        }
+    }
+}

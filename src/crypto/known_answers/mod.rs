@@ -75,3 +75,59 @@ fn answers() -> [Option<Answer>; 6] {
         answer(Algorithm::Es512, ec(Curve::P521, P521_X, P521_Y), ES512),
     ]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::{Crypto, Pure, test_proxy::verify_signature};
+
+    #[test]
+    fn the_answers_are_right() {
+        for answer in answers() {
+            let answer = answer.expect("a vector makes a sound key");
+            let holds =
+                |message| Pure.verify(&answer.key, answer.algorithm, message, answer.signature);
+            assert!(holds(vectors::MESSAGE), "{:?}", answer.algorithm);
+            assert!(!holds(vectors::OTHER_MESSAGE), "{:?}", answer.algorithm);
+        }
+    }
+
+    #[test]
+    fn a_proxy_that_checks_rightly_is_believed_for_rsa_and_ecdsa() {
+        let names: Vec<_> = KnownAnswers::probe(&verify_signature)
+            .algorithms()
+            .iter()
+            .map(Algorithm::name)
+            .collect();
+        assert_eq!(
+            names,
+            ["RS256", "RS384", "RS512", "ES256", "ES384", "ES512"]
+        );
+    }
+
+    #[test]
+    fn a_proxy_that_says_the_same_to_everything_is_believed_for_nothing() {
+        const ANSWERS: &[Option<&[u8]>] = &[None, Some(&[]), Some(&[8, 1]), Some(&[8, 0])];
+        for answer in ANSWERS {
+            let known = KnownAnswers::probe(&|_| answer.map(<[u8]>::to_vec));
+            assert_eq!(known, KnownAnswers::default());
+            assert!(known.algorithms().is_empty());
+        }
+    }
+
+    #[test]
+    fn a_proxy_is_believed_only_for_the_algorithms_it_gets_right() {
+        let sha256_only = |arguments: &[u8]| {
+            if arguments.windows(6).any(|window| window == b"sha256") {
+                verify_signature(arguments)
+            } else {
+                Some(vec![8, 1])
+            }
+        };
+        let known = KnownAnswers::probe(&sha256_only);
+        for algorithm in Algorithm::ALL {
+            let expected = matches!(algorithm, Algorithm::Rs256 | Algorithm::Es256);
+            assert_eq!(known.contains(*algorithm), expected, "{algorithm:?}");
+        }
+    }
+}
