@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::issuer::{claim_path, required};
 use super::list::{Empty, elements, texts};
-use super::nearest::nearest;
 use super::place::Place;
 use super::wire::{self, Field, List};
+use crate::jose::Excerpt;
 use crate::policy::{ClaimCondition, Scalar, Scope, ScopeRule};
 
 /// Who may call; everything must hold.
@@ -41,27 +41,30 @@ impl Allow {
 }
 
 fn issuer_places(list: List<String>, place: &Place<'_>, issuers: Option<&[String]>) -> Vec<usize> {
-    texts(list, place, Empty::Refused, |name| {
-        let Some(issuers) = issuers else {
-            return Ok(0);
+    let mut places = Vec::new();
+    for (index, name) in elements(list, place, Empty::Refused) {
+        let place = place.element(index);
+        let (Some(name), Some(issuers)) = (name.optional(&place), issuers) else {
+            continue;
         };
-        let place = issuers.iter().position(|issuer| issuer == name);
-        place.ok_or_else(|| {
-            let names: Vec<&str> = issuers.iter().map(String::as_str).collect();
-            no_issuer(name, &names)
-        })
-    })
+        match issuers.iter().position(|issuer| *issuer == name) {
+            Some(at) if places.contains(&at) => place.error("is listed twice; once is enough"),
+            Some(at) => places.push(at),
+            None => place.error(no_issuer(&name, issuers)),
+        }
+    }
+    places
 }
 
-fn no_issuer(name: &str, issuers: &[&str]) -> String {
-    let listed = match issuers {
-        [] => "there are none".to_owned(),
-        issuers => format!("issuers are: {}", issuers.join(", ")),
-    };
-    match nearest(name, issuers) {
-        Some(near) => format!("is no issuer's name; did you mean \"{near}\"? {listed}"),
-        None => format!("is no issuer's name; {listed}"),
+fn no_issuer(name: &str, issuers: &[String]) -> String {
+    let name = Excerpt::of(name);
+    if issuers.is_empty() {
+        return format!("no issuer is named {name}; there are none");
     }
+    format!(
+        "no issuer is named {name}; issuers are: {}",
+        issuers.join(", ")
+    )
 }
 
 fn scopes(wire: Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {

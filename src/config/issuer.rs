@@ -180,8 +180,9 @@ fn audiences(
     warnings: &mut Vec<String>,
 ) -> Audiences {
     let any_place = place.member("any_audience");
-    let (listed, mentioned) = (!names.is_absent(), !any.is_absent());
-    let any = any.optional(&any_place) == Some(true);
+    let (listed, missing) = (!names.is_absent(), any.is_absent());
+    let any = any.optional(&any_place);
+    let (any, denied) = (any == Some(true), any == Some(false));
     let names = texts(
         names,
         &place.member("audiences"),
@@ -190,17 +191,17 @@ fn audiences(
     );
     match (listed, any) {
         (true, true) => any_place.error("is true beside audiences; give one of the two"),
-        (false, false) if !mentioned => place
+        (false, false) if missing => place
             .member("audiences")
             .error("is missing; the audiences of its tokens are needed, or any_audience: true"),
-        (false, false) => {
-            any_place.error("is not true, and there are no audiences; give one of the two")
+        (false, false) if denied => {
+            any_place.error("is false, and there are no audiences; give one of the two");
         }
+        (_, false) => {}
         (false, true) => {
             warnings.push(format!("{any_place}: tokens for every audience are taken"));
             return Audiences::Any;
         }
-        (true, false) => {}
     }
     Audiences::OneOf(names)
 }
@@ -266,10 +267,14 @@ fn key_set(
             Some(keys)
         }
         Err(error) => {
-            if let KeySetError::NoUsableKey(skipped) = &error {
-                skipped.iter().for_each(|key| {
-                    note_private(key, place);
-                });
+            if let KeySetError::NoUsableKey(skipped) = &error
+                && skipped
+                    .iter()
+                    .filter(|key| note_private(key, place))
+                    .count()
+                    > 0
+            {
+                return None;
             }
             let names: Vec<&str> = rules.algorithms.iter().map(Algorithm::name).collect();
             let names = names.join(", ");

@@ -75,7 +75,8 @@ impl fmt::Display for Size {
 
 /// Writes a count in the largest unit that divides it.
 fn write_in(f: &mut fmt::Formatter<'_>, count: u64, units: &[(&str, u64)]) -> fmt::Result {
-    let fitting = units.iter().filter(|(_, unit)| count.is_multiple_of(*unit));
+    let divides = |unit: u64| unit == 1 || count != 0 && count.is_multiple_of(unit);
+    let fitting = units.iter().filter(|(_, unit)| divides(*unit));
     let (name, unit) = fitting.max_by_key(|(_, unit)| *unit).unwrap_or(&("", 1));
     write!(f, "{}{name}", count.checked_div(*unit).unwrap_or(count))
 }
@@ -227,5 +228,6 @@ mod tests {
         assert_eq!(Span(Duration::from_secs(90)).to_string(), "90s");
         assert_eq!(Size(256 << 20).to_string(), "256MiB");
         assert_eq!(Size(1000).to_string(), "1000B");
+        assert_eq!(Size(0).to_string(), "0B");
     }
 }

@@ -57,11 +57,8 @@ impl Error for WireError {
     }
 
     fn unknown_variant(word: &str, words: &'static [&'static str]) -> Self {
-        Self(format!(
-            "is {}; it is {}",
-            Excerpt::of(word),
-            words.join(" or ")
-        ))
+        let (word, words) = (Excerpt::of(word), words.join(", "));
+        Self(format!("is {word}; accepted are: {words}"))
     }
 }
 
@@ -139,10 +136,13 @@ impl<'de> Deserializer<'de> for Reader<'_> {
     ) -> Result<V::Value, WireError> {
         match self.value {
             Value::String(word) => visitor.visit_enum(word.as_str().into_deserializer()),
-            other => Err(WireError::invalid_type(
-                unexpected(other),
-                &words.join(" or ").as_str(),
-            )),
+            other => {
+                let expected = format!("one of {}", words.join(", "));
+                Err(WireError::invalid_type(
+                    unexpected(other),
+                    &expected.as_str(),
+                ))
+            }
         }
     }
 

@@ -65,12 +65,12 @@ pub enum Mode {
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::audiences))]
 pub struct Issuer {
     /// How routes and audit refer to it.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::NAME), example = "corp"))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::NAME), example = &"corp"))]
     pub name: Field<String>,
     /// The exact `iss` of its tokens.
     #[cfg_attr(
         feature = "schema",
-        schemars(length(min = 1, max = 2048), example = "https://idp.example")
+        schemars(length(min = 1, max = 2048), example = &"https://idp.example")
     )]
     pub issuer: Field<String>,
     /// Any of these must be in `aud`.
@@ -178,7 +178,7 @@ pub struct Tokens {
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::public))]
 pub struct Route {
     /// How audit refers to it.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::NAME), example = "read-orders"))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::NAME), example = &"read-orders"))]
     pub name: Field<String>,
     /// Which requests it is for.
     #[serde(rename = "match")]
@@ -205,17 +205,17 @@ pub struct Route {
 pub struct Match {
     /// Hosts, exact or `*.example.com`, compared without port and case. Default: any.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = ["api.example"]))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), extend("examples" = [["api.example"]])))]
     pub hosts: List<String>,
     /// Methods in upper case. Default: any.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), inner(regex(pattern = schema::METHOD)), example = ["GET", "HEAD"]))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), inner(regex(pattern = schema::METHOD)), extend("examples" = [["GET", "HEAD"]])))]
     pub methods: List<String>,
     /// A template over the decoded path: `{name}` is one segment that is not empty, `{name*}` the
     /// rest. `/files/{rest*}` matches `/files/` and everything below, but not `/files`.
     #[cfg_attr(
         feature = "schema",
-        schemars(regex(pattern = "^/"), example = "/v1/orders/{id}")
+        schemars(regex(pattern = "^/"), example = &"/v1/orders/{id}")
     )]
     pub path: Field<String>,
 }
@@ -245,7 +245,7 @@ pub struct Allow {
 pub struct Scopes {
     /// Every one of these.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = schema::SCOPE)), example = ["orders.read"]))]
+    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = schema::SCOPE)), extend("examples" = [["orders.read"]])))]
     pub all: List<String>,
     /// At least one of these.
     #[serde(default)]
@@ -263,7 +263,7 @@ pub struct Scopes {
 #[cfg_attr(feature = "schema", derive(JsonSchema))]
 pub struct Claim {
     /// Where the claim is: a name, or names with dots between them.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = "tenant.tier"))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = &"tenant.tier"))]
     pub claim: Field<String>,
     /// The values that will do, compared exactly; of an array any element may be one.
     #[serde(rename = "in")]
@@ -276,7 +276,7 @@ pub struct Claim {
 
 /// A condition on the context; exactly one of query, header, source, hours, body_bytes_max and
 /// token_age_max says which.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::condition))]
 pub struct Condition {
@@ -290,11 +290,11 @@ pub struct Condition {
     pub header: Field<String>,
     /// The caller's address is in one of these networks.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = ["10.0.0.0/8"]))]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), extend("examples" = [["10.0.0.0/8"]])))]
     pub source: List<String>,
     /// A daily window in UTC, up to and not including its last minute; may wrap midnight.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HOURS), example = "08:00-18:00"))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HOURS), example = &"08:00-18:00"))]
     pub hours: Field<String>,
     /// The body has at most this many bytes.
     #[serde(default)]
@@ -347,7 +347,7 @@ pub struct Audit {
     pub log: Field<Log>,
     /// The header in which callers say what a request is for. Default: none.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HEADER), example = "x-request-purpose"))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HEADER), example = &"x-request-purpose"))]
     pub purpose_header: Field<String>,
 }
 
@@ -412,11 +412,11 @@ pub struct DecisionRates {
 pub struct Responses {
     /// The `realm` of challenges. Default: none.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::QUOTABLE), example = "orders"))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::QUOTABLE), example = &"orders"))]
     pub realm: Field<String>,
     /// The `resource_metadata` of challenges (RFC 9728). Default: none.
     #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::URL), example = "https://api.example/.well-known/oauth-protected-resource"))]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::URL), example = &"https://api.example/.well-known/oauth-protected-resource"))]
     pub resource_metadata: Field<String>,
     /// How much a reply says: the reason, or what happened as well. Default: reason.
     #[serde(default)]

@@ -119,7 +119,7 @@ impl fmt::Display for PathError {
                 return write!(f, "the path is {bytes} bytes long, over {MAX_PATH_BYTES}");
             }
             Self::TooManySegments => "the path has more than 256 segments",
-            Self::Fragment => "the path holds a # or a second ?",
+            Self::Fragment => "the path holds a # or ?",
             Self::Backslash => "the path holds a backslash",
             Self::EncodedSlash => "the path holds an encoded /",
             Self::Control => "the path holds a control character or a space",

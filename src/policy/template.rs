@@ -227,7 +227,7 @@ impl fmt::Display for TemplateError {
             Self::Literal(error) => {
                 write!(
                     f,
-                    "could match no request, for {error}; such paths are refused"
+                    "is a path that is refused in requests, since {error}; another is needed"
                 )
             }
         }
