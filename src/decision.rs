@@ -130,6 +130,8 @@ reasons! {
     SourceThrottled = "source_throttled", 429, "Too many failed attempts from this address.";
     /// The limits could not be read.
     LimitsUnavailable = "limits_unavailable", 503, "The limits are not available.";
+    /// The host refused a call that the decision depends on.
+    HostUnavailable = "host_unavailable", 503, "The proxy refused a call the gate depends on.";
     /// The configuration is not valid.
     ConfigInvalid = "config_invalid", 503, "The gate is not configured.";
 }

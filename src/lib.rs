@@ -23,6 +23,8 @@
 //! | [`decision`] | reasons, and what a decision is |
 //! | [`reply`] | a denial as status, fields and body |
 //! | [`audit`] | the event of a decision |
+//! | [`token`] | the credential, its caller, and the tokens already verified |
+//! | [`proof`] | tokens bound to a key |
 //! | [`request`] | what the gate sees of a request |
 //! | [`gate`] | one request from first header to last byte |
 //! | [`host`] | what Postern asks of a proxy, and an in-memory one for tests |
@@ -48,9 +50,11 @@ pub mod gate;
 pub mod host;
 pub mod jose;
 pub mod policy;
+pub mod proof;
 pub mod reply;
 pub mod request;
 pub mod time;
+pub mod token;
 
 #[cfg(all(target_arch = "wasm32", target_os = "wasi"))]
 mod proxy;

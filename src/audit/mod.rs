@@ -1,1 +1,88 @@
-//! (room)
+//! One event a decision.
+//!
+//! The gate fills in a [`Record`]; [`ocsf`] gives it the form that is written. A record holds
+//! nothing that could be used to call again: no token, no signature, no secret, no query string.
+
+pub mod ocsf;
+
+use std::net::SocketAddr;
+
+use crate::decision::{Mode, Reason};
+use crate::time::Now;
+
+/// What became of a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// The gate let it through.
+    Allowed,
+    /// The gate refused it, or would have in [`Mode::Observe`].
+    Denied(Reason),
+    /// The request ended before the gate saw its header fields.
+    Undecided,
+}
+
+impl Outcome {
+    /// The word that `status_detail` carries.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Allowed => "allowed",
+            Self::Denied(reason) => reason.code(),
+            Self::Undecided => "undecided",
+        }
+    }
+}
+
+/// What is known of the caller once its credential was verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Who<'a> {
+    /// The identity that limits, headers and audit share.
+    pub identity: &'a str,
+    /// The configured name of the issuer.
+    pub issuer: &'a str,
+    /// The client the token was issued to.
+    pub client: Option<&'a str>,
+    /// The token's own identifier (`jti`).
+    pub token: Option<&'a str>,
+    /// The granted scopes, space-separated.
+    pub scopes: &'a str,
+}
+
+/// Everything an audit event says, borrowed from where it is kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Record<'a> {
+    /// When the request came.
+    pub time: Now,
+    /// When it ended.
+    pub end: Now,
+    /// The decision.
+    pub outcome: Outcome,
+    /// What happened in this occurrence, for people; empty for an allowed request.
+    pub detail: &'a str,
+    /// Whether the decision was enforced.
+    pub mode: Mode,
+    /// The name of the matched route.
+    pub route: Option<&'a str>,
+    /// The caller; none before its credential was verified.
+    pub who: Option<Who<'a>>,
+    /// What the caller says the request is for.
+    pub purpose: Option<&'a str>,
+    /// The caller's address and port.
+    pub source: Option<SocketAddr>,
+    /// The request's method.
+    pub method: &'a str,
+    /// The host the request names.
+    pub host: &'a str,
+    /// The path as sent, without the query.
+    pub path: &'a str,
+    /// `user-agent`.
+    pub user_agent: Option<&'a str>,
+    /// `x-request-id`.
+    pub request_id: Option<&'a str>,
+    /// The status the caller was sent; none where the stream ended before one.
+    pub status: Option<u16>,
+    /// Body bytes of the request.
+    pub request_bytes: u64,
+    /// Body bytes of the response.
+    pub response_bytes: u64,
+}

@@ -1,1 +1,49 @@
-//! (room)
+//! The configuration: wire types, and the validated model they compile to.
+//!
+//! A document becomes a [`Config`] in one step, or a list of everything that is wrong with it,
+//! each with its path and what would be accepted. Nothing of the wire leaves this room, and
+//! nothing in the model needs checking again. What may be touched: what a section says and what
+//! it compiles to. A new field is a member in `wire`, a line in its section's conversion, and the
+//! schema made anew (`UPDATE_SCHEMA=1 cargo test --features schema --test schema`).
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `wire`, `quantity`, `field` | the document as it is written |
+//! | `reader`, `nearest`, `not_built` | from JSON to wire types, with errors people can act on |
+//! | `place`, `errors`, `list` | where an error is, and all of them |
+//! | `model` | the document as a whole |
+//! | `issuer`, `tokens`, `route`, `allow`, `when`, `audit`, `responses` | its sections |
+//! | `names` | names, header names and quotable texts |
+//! | `schema` | the published JSON Schema, from the wire types |
+
+mod allow;
+mod audit;
+mod errors;
+mod field;
+mod issuer;
+mod list;
+mod model;
+mod names;
+mod nearest;
+mod not_built;
+mod place;
+mod quantity;
+mod reader;
+mod responses;
+mod route;
+#[cfg(feature = "schema")]
+mod schema;
+mod tokens;
+mod when;
+mod wire;
+
+pub use allow::Allow;
+pub use audit::Audit;
+pub use errors::{ConfigError, ConfigErrors};
+pub use issuer::{ClaimHeader, Issuer};
+pub use model::Config;
+pub use responses::{Detail, Responses};
+pub use route::Route;
+#[cfg(feature = "schema")]
+pub use schema::json_schema;
+pub use tokens::Tokens;

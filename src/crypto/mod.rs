@@ -1,87 +1,50 @@
 //! Signature checks behind one trait: in the proxy where it is known to work, in the module
 //! elsewhere. Nothing here reads tokens or claims; it sees keys, messages and signatures.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `algorithm` | the JWS algorithms, and sets of them |
+//! | `verifying_key` | a public key or shared secret that was found sound |
+//! | `rsa_key`, `ec_key` | what makes an RSA or elliptic curve key sound |
+//! | `der` | the few DER values the proxy asks for |
+//! | `pure` | the checks in the module itself |
+//! | `carried` | algorithms that `jwt-compact` lacks, carried by its trait |
+//! | `host` | the checks in the proxy's own BoringSSL |
+//! | `known_answers` | which of the proxy's checks may be believed |
 
-/// A JWS signature algorithm (RFC 7518 section 3.1, RFC 8037 section 3.1).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Algorithm {
-    /// RSASSA-PKCS1-v1_5 with SHA-256.
-    Rs256,
-    /// RSASSA-PKCS1-v1_5 with SHA-384.
-    Rs384,
-    /// RSASSA-PKCS1-v1_5 with SHA-512.
-    Rs512,
-    /// RSASSA-PSS with SHA-256.
-    Ps256,
-    /// RSASSA-PSS with SHA-384.
-    Ps384,
-    /// RSASSA-PSS with SHA-512.
-    Ps512,
-    /// ECDSA on P-256 with SHA-256.
-    Es256,
-    /// ECDSA on P-384 with SHA-384.
-    Es384,
-    /// ECDSA on P-521 with SHA-512.
-    Es512,
-    /// EdDSA on Ed25519.
-    EdDsa,
-    /// HMAC with SHA-256.
-    Hs256,
-    /// HMAC with SHA-384.
-    Hs384,
-    /// HMAC with SHA-512.
-    Hs512,
-}
+mod algorithm;
+mod carried;
+mod der;
+mod ec_key;
+mod host;
+mod known_answers;
+mod pure;
+mod rsa_key;
+#[cfg(test)]
+pub(crate) mod test_keys;
+#[cfg(test)]
+mod test_proxy;
+mod verifying_key;
 
-impl Algorithm {
-    /// Every algorithm, asymmetric first.
-    pub const ALL: &'static [Self] = &[
-        Self::Rs256,
-        Self::Rs384,
-        Self::Rs512,
-        Self::Ps256,
-        Self::Ps384,
-        Self::Ps512,
-        Self::Es256,
-        Self::Es384,
-        Self::Es512,
-        Self::EdDsa,
-        Self::Hs256,
-        Self::Hs384,
-        Self::Hs512,
-    ];
+pub use algorithm::{Algorithm, AlgorithmSet};
+pub use ec_key::Curve;
+pub use host::{ForeignCall, Hosted};
+pub use known_answers::KnownAnswers;
+pub use pure::Pure;
+pub use verifying_key::{KeyError, PublicNumbers, VerifyingKey};
 
-    /// The registered name, as in a token's `alg`.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Rs256 => "RS256",
-            Self::Rs384 => "RS384",
-            Self::Rs512 => "RS512",
-            Self::Ps256 => "PS256",
-            Self::Ps384 => "PS384",
-            Self::Ps512 => "PS512",
-            Self::Es256 => "ES256",
-            Self::Es384 => "ES384",
-            Self::Es512 => "ES512",
-            Self::EdDsa => "EdDSA",
-            Self::Hs256 => "HS256",
-            Self::Hs384 => "HS384",
-            Self::Hs512 => "HS512",
-        }
-    }
-
-    /// The algorithm of that registered name, compared exactly.
-    #[must_use]
-    pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .iter()
-            .copied()
-            .find(|algorithm| algorithm.name() == name)
-    }
-
-    /// Whether the key is a shared secret.
-    #[must_use]
-    pub const fn is_symmetric(self) -> bool {
-        matches!(self, Self::Hs256 | Self::Hs384 | Self::Hs512)
-    }
+/// Checks signatures.
+pub trait Crypto {
+    /// Whether `signature` over `message` holds under `key` with `algorithm`.
+    ///
+    /// The signature is as a JWS carries it (RFC 7518 section 3): ECDSA as `r || s`, RSA as long
+    /// as the modulus. A key that cannot be used with the algorithm is a signature that does not
+    /// hold.
+    fn verify(
+        &self,
+        key: &VerifyingKey,
+        algorithm: Algorithm,
+        message: &[u8],
+        signature: &[u8],
+    ) -> bool;
 }

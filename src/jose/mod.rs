@@ -1,1 +1,43 @@
-//! (room)
+//! Tokens and keys as JOSE has them: strict, each its own phase with its own error type.
+//!
+//! A token is an [`UnverifiedJws`] until its signature holds and a [`VerifiedJws`] after; claims
+//! are read only out of the latter. Nothing here knows routes, clients, the proxy or the time.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | [`json`] | JSON without duplicate members, within bounds |
+//! | [`base64url`] | unpadded base64url with one form for each value |
+//! | `jwk`, `jwk_error`, `key_set` | JSON Web Keys and sets of them (RFC 7517) |
+//! | `jws`, `jws_header`, `jws_error` | JSON Web Signatures in compact form (RFC 7515) |
+//! | `claims`, `claims_error` | the claims of a verified token (RFC 7519) |
+//! | `expectations` | what an issuer's tokens must claim (RFC 7519, RFC 9068) |
+//! | `numeric_date` | instants as tokens write them |
+//! | `claim_path` | where in the claims a value is |
+//! | `excerpt` | a caller's text, made safe to show |
+
+pub mod base64url;
+mod claim_path;
+mod claims;
+mod claims_error;
+mod excerpt;
+mod expectations;
+pub mod json;
+mod jwk;
+mod jwk_error;
+mod jws;
+mod jws_error;
+mod jws_header;
+mod key_set;
+mod numeric_date;
+
+pub use claim_path::{ClaimPath, ClaimPathError};
+pub use claims::Claims;
+pub use claims_error::ClaimsError;
+pub use excerpt::Excerpt;
+pub use expectations::{Audiences, Expectations, Profile, check_type};
+pub use jwk::{Key, KeyRules, KeyUse};
+pub use jwk_error::JwkError;
+pub use jws::{UnverifiedJws, VerifiedJws};
+pub use jws_error::{JwsError, Part};
+pub use key_set::{KeySet, KeySetError, SkippedKey};
+pub use numeric_date::NumericDate;

@@ -1,0 +1,96 @@
+//! What is written of decisions.
+
+use serde_json::Value;
+
+use super::list::text;
+use super::names;
+use super::place::Place;
+use super::reader;
+use super::wire::{self, Field};
+use crate::host::LogLevel;
+
+/// What is written of decisions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Audit {
+    /// The level of the host's log at which they are written.
+    pub level: LogLevel,
+    /// Which fraction of those that allow is written, from 0 to 1.
+    pub allowed: f64,
+    /// Which fraction of those that deny is written, from 0 to 1.
+    pub denied: f64,
+    /// The header in which callers say what a request is for, in lower case.
+    pub purpose_header: Option<String>,
+}
+
+impl Default for Audit {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::default(),
+            allowed: 1.0,
+            denied: 1.0,
+            purpose_header: None,
+        }
+    }
+}
+
+impl Audit {
+    pub(super) fn compile(wire: Field<wire::Audit>, place: &Place<'_>) -> Self {
+        let mut audit = Self::default();
+        let Some(wire) = wire.optional(place) else {
+            return audit;
+        };
+        audit.purpose_header = text(
+            wire.purpose_header,
+            &place.member("purpose_header"),
+            names::header,
+        );
+        let place = place.member("log");
+        if let Some(log) = wire.log.optional(&place) {
+            let level = log.level.optional(&place.member("level"));
+            audit.level = level.map(log_level).unwrap_or_default();
+            let place = place.member("decisions");
+            (audit.allowed, audit.denied) = decisions(log.decisions, &place).unwrap_or((1.0, 1.0));
+        }
+        audit
+    }
+}
+
+const fn log_level(level: wire::LogLevel) -> LogLevel {
+    match level {
+        wire::LogLevel::Trace => LogLevel::Trace,
+        wire::LogLevel::Debug => LogLevel::Debug,
+        wire::LogLevel::Info => LogLevel::Info,
+        wire::LogLevel::Warn => LogLevel::Warn,
+        wire::LogLevel::Error => LogLevel::Error,
+        wire::LogLevel::Critical => LogLevel::Critical,
+    }
+}
+
+/// The fractions of allowed and of denied decisions.
+fn decisions(field: Field<Value>, place: &Place<'_>) -> Option<(f64, f64)> {
+    let value = field.optional(place)?;
+    if value.is_object() {
+        let rates = reader::read(&value, place);
+        let rates: wire::DecisionRates = rates.map_err(|error| place.error(error)).ok()?;
+        let allowed = rate(rates.allowed, &place.member("allowed"));
+        return Some((allowed, rate(rates.denied, &place.member("denied"))));
+    }
+    match reader::read(&value, place) {
+        Ok(wire::DecisionsWord::All) => Some((1.0, 1.0)),
+        Ok(wire::DecisionsWord::Denied) => Some((0.0, 1.0)),
+        Err(error) => {
+            place.error(format_args!(
+                "{error}, or fractions such as {{allowed: 0.1, denied: 1.0}}"
+            ));
+            None
+        }
+    }
+}
+
+fn rate(field: Field<f64>, place: &Place<'_>) -> f64 {
+    let rate = field.optional(place).unwrap_or(1.0);
+    if !(0.0..=1.0).contains(&rate) {
+        place.error(format_args!("is {rate}; a fraction from 0 to 1 is needed"));
+    }
+    rate
+}

@@ -1,0 +1,91 @@
+//! What is wrong with a configuration.
+
+use std::fmt;
+
+/// The most errors that are listed.
+const MAX_LISTED: usize = 100;
+
+/// One mistake in a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    /// Where it is, such as `routes[3].limits[0]`; empty for the document as a whole.
+    pub path: String,
+    /// What is wrong, and after a semicolon what would be accepted.
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
+        }
+        f.write_str(&self.problem)
+    }
+}
+
+/// Everything that is wrong with a document: the first 100 mistakes, and how many more there are.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ConfigErrors {
+    listed: Vec<ConfigError>,
+    more: usize,
+}
+
+impl ConfigErrors {
+    /// The mistakes that are listed, at most 100.
+    #[must_use]
+    pub fn listed(&self) -> &[ConfigError] {
+        &self.listed
+    }
+
+    /// How many more there are.
+    #[must_use]
+    pub const fn more(&self) -> usize {
+        self.more
+    }
+
+    /// How many mistakes there are, listed or not.
+    #[must_use]
+    pub const fn count(&self) -> usize {
+        self.listed.len().saturating_add(self.more)
+    }
+
+    /// The one mistake of a document that cannot be read at all.
+    pub(super) fn of_document(problem: String) -> Self {
+        let path = String::new();
+        Self {
+            listed: vec![ConfigError { path, problem }],
+            more: 0,
+        }
+    }
+
+    pub(super) fn push(&mut self, error: impl FnOnce() -> ConfigError) {
+        if self.listed.len() < MAX_LISTED {
+            self.listed.push(error());
+        } else {
+            self.more = self.more.saturating_add(1);
+        }
+    }
+
+    /// Adds the errors of a later phase.
+    pub(super) fn append(&mut self, later: Self) {
+        for error in later.listed {
+            self.push(|| error);
+        }
+        self.more = self.more.saturating_add(later.more);
+    }
+}
+
+impl fmt::Display for ConfigErrors {
+    /// One line a mistake.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, error) in self.listed.iter().enumerate() {
+            write!(f, "{}{error}", if at > 0 { "\n" } else { "" })?;
+        }
+        if self.more > 0 {
+            write!(f, "\nand {} more", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for ConfigErrors {}

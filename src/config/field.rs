@@ -1,0 +1,93 @@
+//! A member of a wire type: it keeps its own error, so that the rest of the document is read on.
+
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::{Deserialize, Deserializer, de::Visitor};
+
+use super::place::Place;
+
+/// A member of a document.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Field<T> {
+    /// The document does not have it.
+    #[default]
+    Absent,
+    /// It is there and cannot be read; what is wrong with it.
+    Wrong(String),
+    /// It is there.
+    Given(T),
+}
+
+impl<T> Field<T> {
+    pub(super) const fn is_absent(&self) -> bool {
+        matches!(self, Self::Absent)
+    }
+
+    /// The value where it could be read; says what is wrong where it could not.
+    pub(super) fn optional(self, place: &Place<'_>) -> Option<T> {
+        match self {
+            Self::Absent => None,
+            Self::Given(value) => Some(value),
+            Self::Wrong(problem) => {
+                place.error(problem);
+                None
+            }
+        }
+    }
+
+    /// As [`Self::optional`], and says what is needed where it is absent.
+    pub(super) fn required(self, place: &Place<'_>, needed: &str) -> Option<T> {
+        if self.is_absent() {
+            place.error(format_args!("is missing; {needed} is needed"));
+        }
+        self.optional(place)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // As an option: serde takes a missing member for none only in that case.
+        deserializer.deserialize_option(FieldVisitor(PhantomData))
+    }
+}
+
+struct FieldVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldVisitor<T> {
+    type Value = Field<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_none<E>(self) -> Result<Field<T>, E> {
+        Ok(Field::Absent)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<T>, D::Error> {
+        Ok(match T::deserialize(deserializer) {
+            Ok(value) => Field::Given(value),
+            Err(error) => Field::Wrong(error.to_string()),
+        })
+    }
+}
+
+#[cfg(feature = "schema")]
+impl<T: schemars::JsonSchema> schemars::JsonSchema for Field<T> {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        T::schema_name()
+    }
+
+    fn schema_id() -> std::borrow::Cow<'static, str> {
+        T::schema_id()
+    }
+
+    fn inline_schema() -> bool {
+        T::inline_schema()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        T::json_schema(generator)
+    }
+}

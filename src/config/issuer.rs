@@ -1,0 +1,376 @@
+//! Issuers of JWTs.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::list::{Empty, elements, text, texts};
+use super::names;
+use super::place::Place;
+use super::quantity::Span;
+use super::wire::{self, Field, List};
+use crate::crypto::{Algorithm, AlgorithmSet};
+use crate::jose::{
+    Audiences, ClaimPath, JwkError, KeyRules, KeySet, KeySetError, KeyUse, Profile, SkippedKey,
+};
+
+const DEFAULT_SKEW: Duration = Duration::from_secs(30);
+const MAX_SKEW: Duration = Duration::from_secs(300);
+
+/// An issuer of JWTs, and what its tokens must be.
+#[derive(Clone, Debug)]
+pub struct Issuer {
+    /// How routes and audit refer to it; unique.
+    pub name: String,
+    /// The exact `iss` of its tokens; unique.
+    pub issuer: String,
+    /// Whom its tokens must be for.
+    pub audiences: Audiences,
+    /// Its keys, and no other issuer's.
+    pub keys: KeySet,
+    /// The algorithms that are accepted: all asymmetric, or all symmetric.
+    pub algorithms: AlgorithmSet,
+    /// What kind of token it issues.
+    pub profile: Profile,
+    /// How far clocks may be apart, at most five minutes.
+    pub clock_skew: Duration,
+    /// The most from `iat` to `exp`; none for no cap.
+    pub max_lifetime: Option<Duration>,
+    /// Where the scopes are read; the first that is there counts.
+    pub scope_claims: Vec<ClaimPath>,
+    /// Where the client's name is read; the first that is there counts.
+    pub client_claims: Vec<ClaimPath>,
+    /// Whether the upstream gets the credential as it was sent.
+    pub forward: bool,
+    /// Claims that the upstream gets.
+    pub claim_headers: Vec<ClaimHeader>,
+}
+
+/// A claim that the upstream gets in a header.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClaimHeader {
+    /// The header, in lower case.
+    pub header: String,
+    /// The claim.
+    pub claim: ClaimPath,
+}
+
+/// The names of all issuers as they are written, for those who refer to them; none where the
+/// issuers cannot be read at all.
+pub(super) fn names(issuers: &List<wire::Issuer>) -> Option<Vec<String>> {
+    let name = |issuer: &Field<wire::Issuer>| match issuer {
+        Field::Given(wire::Issuer {
+            name: Field::Given(name),
+            ..
+        }) => name.clone(),
+        _ => String::new(),
+    };
+    match issuers {
+        Field::Absent => Some(Vec::new()),
+        Field::Wrong(_) => None,
+        Field::Given(issuers) => Some(issuers.iter().map(name).collect()),
+    }
+}
+
+/// None only where an error was noted. Credentials come in the header `credential`.
+pub(super) fn compile_all(
+    issuers: List<wire::Issuer>,
+    place: &Place<'_>,
+    credential: &str,
+    warnings: &mut Vec<String>,
+) -> Option<Vec<Issuer>> {
+    let mut seen = Seen::default();
+    let mut compiled = Vec::new();
+    for (index, issuer) in elements(issuers, place, Empty::Refused) {
+        let place = place.element(index);
+        let issuer = issuer.optional(&place);
+        compiled.push(issuer.and_then(|issuer| {
+            seen.note(&issuer, &place);
+            compile(issuer, &place, credential, warnings)
+        }));
+    }
+    compiled.into_iter().collect()
+}
+
+/// What may be there once only: the name and the `iss`, and where each was first.
+#[derive(Default)]
+struct Seen {
+    names: BTreeMap<String, String>,
+    issuers: BTreeMap<String, String>,
+}
+
+impl Seen {
+    fn note(&mut self, issuer: &wire::Issuer, place: &Place<'_>) {
+        note_unique(&mut self.names, &issuer.name, &place.member("name"));
+        note_unique(&mut self.issuers, &issuer.issuer, &place.member("issuer"));
+    }
+}
+
+/// Notes where a text is; says so where it was there before.
+pub(super) fn note_unique(
+    seen: &mut BTreeMap<String, String>,
+    field: &Field<String>,
+    place: &Place<'_>,
+) {
+    let Field::Given(text) = field else {
+        return;
+    };
+    match seen.get(text) {
+        Some(first) => place.error(format_args!("is the same as {first}; each needs its own")),
+        None => {
+            seen.insert(text.clone(), place.to_string());
+        }
+    }
+}
+
+fn compile(
+    wire: wire::Issuer,
+    place: &Place<'_>,
+    credential: &str,
+    warnings: &mut Vec<String>,
+) -> Option<Issuer> {
+    let name = required(wire.name, &place.member("name"), "a name", names::name);
+    let iss = "the exact `iss` of its tokens";
+    let issuer = required(wire.issuer, &place.member("issuer"), iss, names::identifier);
+    let audiences = audiences(wire.audiences, wire.any_audience, place, warnings);
+    let algorithms = algorithms(wire.algorithms, &place.member("algorithms"));
+    let keys = keys(wire.keys, &place.member("keys"), algorithms, warnings);
+    let profile = wire.profile.optional(&place.member("profile"));
+    let clock_skew = clock_skew(wire.clock_skew, &place.member("clock_skew"));
+    let max_lifetime = nonzero_span(wire.max_lifetime, &place.member("max_lifetime"));
+    let (scope_claims, client_claims) = claim_names(wire.claims, &place.member("claims"));
+    let forward = wire.forward.optional(&place.member("forward"));
+    let claim_headers = place.member("claim_headers");
+    let claim_headers = claim_headers_of(wire.claim_headers, &claim_headers, credential);
+    Some(Issuer {
+        name: name?,
+        issuer: issuer?,
+        audiences,
+        keys: keys?,
+        algorithms,
+        profile: profile.map_or(Profile::Jwt, |profile| match profile {
+            wire::Profile::Jwt => Profile::Jwt,
+            wire::Profile::AtJwt => Profile::AtJwt,
+        }),
+        clock_skew,
+        max_lifetime,
+        scope_claims,
+        client_claims,
+        forward: forward.unwrap_or_default(),
+        claim_headers,
+    })
+}
+
+/// Parses a text that must be there.
+pub(super) fn required<T, E: std::fmt::Display>(
+    field: Field<String>,
+    place: &Place<'_>,
+    needed: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Option<T> {
+    let given = field.required(place, needed)?;
+    text(Field::Given(given), place, parse)
+}
+
+fn audiences(
+    names: List<String>,
+    any: Field<bool>,
+    place: &Place<'_>,
+    warnings: &mut Vec<String>,
+) -> Audiences {
+    let any_place = place.member("any_audience");
+    let (listed, missing) = (!names.is_absent(), any.is_absent());
+    let any = any.optional(&any_place);
+    let (any, denied) = (any == Some(true), any == Some(false));
+    let names = texts(
+        names,
+        &place.member("audiences"),
+        Empty::Refused,
+        names::identifier,
+    );
+    match (listed, any) {
+        (true, true) => any_place.error("is true beside audiences; give one of the two"),
+        (false, false) if missing => place
+            .member("audiences")
+            .error("is missing; the audiences of its tokens are needed, or any_audience: true"),
+        (false, false) if denied => {
+            any_place.error("is false, and there are no audiences; give one of the two");
+        }
+        (_, false) => {}
+        (false, true) => {
+            warnings.push(format!("{any_place}: tokens for every audience are taken"));
+            return Audiences::Any;
+        }
+    }
+    Audiences::OneOf(names)
+}
+
+fn algorithms(names: List<String>, place: &Place<'_>) -> AlgorithmSet {
+    if names.is_absent() {
+        return AlgorithmSet::asymmetric();
+    }
+    let listed = texts(names, place, Empty::Refused, |name| {
+        Algorithm::from_name(name).ok_or_else(|| {
+            let names: Vec<&str> = Algorithm::ALL.iter().map(|a| a.name()).collect();
+            format!("is no algorithm; algorithms are: {}", names.join(", "))
+        })
+    });
+    let secrets = listed
+        .iter()
+        .filter(|algorithm| algorithm.is_symmetric())
+        .count();
+    if secrets > 0 && secrets < listed.len() {
+        place.error("mixes HS with others; an issuer has shared secrets or public keys, not both");
+    }
+    listed.into_iter().collect()
+}
+
+fn keys(
+    keys: Field<wire::Keys>,
+    place: &Place<'_>,
+    algorithms: AlgorithmSet,
+    warnings: &mut Vec<String>,
+) -> Option<KeySet> {
+    let keys = keys.required(place, "an object with inline")?;
+    let exponent_3 = keys
+        .allow_rsa_exponent_3
+        .optional(&place.member("allow_rsa_exponent_3"));
+    let place = place.member("inline");
+    let document = keys.inline.required(&place, "a JWK Set")?;
+    // A set of algorithms with an error in it says nothing about the keys.
+    let rules = KeyRules {
+        algorithms: if algorithms.is_empty() {
+            AlgorithmSet::asymmetric()
+        } else {
+            algorithms
+        },
+        allow_rsa_exponent_3: exponent_3.unwrap_or_default(),
+        key_use: KeyUse::Signature,
+    };
+    key_set(&document, &rules, &place, warnings)
+}
+
+fn key_set(
+    document: &Value,
+    rules: &KeyRules,
+    place: &Place<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<KeySet> {
+    match KeySet::parse(document, rules) {
+        Ok((keys, skipped)) => {
+            for key in skipped {
+                if !note_private(&key, place) {
+                    warnings.push(format!("{place}.{key}"));
+                }
+            }
+            Some(keys)
+        }
+        Err(error) => {
+            if let KeySetError::NoUsableKey(skipped) = &error
+                && skipped
+                    .iter()
+                    .filter(|key| note_private(key, place))
+                    .count()
+                    > 0
+            {
+                return None;
+            }
+            let names: Vec<&str> = rules.algorithms.iter().map(Algorithm::name).collect();
+            let names = names.join(", ");
+            place.error(format_args!(
+                "is not taken: {error}; a JWK Set with a key for {names} is needed"
+            ));
+            None
+        }
+    }
+}
+
+/// Says so where the key is a private one: "configuration never holds a private key".
+fn note_private(key: &SkippedKey, place: &Place<'_>) -> bool {
+    let is_private = key.why == JwkError::Private;
+    if is_private {
+        let keys = place.member("keys");
+        keys.element(key.index).error("holds a private key; put the public key here, and replace the private one, which is disclosed now");
+    }
+    is_private
+}
+
+fn clock_skew(field: Field<Span>, place: &Place<'_>) -> Duration {
+    let Some(skew) = field.optional(place) else {
+        return DEFAULT_SKEW;
+    };
+    if skew.0 > MAX_SKEW {
+        place.error(format_args!(
+            "is {skew}; at most {} is accepted",
+            Span(MAX_SKEW)
+        ));
+    }
+    skew.0
+}
+
+/// A duration that is not zero.
+pub(super) fn nonzero_span(field: Field<Span>, place: &Place<'_>) -> Option<Duration> {
+    let span = field.optional(place)?;
+    if span.0.is_zero() {
+        place.error("is zero; a longer duration is needed");
+    }
+    Some(span.0)
+}
+
+fn claim_names(
+    field: Field<wire::ClaimNames>,
+    place: &Place<'_>,
+) -> (Vec<ClaimPath>, Vec<ClaimPath>) {
+    let (scope, client) = match field.optional(place) {
+        Some(names) => (names.scope, names.client),
+        None => (Field::Absent, Field::Absent),
+    };
+    (
+        claim_paths(scope, &place.member("scope"), &["scope", "scp"]),
+        claim_paths(client, &place.member("client"), &["client_id", "azp"]),
+    )
+}
+
+fn claim_paths(list: List<String>, place: &Place<'_>, default: &[&str]) -> Vec<ClaimPath> {
+    if list.is_absent() {
+        return default
+            .iter()
+            .filter_map(|name| ClaimPath::parse(name).ok())
+            .collect();
+    }
+    texts(list, place, Empty::Refused, claim_path)
+}
+
+/// A claim's place, with an error that goes on from the text.
+pub(super) fn claim_path(text: &str) -> Result<ClaimPath, String> {
+    ClaimPath::parse(text).map_err(|error| format!("names no claim; {error}"))
+}
+
+fn claim_headers_of(
+    headers: Field<BTreeMap<String, Field<String>>>,
+    place: &Place<'_>,
+    credential: &str,
+) -> Vec<ClaimHeader> {
+    let headers = headers.optional(place).unwrap_or_default();
+    let compiled = headers.into_iter().filter_map(|(name, claim)| {
+        let place = place.member(&name);
+        let claim = text(claim, &place, claim_path);
+        let header = match names::free_header(&name) {
+            Ok(header) if header == credential => {
+                place.error("is the header that credentials come in; another is needed");
+                None
+            }
+            Ok(header) => Some(header),
+            Err(problem) => {
+                place.error(problem);
+                None
+            }
+        };
+        Some(ClaimHeader {
+            header: header?,
+            claim: claim?,
+        })
+    });
+    compiled.collect()
+}

@@ -1,0 +1,67 @@
+//! Lists of texts, each parsed into something that cannot be wrong.
+
+use std::fmt::Display;
+
+use super::place::Place;
+use super::wire::{Field, List};
+use crate::jose::Excerpt;
+
+/// Whether a list may be given without entries.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Empty {
+    /// It means the same as no list.
+    Allowed,
+    /// Somebody forgot something.
+    Refused,
+}
+
+/// Every element, with its place; none where there is no list. Says so where an empty one is.
+pub(super) fn elements<T>(
+    list: List<T>,
+    place: &Place<'_>,
+    empty: Empty,
+) -> Vec<(usize, Field<T>)> {
+    let elements = list.optional(place);
+    if empty == Empty::Refused && elements.as_ref().is_some_and(Vec::is_empty) {
+        place.error("is empty; at least one entry is needed");
+    }
+    elements.into_iter().flatten().enumerate().collect()
+}
+
+/// Parses every text of a list; says what is wrong with each, and which is there twice.
+pub(super) fn texts<T: PartialEq, E: Display>(
+    list: List<String>,
+    place: &Place<'_>,
+    empty: Empty,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Vec<T> {
+    let mut parsed = Vec::new();
+    for (index, element) in elements(list, place, empty) {
+        let place = place.element(index);
+        let Some(value) = text(element, &place, &parse) else {
+            continue;
+        };
+        if parsed.contains(&value) {
+            place.error("is listed twice; once is enough");
+        } else {
+            parsed.push(value);
+        }
+    }
+    parsed
+}
+
+/// Parses a text; the error of `parse` goes on from the text, such as `is no host; …`.
+pub(super) fn text<T, E: Display>(
+    field: Field<String>,
+    place: &Place<'_>,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Option<T> {
+    let text = field.optional(place)?;
+    match parse(&text) {
+        Ok(value) => Some(value),
+        Err(error) => {
+            place.error(format_args!("{} {error}", Excerpt::of(&text)));
+            None
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! The document as a whole.
+
+use serde_json::Value;
+
+use super::audit::Audit;
+use super::errors::ConfigErrors;
+use super::issuer::{self, Issuer};
+use super::place::{Found, Place};
+use super::reader;
+use super::responses::Responses;
+use super::route::{self, Route};
+use super::tokens::Tokens;
+use super::wire::{self, Field};
+use crate::decision::Mode;
+use crate::jose::json::{self, Bounds, JsonError};
+use crate::policy::RouteTable;
+
+/// A configuration that was found sound, compiled for use.
+#[derive(Debug)]
+pub struct Config {
+    /// Whether refusals are enforced where a route does not say.
+    pub mode: Mode,
+    /// Who signs JWTs, in the order of the document.
+    pub issuers: Vec<Issuer>,
+    /// How a credential is sent.
+    pub tokens: Tokens,
+    /// What requests are let through.
+    pub routes: RouteTable<Route>,
+    /// What is written of decisions.
+    pub audit: Audit,
+    /// What a refused caller is told.
+    pub responses: Responses,
+    /// What is allowed but worth a look, one sentence each, with its path.
+    pub warnings: Vec<String>,
+}
+
+impl Config {
+    /// Parses and compiles a document. The outcome depends on the bytes alone.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with it, each with its path and what would be accepted.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
+        let document = document(bytes).map_err(ConfigErrors::of_document)?;
+        let found = Found::default();
+        let wire: wire::Config = reader::read(&document, &Place::root(&found))
+            .map_err(|error| ConfigErrors::of_document(format!("the configuration {error}")))?;
+        // Fields that are not known come first, then whatever the rest has wrong.
+        let mut errors = found.into_errors();
+        match Self::try_from(wire) {
+            Ok(config) if errors.count() == 0 => return Ok(config),
+            Ok(_) => {}
+            Err(later) => errors.append(later),
+        }
+        Err(errors)
+    }
+
+    /// The issuer with exactly that `iss`, and its place in [`Self::issuers`].
+    #[must_use]
+    pub fn issuer_of(&self, iss: &str) -> Option<(usize, &Issuer)> {
+        let mut issuers = self.issuers.iter().enumerate();
+        issuers.find(|(_, issuer)| issuer.issuer == iss)
+    }
+
+    /// Whether refusals are enforced on that route.
+    #[must_use]
+    pub fn mode_of(&self, route: &Route) -> Mode {
+        route.mode.unwrap_or(self.mode)
+    }
+}
+
+impl TryFrom<wire::Config> for Config {
+    type Error = ConfigErrors;
+
+    fn try_from(wire: wire::Config) -> Result<Self, ConfigErrors> {
+        let found = Found::default();
+        let config = compile(wire, &Place::root(&found));
+        let errors = found.into_errors();
+        match config {
+            Some(config) if errors.count() == 0 => Ok(config),
+            _ => Err(errors),
+        }
+    }
+}
+
+/// None only where an error was noted; a model with an error noted beside it is thrown away.
+fn compile(wire: wire::Config, place: &Place<'_>) -> Option<Config> {
+    check_version(wire.version, &place.member("version"));
+    let mut warnings = Vec::new();
+    let mode = mode(wire.mode, &place.member("mode"), &mut warnings);
+    let tokens = Tokens::compile(wire.tokens, &place.member("tokens"));
+    let names = issuer::names(&wire.issuers);
+    let issuers = place.member("issuers");
+    let issuers = issuer::compile_all(wire.issuers, &issuers, &tokens.header, &mut warnings);
+    let routes = place.member("routes");
+    let routes = route::compile_all(wire.routes, &routes, names.as_deref(), &mut warnings);
+    let audit = Audit::compile(wire.audit, &place.member("audit"));
+    let responses = Responses::compile(wire.responses, &place.member("responses"));
+    Some(Config {
+        mode: mode.unwrap_or_default(),
+        issuers: issuers?,
+        tokens,
+        routes: routes?,
+        audit,
+        responses,
+        warnings,
+    })
+}
+
+fn check_version(version: Field<u64>, place: &Place<'_>) {
+    match version.required(place, "1") {
+        Some(1) | None => {}
+        Some(other) => place.error(format_args!("is {other}; this version of Postern reads 1")),
+    }
+}
+
+/// The mode where one is given; one that lets refused requests through is worth a warning.
+pub(super) fn mode(
+    field: Field<wire::Mode>,
+    place: &Place<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Mode> {
+    Some(match field.optional(place)? {
+        wire::Mode::Enforce => Mode::Enforce,
+        wire::Mode::Observe => {
+            warnings.push(format!(
+                "{place}: observe lets requests through that are refused"
+            ));
+            Mode::Observe
+        }
+    })
+}
+
+fn document(bytes: &[u8]) -> Result<Value, String> {
+    if bytes.iter().all(u8::is_ascii_whitespace) {
+        return Err(
+            "there is no configuration; a JSON object with version, issuers and routes is needed"
+                .to_owned(),
+        );
+    }
+    let document = json::parse(bytes, Bounds::CONFIGURATION);
+    document.map_err(|error| match error {
+        // Names of members are quoted there, which paths here are not.
+        JsonError::Duplicate { path, line, column } => format!(
+            "{}: is there twice (line {line}, column {column}); once is needed",
+            path.replace('"', "")
+        ),
+        error => format!("the configuration is not read: {error}; one JSON object is needed"),
+    })
+}

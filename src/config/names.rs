@@ -1,0 +1,143 @@
+//! Names, header names, and texts that go into quoted header values.
+
+/// A name: how routes, limits and audit refer to something.
+pub(super) fn name(text: &str) -> Result<String, &'static str> {
+    let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
+    if matches!(text.len(), 1..=64) && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("is no name; a name is 1 to 64 of a-z, 0-9, \".\", \"_\" and \"-\"")
+}
+
+/// Fields that say where a message ends, where it goes, or that belong to one connection only
+/// (RFC 9110 sections 7.2, 7.6.1 and 8.6): no claim and no credential is put there.
+const RESERVED: &[&str] = &[
+    "authority",
+    "connection",
+    "content-encoding",
+    "content-length",
+    "content-type",
+    "expect",
+    "host",
+    "http2-settings",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A header that may be read: a field name (RFC 9110 section 5.1) in lower case, none of Postern's
+/// own.
+pub(super) fn header(text: &str) -> Result<String, &'static str> {
+    let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
+    if !matches!(text.len(), 1..=128) || !text.bytes().all(fits) {
+        return Err("is no header; a header is named in lower case, such as x-client-id");
+    }
+    if text.starts_with("x-postern-") {
+        return Err("is one of Postern's own headers; another is needed");
+    }
+    Ok(text.to_owned())
+}
+
+/// A header that claims may be written to, or that a credential may come in.
+pub(super) fn free_header(text: &str) -> Result<String, &'static str> {
+    let header = header(text)?;
+    if RESERVED.contains(&header.as_str()) {
+        return Err("has a meaning of its own in HTTP; another header is needed");
+    }
+    Ok(header)
+}
+
+/// An authentication scheme: a token (RFC 9110 section 11.1).
+pub(super) fn scheme(text: &str) -> Result<String, &'static str> {
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if matches!(text.len(), 1..=32) && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("is no scheme; a scheme is one word, such as Bearer")
+}
+
+/// A text that can stand in a quoted string of a header without escapes.
+pub(super) fn quotable(text: &str) -> Result<String, &'static str> {
+    let fits = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
+    if matches!(text.len(), 1..=256) && text.bytes().all(fits) {
+        return Ok(text.to_owned());
+    }
+    Err("cannot be quoted; 1 to 256 printable ASCII characters without \" and \\ are needed")
+}
+
+/// An absolute URL that can stand in a quoted string.
+pub(super) fn url(text: &str) -> Result<String, &'static str> {
+    let rest = text
+        .strip_prefix("https://")
+        .or_else(|| text.strip_prefix("http://"));
+    let is_url =
+        |rest: &str| !rest.is_empty() && !rest.starts_with('/') && !text.contains([' ', '#']);
+    match quotable(text) {
+        Ok(url) if rest.is_some_and(is_url) && text.len() <= 256 => Ok(url),
+        _ => {
+            Err("is no URL; it is such as https://api.example/.well-known/oauth-protected-resource")
+        }
+    }
+}
+
+/// A text that tokens carry: an `iss`, an audience.
+pub(super) fn identifier(text: &str) -> Result<String, &'static str> {
+    if matches!(text.len(), 1..=2048) && !text.contains(char::is_control) {
+        return Ok(text.to_owned());
+    }
+    Err("cannot be in a token; 1 to 2048 bytes without control characters are needed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_is_named_in_lower_case() {
+        for good in ["authorization", "x-client-id", "a"] {
+            assert!(free_header(good).is_ok(), "{good}");
+        }
+        for bad in [
+            "",
+            "X-Client-Id",
+            ":path",
+            "a b",
+            "a:",
+            "é",
+            "x-postern-identity",
+        ] {
+            assert!(header(bad).is_err(), "{bad}");
+        }
+        for reserved in RESERVED {
+            assert!(header(reserved).is_ok() && free_header(reserved).is_err());
+        }
+    }
+
+    #[test]
+    fn a_quotable_text_needs_no_escape() {
+        assert!(quotable("orders (eu)").is_ok());
+        for bad in ["", "a\"b", "a\\b", "a\nb", "é"] {
+            assert!(quotable(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_url_is_absolute() {
+        assert!(url("https://api.example/x").is_ok());
+        for bad in [
+            "",
+            "https://",
+            "https:///x",
+            "api.example",
+            "ftp://a",
+            "https://a b",
+            "https://a#b",
+        ] {
+            assert!(url(bad).is_err(), "{bad}");
+        }
+    }
+}

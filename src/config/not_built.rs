@@ -1,0 +1,26 @@
+//! What the configuration reference has and this version does not: refused, never ignored.
+
+/// The wire type, the member, and how an error speaks of it. A section that is built loses its
+/// line here and gains a field there.
+const NOT_BUILT: &[(&str, &str, &str)] = &[
+    ("Config", "trust_domains", "trust domains are"),
+    ("Config", "clients", "clients are"),
+    ("Config", "unregistered_clients", "clients are"),
+    ("Config", "limits", "limits are"),
+    ("Config", "risk", "risk is"),
+    ("Keys", "remote", "remote keys are"),
+    ("Keys", "discovery", "discovered keys are"),
+    ("Route", "limits", "limits are"),
+    ("Route", "proof", "proofs are"),
+    ("Allow", "spiffe", "SPIFFE IDs are"),
+    ("Allow", "clients", "clients are"),
+    ("Audit", "http", "audit over HTTP is"),
+];
+
+/// How an error speaks of a member that is not built yet, up to its verb; none for any other.
+pub(super) fn not_built(wire_type: &str, member: &str) -> Option<&'static str> {
+    let row = NOT_BUILT
+        .iter()
+        .find(|(of, name, _)| *of == wire_type && *name == member);
+    row.map(|(_, _, what)| *what)
+}

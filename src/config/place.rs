@@ -1,0 +1,109 @@
+//! Where in the document an error is, and all the errors found so far.
+
+use std::cell::RefCell;
+use std::fmt;
+
+use super::errors::{ConfigError, ConfigErrors};
+use crate::jose::Excerpt;
+
+/// A place in the document: the root, or a member or element of another place.
+#[derive(Clone, Copy)]
+pub(super) struct Place<'a> {
+    errors: &'a Found,
+    step: Step<'a>,
+}
+
+#[derive(Clone, Copy)]
+enum Step<'a> {
+    Root,
+    Member(&'a Place<'a>, &'a str),
+    Element(&'a Place<'a>, usize),
+}
+
+impl<'a> Place<'a> {
+    /// The whole document.
+    pub(super) const fn root(errors: &'a Found) -> Self {
+        let step = Step::Root;
+        Self { errors, step }
+    }
+
+    /// The member of that name.
+    pub(super) const fn member(&'a self, name: &'a str) -> Self {
+        let errors = self.errors;
+        let step = Step::Member(self, name);
+        Self { errors, step }
+    }
+
+    /// The element at that index.
+    pub(super) const fn element(&'a self, index: usize) -> Self {
+        let errors = self.errors;
+        let step = Step::Element(self, index);
+        Self { errors, step }
+    }
+
+    /// Notes an error here: what is wrong, and what would be accepted.
+    pub(super) fn error(&self, problem: impl fmt::Display) {
+        self.errors.push(self, &problem);
+    }
+
+    /// How many errors were noted so far, anywhere.
+    pub(super) fn error_count(&self) -> usize {
+        self.errors.0.borrow().count()
+    }
+}
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.step {
+            Step::Root => Ok(()),
+            Step::Element(parent, index) => write!(f, "{parent}[{index}]"),
+            Step::Member(parent, name) if !is_plain(name) => {
+                write!(f, "{parent}[{}]", Excerpt::of(name))
+            }
+            Step::Member(parent, name) => match parent.step {
+                Step::Root => f.write_str(name),
+                _ => write!(f, "{parent}.{name}"),
+            },
+        }
+    }
+}
+
+fn is_plain(name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-');
+    matches!(name.len(), 1..=64) && name.bytes().all(plain)
+}
+
+/// The errors found so far.
+#[derive(Default)]
+pub(super) struct Found(RefCell<ConfigErrors>);
+
+impl Found {
+    fn push(&self, place: &Place<'_>, problem: &dyn fmt::Display) {
+        self.0.borrow_mut().push(|| ConfigError {
+            path: place.to_string(),
+            problem: problem.to_string(),
+        });
+    }
+
+    /// All that was found.
+    pub(super) fn into_errors(self) -> ConfigErrors {
+        self.0.into_inner()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_place_is_written_as_a_path() {
+        let found = Found::default();
+        let root = Place::root(&found);
+        let routes = root.member("routes");
+        let route = routes.element(3);
+        let limits = route.member("limits");
+        assert_eq!(limits.element(0).to_string(), "routes[3].limits[0]");
+        assert_eq!(route.member("a b\n").to_string(), r#"routes[3]["a b\n"]"#);
+        assert_eq!(root.member("").to_string(), r#"[""]"#);
+    }
+}

@@ -1,0 +1,139 @@
+//! Routes: which requests, and what they need.
+
+use std::collections::BTreeMap;
+
+use super::allow::Allow;
+use super::issuer::{note_unique, required};
+use super::list::{Empty, elements, texts};
+use super::model::mode;
+use super::names;
+use super::place::Place;
+use super::when;
+use super::wire::{self, Field, List};
+use crate::decision::Mode;
+use crate::policy::{HostPattern, Method, Overlap, PathTemplate, RouteMatch, RouteTable, When};
+
+/// What the requests of a route need.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Route {
+    /// How audit refers to it; unique.
+    pub name: String,
+    /// Whether no credential is needed; then `allow` and `when` are empty.
+    pub public: bool,
+    /// Who may call.
+    pub allow: Allow,
+    /// What else must hold of a request.
+    pub when: When,
+    /// Whether refusals are enforced; none is as for the whole document.
+    pub mode: Option<Mode>,
+}
+
+/// None only where an error was noted. `issuers` are the names that routes may refer to.
+pub(super) fn compile_all(
+    routes: List<wire::Route>,
+    place: &Place<'_>,
+    issuers: Option<&[String]>,
+    warnings: &mut Vec<String>,
+) -> Option<RouteTable<Route>> {
+    let routes = routes.required(place, "a list of routes")?;
+    let (mut names, mut compiled, mut places) = (BTreeMap::new(), Vec::new(), Vec::new());
+    for (index, route) in elements(Field::Given(routes), place, Empty::Refused) {
+        let place = place.element(index);
+        let Some(route) = route.optional(&place) else {
+            continue;
+        };
+        note_unique(&mut names, &route.name, &place.member("name"));
+        if let Some(route) = compile(route, &place, issuers, warnings) {
+            compiled.push(route);
+            places.push(index);
+        }
+    }
+    let overlaps = match RouteTable::compile(compiled) {
+        Ok(table) => return Some(table),
+        Err(overlaps) => overlaps,
+    };
+    for Overlap { first, second } in overlaps {
+        if let (Some(first), Some(second)) = (places.get(first), places.get(second)) {
+            let (first, second) = (place.element(*first), place.element(*second));
+            second.member("match").error(format_args!(
+                "can match the same requests as {first} and is as specific; hosts, methods or path must tell them apart"
+            ));
+        }
+    }
+    None
+}
+
+fn compile(
+    wire: wire::Route,
+    place: &Place<'_>,
+    issuers: Option<&[String]>,
+    warnings: &mut Vec<String>,
+) -> Option<(RouteMatch, Route)> {
+    let name = required(wire.name, &place.member("name"), "a name", names::name);
+    let matching = matching(wire.matching, &place.member("match"));
+    let public = wire
+        .public
+        .optional(&place.member("public"))
+        .unwrap_or_default();
+    check_public(public, &wire.allow, &wire.when, place);
+    if !public && issuers.is_some_and(<[_]>::is_empty) {
+        place.error(
+            "needs a token, but no issuer is configured; issuers, or public: true, is needed",
+        );
+    }
+    let route = Route {
+        public,
+        allow: Allow::compile(wire.allow, &place.member("allow"), issuers),
+        when: when::compile(wire.when, &place.member("when")),
+        mode: mode(wire.mode, &place.member("mode"), warnings),
+        name: name?,
+    };
+    Some((matching?, route))
+}
+
+/// The decision about a public route ends before `allow` and `when`: they would do nothing.
+fn check_public(
+    public: bool,
+    allow: &Field<wire::Allow>,
+    when: &List<wire::Condition>,
+    place: &Place<'_>,
+) {
+    let idle = "is never looked at on a public route; remove it, or public";
+    if public && !allow.is_absent() {
+        place.member("allow").error(idle);
+    }
+    if public && !when.is_absent() {
+        place.member("when").error(idle);
+    }
+}
+
+/// None where anything is wrong: half a match would overlap with others by mistake.
+fn matching(wire: Field<wire::Match>, place: &Place<'_>) -> Option<RouteMatch> {
+    let wire = wire.required(place, "an object with path")?;
+    let before = place.error_count();
+    let hosts = texts(
+        wire.hosts,
+        &place.member("hosts"),
+        Empty::Refused,
+        HostPattern::parse,
+    );
+    let methods = texts(
+        wire.methods,
+        &place.member("methods"),
+        Empty::Refused,
+        Method::parse,
+    );
+    let needed = "a path such as /v1/orders/{id}";
+    let path = required(
+        wire.path,
+        &place.member("path"),
+        needed,
+        PathTemplate::parse,
+    )?;
+    let matching = RouteMatch {
+        hosts,
+        methods,
+        path,
+    };
+    (place.error_count() == before).then_some(matching)
+}

@@ -1,0 +1,161 @@
+//! The published JSON Schema, from the wire types; never in the module.
+//!
+//! What one field may be stands at the field; here is what fields may be together, and the forms
+//! that several fields share. The schema knows no references between sections and no templates:
+//! those the parser alone checks.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value, json};
+
+use super::wire::{self, DecisionRates, DecisionsWord};
+use crate::crypto::Algorithm;
+
+/// The JSON Schema (draft 2020-12) of a configuration.
+#[must_use]
+pub fn json_schema() -> Value {
+    SchemaGenerator::default()
+        .into_root_schema_for::<wire::Config>()
+        .to_value()
+}
+
+pub(super) const NAME: &str = "^[a-z0-9._-]{1,64}$";
+pub(super) const HEADER: &str = "^(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128}$";
+pub(super) const SCHEME: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$";
+pub(super) const METHOD: &str = "^[A-Z0-9_-]{1,32}$";
+pub(super) const SCOPE: &str = r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$";
+pub(super) const HOURS: &str =
+    "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
+pub(super) const QUOTABLE: &str = r"^[\x20\x21\x23-\x5b\x5d-\x7e]{1,256}$";
+pub(super) const URL: &str =
+    r"^https?://[\x21\x24-\x2e\x30-\x5b\x5d-\x7e][\x21\x24-\x5b\x5d-\x7e]*$";
+
+/// A text, number or boolean.
+pub(super) struct Scalar;
+
+impl JsonSchema for Scalar {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "description": "A text, number or boolean.",
+            "type": ["string", "number", "boolean"]
+        })
+    }
+}
+
+/// Which decisions are written: in a word, or as fractions.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) enum Decisions {
+    Word(DecisionsWord),
+    Rates(DecisionRates),
+}
+
+/// The whole document.
+pub(super) fn document(schema: &mut Schema) {
+    schema.insert("title".to_owned(), json!("Postern configuration"));
+}
+
+pub(super) fn version(schema: &mut Schema) {
+    *schema = with_description(schema, json!({"type": "integer", "const": 1}));
+}
+
+/// Audiences, or any of them explicitly.
+pub(super) fn audiences(schema: &mut Schema) {
+    let any = json!({"const": true});
+    schema.insert(
+        "oneOf".to_owned(),
+        json!([
+            {"required": ["audiences"], "properties": {"any_audience": {"not": any}}},
+            {"required": ["any_audience"], "properties": {"any_audience": any, "audiences": false}},
+        ]),
+    );
+}
+
+/// Public keys or shared secrets, never both.
+pub(super) fn algorithms(schema: &mut Schema) {
+    let names = |symmetric: bool| -> Vec<&str> {
+        let fitting = Algorithm::ALL
+            .iter()
+            .filter(|a| a.is_symmetric() == symmetric);
+        fitting.map(|algorithm| algorithm.name()).collect()
+    };
+    schema.insert(
+        "anyOf".to_owned(),
+        json!([{"items": {"enum": names(false)}}, {"items": {"enum": names(true)}}]),
+    );
+}
+
+pub(super) fn claim_headers(schema: &mut Schema) {
+    schema.insert("propertyNames".to_owned(), json!({"pattern": HEADER}));
+    schema.insert("examples".to_owned(), json!([{"x-client-id": "client_id"}]));
+}
+
+pub(super) fn key_set(schema: &mut Schema) {
+    let set = json!({
+        "type": "object",
+        "required": ["keys"],
+        "properties": {
+            "keys": {"type": "array", "items": {"type": "object"}, "minItems": 1, "maxItems": 200}
+        }
+    });
+    *schema = with_description(schema, set);
+}
+
+/// A public route ends before `allow` and `when`.
+pub(super) fn public(schema: &mut Schema) {
+    schema.insert(
+        "if".to_owned(),
+        json!({"required": ["public"], "properties": {"public": {"const": true}}}),
+    );
+    schema.insert(
+        "then".to_owned(),
+        json!({"properties": {"allow": false, "when": false}}),
+    );
+}
+
+/// Exactly one kind of condition, with the fields that go with it.
+pub(super) fn condition(schema: &mut Schema) {
+    let fields: Vec<String> = match schema.get("properties") {
+        Some(Value::Object(properties)) => properties.keys().cloned().collect(),
+        _ => Vec::new(),
+    };
+    let kinds = super::when::KINDS.iter().map(|(kind, companions)| {
+        let strange = fields.iter().map(String::as_str);
+        let strange = strange.filter(|field| field != kind && !companions.contains(field));
+        let refused: Map<String, Value> = strange.map(|f| (f.to_owned(), json!(false))).collect();
+        let mut form = json!({"required": [kind], "properties": refused});
+        if let (Some(needed), Some(form)) = (needed_with(kind), form.as_object_mut()) {
+            form.insert("oneOf".to_owned(), needed);
+        }
+        form
+    });
+    schema.insert("oneOf".to_owned(), kinds.collect());
+}
+
+/// What must stand beside a query or a header.
+fn needed_with(kind: &str) -> Option<Value> {
+    match kind {
+        "query" => Some(json!([
+            {"required": ["in"], "properties": {"min": false, "max": false}},
+            {"properties": {"in": false}, "anyOf": [{"required": ["min"]}, {"required": ["max"]}]},
+        ])),
+        "header" => Some(json!([{"required": ["in"]}])),
+        _ => None,
+    }
+}
+
+/// The other schema, under the description that stands at the field.
+fn with_description(schema: &Schema, other: Value) -> Schema {
+    let mut members = match other {
+        Value::Object(members) => members,
+        _ => Map::new(),
+    };
+    if let Some(description) = schema.get("description") {
+        members.insert("description".to_owned(), description.clone());
+    }
+    members.into()
+}

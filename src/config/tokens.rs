@@ -1,0 +1,61 @@
+//! How a credential is sent.
+
+use std::ops::RangeInclusive;
+
+use super::list::text;
+use super::names;
+use super::place::Place;
+use super::quantity::Size;
+use super::wire::{self, Field};
+
+/// How a credential is sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tokens {
+    /// The header, in lower case.
+    pub header: String,
+    /// The scheme before the token, compared without case.
+    pub scheme: String,
+    /// The longest token in bytes.
+    pub max_bytes: usize,
+    /// How many bytes a worker keeps of verified tokens.
+    pub cache_bytes: usize,
+}
+
+impl Default for Tokens {
+    fn default() -> Self {
+        Self {
+            header: "authorization".to_owned(),
+            scheme: "Bearer".to_owned(),
+            max_bytes: 8192,
+            cache_bytes: 4 << 20,
+        }
+    }
+}
+
+impl Tokens {
+    pub(super) fn compile(wire: Field<wire::Tokens>, place: &Place<'_>) -> Self {
+        let default = Self::default();
+        let Some(wire) = wire.optional(place) else {
+            return default;
+        };
+        let header = text(wire.header, &place.member("header"), names::free_header);
+        let scheme = text(wire.scheme, &place.member("scheme"), names::scheme);
+        let max_bytes = size(wire.max_bytes, &place.member("max_bytes"), 512..=64 << 10);
+        let cache_bytes = size(wire.cache, &place.member("cache"), 64 << 10..=256 << 20);
+        Self {
+            header: header.unwrap_or(default.header),
+            scheme: scheme.unwrap_or(default.scheme),
+            max_bytes: max_bytes.unwrap_or(default.max_bytes),
+            cache_bytes: cache_bytes.unwrap_or(default.cache_bytes),
+        }
+    }
+}
+
+fn size(field: Field<Size>, place: &Place<'_>, bounds: RangeInclusive<u64>) -> Option<usize> {
+    let size = field.optional(place)?;
+    if !bounds.contains(&size.0) {
+        let (least, most) = (Size(*bounds.start()), Size(*bounds.end()));
+        place.error(format_args!("is {size}; {least} to {most} is accepted"));
+    }
+    usize::try_from(size.0).ok()
+}

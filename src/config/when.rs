@@ -1,0 +1,222 @@
+//! Conditions on a request's context.
+
+use super::issuer::nonzero_span;
+use super::list::{Empty, elements, text, texts};
+use super::names;
+use super::place::Place;
+use super::wire::{self, Field, List};
+use crate::policy::{Cidr, CidrSet, Condition, Hours, NumberRange, Weekday, Weekdays, When};
+
+/// The fields that say which condition an entry is, each with the fields that may go with it.
+pub(super) const KINDS: &[(&str, &[&str])] = &[
+    ("query", &["in", "min", "max", "required"]),
+    ("header", &["in", "required"]),
+    ("source", &[]),
+    ("hours", &["days"]),
+    ("body_bytes_max", &[]),
+    ("token_age_max", &[]),
+];
+
+pub(super) fn compile(list: List<wire::Condition>, place: &Place<'_>) -> When {
+    let entries = elements(list, place, Empty::Refused).into_iter();
+    let conditions = entries.filter_map(|(index, entry)| {
+        let place = place.element(index);
+        let wire = entry.optional(&place)?;
+        let kind = kind(&wire, &place)?;
+        condition(kind, wire, &place)
+    });
+    When::new(conditions.collect())
+}
+
+/// Which condition an entry is; says so where it is none, several, or has fields of another.
+fn kind(wire: &wire::Condition, place: &Place<'_>) -> Option<&'static str> {
+    let given = given(wire);
+    let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+    let kinds: Vec<_> = KINDS
+        .iter()
+        .filter(|(name, _)| given.contains(name))
+        .collect();
+    let [(kind, companions)] = kinds.as_slice() else {
+        let found = if kinds.is_empty() {
+            "has no condition"
+        } else {
+            "has several conditions"
+        };
+        place.error(format_args!(
+            "{found}; each entry has one of: {}",
+            names.join(", ")
+        ));
+        return None;
+    };
+    for field in given
+        .iter()
+        .filter(|field| *field != kind && !companions.contains(field))
+    {
+        let owners = KINDS
+            .iter()
+            .filter(|(_, companions)| companions.contains(field));
+        let owners: Vec<&str> = owners.map(|(name, _)| *name).collect();
+        place.member(field).error(format_args!(
+            "does not go with {kind}; it goes with {}",
+            owners.join(" or ")
+        ));
+    }
+    Some(kind)
+}
+
+/// The names of the fields that are there.
+fn given(wire: &wire::Condition) -> Vec<&'static str> {
+    let fields = [
+        ("query", wire.query.is_absent()),
+        ("header", wire.header.is_absent()),
+        ("source", wire.source.is_absent()),
+        ("hours", wire.hours.is_absent()),
+        ("body_bytes_max", wire.body_bytes_max.is_absent()),
+        ("token_age_max", wire.token_age_max.is_absent()),
+        ("in", wire.one_of.is_absent()),
+        ("min", wire.min.is_absent()),
+        ("max", wire.max.is_absent()),
+        ("required", wire.required.is_absent()),
+        ("days", wire.days.is_absent()),
+    ];
+    fields
+        .iter()
+        .filter(|(_, absent)| !absent)
+        .map(|(name, _)| *name)
+        .collect()
+}
+
+fn condition(kind: &str, wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
+    match kind {
+        "query" => query(wire, place),
+        "header" => header(wire, place),
+        "source" => {
+            let networks = texts(
+                wire.source,
+                &place.member(kind),
+                Empty::Refused,
+                Cidr::parse,
+            );
+            Some(Condition::Source(CidrSet::new(networks)))
+        }
+        "hours" => hours(wire, place),
+        "body_bytes_max" => {
+            let place = place.member(kind);
+            let max = wire.body_bytes_max.optional(&place)?.0;
+            if max == 0 {
+                place.error("is zero; at least 1B is needed");
+            }
+            Some(Condition::BodyBytesMax(max))
+        }
+        _ => nonzero_span(wire.token_age_max, &place.member(kind)).map(Condition::TokenAgeMax),
+    }
+}
+
+fn query(wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
+    let required = wire
+        .required
+        .optional(&place.member("required"))
+        .unwrap_or(true);
+    let name = text(wire.query, &place.member("query"), query_name);
+    let ranged = !wire.min.is_absent() || !wire.max.is_absent();
+    let listed = !wire.one_of.is_absent();
+    let min = wire.min.optional(&place.member("min"));
+    let max = wire.max.optional(&place.member("max"));
+    let values = values(wire.one_of, &place.member("in"));
+    if listed == ranged {
+        let found = if listed {
+            "has in beside min or max"
+        } else {
+            "has no in, min or max"
+        };
+        place.error(format_args!(
+            "{found}; a query has in, or min and max or one of them"
+        ));
+        return None;
+    }
+    let name = name?;
+    if listed {
+        return Some(Condition::QueryIn {
+            name,
+            values,
+            required,
+        });
+    }
+    let Some(range) = NumberRange::new(min, max) else {
+        place
+            .member("min")
+            .error("is more than max; at most max is needed");
+        return None;
+    };
+    Some(Condition::QueryRange {
+        name,
+        range,
+        required,
+    })
+}
+
+fn header(wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
+    let required = wire
+        .required
+        .optional(&place.member("required"))
+        .unwrap_or(true);
+    let name = text(wire.header, &place.member("header"), names::header);
+    let place = place.member("in");
+    let listed = wire.one_of.required(&place, "a list of values")?;
+    let values = values(Field::Given(listed), &place);
+    Some(Condition::HeaderIn {
+        name: name?,
+        values,
+        required,
+    })
+}
+
+fn hours(wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
+    let days = if wire.days.is_absent() {
+        Weekdays::ALL
+    } else {
+        days(wire.days, &place.member("days"))
+    };
+    let place = place.member("hours");
+    text(wire.hours, &place, |window| Hours::parse(window, days)).map(Condition::Hours)
+}
+
+fn days(list: List<wire::Weekday>, place: &Place<'_>) -> Weekdays {
+    let mut days = Vec::new();
+    for (index, day) in elements(list, place, Empty::Refused) {
+        let place = place.element(index);
+        let Some(day) = day.optional(&place).map(weekday) else {
+            continue;
+        };
+        if days.contains(&day) {
+            place.error("is listed twice; once is enough");
+        }
+        days.push(day);
+    }
+    Weekdays::of(&days)
+}
+
+const fn weekday(day: wire::Weekday) -> Weekday {
+    match day {
+        wire::Weekday::Mon => Weekday::Mon,
+        wire::Weekday::Tue => Weekday::Tue,
+        wire::Weekday::Wed => Weekday::Wed,
+        wire::Weekday::Thu => Weekday::Thu,
+        wire::Weekday::Fri => Weekday::Fri,
+        wire::Weekday::Sat => Weekday::Sat,
+        wire::Weekday::Sun => Weekday::Sun,
+    }
+}
+
+fn values(list: List<String>, place: &Place<'_>) -> Vec<String> {
+    texts(list, place, Empty::Refused, |text| {
+        Ok::<_, &str>(text.to_owned())
+    })
+}
+
+fn query_name(text: &str) -> Result<String, &'static str> {
+    if matches!(text.len(), 1..=256) {
+        return Ok(text.to_owned());
+    }
+    Err("is no query parameter's name; it has 1 to 256 bytes")
+}

@@ -1,0 +1,184 @@
+//! What the upstream is told: what a caller forged is taken out, what Postern knows is put in.
+
+use crate::config::{Config, Issuer};
+use crate::decision::{Denial, Mode, Reason};
+use crate::gate::decide::Decision;
+use crate::host::{Host, HostError};
+use crate::request::Headers;
+use crate::token::caller::claim_text;
+use crate::token::{Caller, credential};
+
+/// The prefix of the fields that only Postern may set.
+const OWN: &[u8] = b"x-postern-";
+
+/// Rewrites the request of a decision that lets it through.
+///
+/// Forged fields go first, on every route. Where the decision is only observed the credential
+/// stays, since an upstream may still rely on it.
+///
+/// # Errors
+/// `host_unavailable` where the host refuses a call: the upstream could then trust a forged field.
+pub fn prepare(
+    host: &dyn Host,
+    headers: &Headers,
+    config: &Config,
+    decision: &Decision,
+) -> Result<(), Denial> {
+    // Whom the gate would have refused is not introduced: the upstream could take it for consent.
+    let caller = decision
+        .caller
+        .as_deref()
+        .filter(|_| decision.verdict.is_ok());
+    let rewritten = strip(host, headers, config)
+        .and_then(|()| hide_credential(host, headers, config, decision))
+        .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)));
+    rewritten
+        .map_err(|error| host_unavailable("the host did not let a request field be changed", error))
+}
+
+/// Takes forged fields out of the request's trailers.
+///
+/// # Errors
+/// `host_unavailable` where the host refuses a call.
+pub fn strip_trailers(host: &dyn Host, config: &Config) -> Result<(), Denial> {
+    let stripped = host.request_trailers().and_then(|trailers| {
+        forged(&trailers, config)
+            .into_iter()
+            .try_for_each(|name| host.remove_request_trailer(name))
+    });
+    stripped.map_err(|error| {
+        host_unavailable("the host did not let a request trailer be changed", error)
+    })
+}
+
+/// A denial for a host that refused a call the decision depends on.
+#[must_use]
+pub fn host_unavailable(what: &str, error: HostError) -> Denial {
+    Denial::new(
+        Reason::HostUnavailable,
+        format!("{what} (status {})", error.0),
+    )
+}
+
+fn strip(host: &dyn Host, headers: &Headers, config: &Config) -> Result<(), HostError> {
+    forged(headers, config)
+        .into_iter()
+        .try_for_each(|name| host.remove_request_header(name))
+}
+
+/// The names, once each, of the fields that only Postern may set.
+fn forged<'a>(headers: &'a Headers, config: &Config) -> Vec<&'a [u8]> {
+    let mut names: Vec<&[u8]> = headers
+        .iter()
+        .map(|(name, _)| name)
+        .filter(|name| is_reserved(name, config))
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names
+}
+
+fn is_reserved(name: &[u8], config: &Config) -> bool {
+    let prefixed = name
+        .get(..OWN.len())
+        .is_some_and(|start| same_field(start, OWN));
+    prefixed
+        || config
+            .issuers
+            .iter()
+            .flat_map(|issuer| &issuer.claim_headers)
+            .any(|claim| same_field(name, claim.header.as_bytes()))
+}
+
+// RFC 3875 section 4.1.18: gateways to CGI and its heirs turn `-` into `_`, so that a caller's
+// `x_postern_identity` would reach the program under the same name as Postern's own field.
+fn same_field(name: &[u8], own: &[u8]) -> bool {
+    let folded = |byte: &u8| {
+        if *byte == b'_' {
+            b'-'
+        } else {
+            byte.to_ascii_lowercase()
+        }
+    };
+    name.len() == own.len() && name.iter().map(folded).eq(own.iter().map(folded))
+}
+
+fn hide_credential(
+    host: &dyn Host,
+    headers: &Headers,
+    config: &Config,
+    decision: &Decision,
+) -> Result<(), HostError> {
+    let tokens = &config.tokens;
+    let sent = headers
+        .iter()
+        .any(|(name, value)| credential::is_credential(name, value, tokens));
+    if sent && decision.mode == Mode::Enforce && !forwards(config, decision) {
+        return host.remove_request_header(tokens.header.as_bytes());
+    }
+    Ok(())
+}
+
+// Where nobody was verified (a public route) no issuer speaks for the token, so that it is passed
+// on only where some issuer wants its tokens passed on.
+fn forwards(config: &Config, decision: &Decision) -> bool {
+    match &decision.caller {
+        Some(caller) => config
+            .issuers
+            .get(caller.issuer())
+            .is_some_and(|issuer| issuer.forward),
+        None => config.issuers.iter().any(|issuer| issuer.forward),
+    }
+}
+
+fn introduce(host: &dyn Host, config: &Config, caller: &Caller) -> Result<(), HostError> {
+    host.set_request_header("x-postern-identity", caller.identity())?;
+    if let Some(client) = caller.client() {
+        host.set_request_header("x-postern-client", client)?;
+    }
+    host.set_request_header("x-postern-scopes", caller.scope_line())?;
+    config
+        .issuers
+        .get(caller.issuer())
+        .map_or(Ok(()), |issuer| hand_over_claims(host, issuer, caller))
+}
+
+fn hand_over_claims(host: &dyn Host, issuer: &Issuer, caller: &Caller) -> Result<(), HostError> {
+    issuer.claim_headers.iter().try_for_each(|claim| {
+        match claim
+            .claim
+            .lookup(caller.claims().raw())
+            .and_then(claim_text)
+        {
+            Some(text) => host.set_request_header(&claim.header, &text),
+            None => Ok(()),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn field_names_are_the_same_where_a_gateway_would_make_them_so() {
+        for name in [
+            "x-postern-identity",
+            "X-Postern-Identity",
+            "x_postern_identity",
+            "x-postern_identity",
+        ] {
+            assert!(same_field(name.as_bytes(), b"x-postern-identity"), "{name}");
+        }
+        for name in [
+            "x-postern-identit",
+            "x-postern-identity2",
+            "x.postern.identity",
+        ] {
+            assert!(
+                !same_field(name.as_bytes(), b"x-postern-identity"),
+                "{name}"
+            );
+        }
+    }
+}

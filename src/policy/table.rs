@@ -1,0 +1,205 @@
+//! The route table: which route a request belongs to, first by specificity, never by order.
+
+use std::fmt;
+
+use super::hosts::{Host, HostPattern};
+use super::method::Method;
+use super::path::NormalPath;
+use super::template::{PathTemplate, SegmentKind};
+use super::trie::{Node, Wanted};
+
+/// What requests a route is for. Host, method and path must all fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteMatch {
+    /// The hosts; empty is any.
+    pub hosts: Vec<HostPattern>,
+    /// The methods; empty is any.
+    pub methods: Vec<Method>,
+    /// The path.
+    pub path: PathTemplate,
+}
+
+/// Routes, indexed so that a lookup costs the same for ten and for ten thousand.
+#[derive(Debug)]
+pub struct RouteTable<R> {
+    routes: Vec<(RouteMatch, R)>,
+    root: Node,
+}
+
+impl<R> RouteTable<R> {
+    /// Compiles routes into a table.
+    ///
+    /// # Errors
+    ///
+    /// Every [`Overlap`]: two routes, by their places in the list, that are equally specific and
+    /// can match the same request.
+    pub fn compile(routes: Vec<(RouteMatch, R)>) -> Result<Self, Vec<Overlap>> {
+        let mut root = Node::default();
+        let mut overlaps = Vec::new();
+        for (second, (matching, _)) in routes.iter().enumerate() {
+            let ends = root.ends_of(&matching.path);
+            if let Some(first) = ends.insert(&matching.hosts, &matching.methods, second) {
+                overlaps.push(Overlap { first, second });
+            }
+        }
+        if overlaps.is_empty() {
+            Ok(Self { routes, root })
+        } else {
+            Err(overlaps)
+        }
+    }
+
+    /// The most specific route that host, method and path fit.
+    ///
+    /// A host that is none (see [`Host::of_authority`]) fits only routes without hosts. Where the
+    /// path has parameters (`;`), readers that drop them must come to the same route: otherwise
+    /// none is found, since a caller could choose the policy by the reading.
+    #[must_use]
+    pub fn find(&self, host: &str, method: &str, path: &NormalPath) -> Option<Matched<'_, R>> {
+        let host = Host::of_authority(host);
+        let host = host.as_ref();
+        let wanted = Wanted { host, method };
+        let index = self.index(path, &wanted)?;
+        if let Some(bare) = path.without_parameters()
+            && self.index(&bare, &wanted) != Some(index)
+        {
+            return None;
+        }
+        let (matching, route) = self.routes.get(index)?;
+        Some(Matched {
+            index,
+            route,
+            matching,
+        })
+    }
+
+    /// The routes in the order of the configuration.
+    pub fn iter(&self) -> impl Iterator<Item = (&RouteMatch, &R)> {
+        self.routes
+            .iter()
+            .map(|(matching, route)| (matching, route))
+    }
+
+    /// The route at that place in the configuration.
+    #[must_use]
+    pub fn route(&self, index: usize) -> Option<&R> {
+        self.routes.get(index).map(|(_, route)| route)
+    }
+
+    /// How many routes there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.routes.len()
+    }
+
+    /// Whether there are no routes.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.routes.is_empty()
+    }
+
+    fn index(&self, path: &NormalPath, wanted: &Wanted<'_>) -> Option<usize> {
+        let left = path.as_str().strip_prefix('/')?;
+        self.root.find(Some(left), wanted)
+    }
+}
+
+/// A route that a request belongs to.
+#[derive(Debug)]
+pub struct Matched<'a, R> {
+    /// Its place in the configuration.
+    pub index: usize,
+    /// The route.
+    pub route: &'a R,
+    /// What requests it is for.
+    pub matching: &'a RouteMatch,
+}
+
+impl<R> Clone for Matched<'_, R> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<R> Copy for Matched<'_, R> {}
+
+impl<'a, R> Matched<'a, R> {
+    /// The names and values of the path's parameters; `path` is the one that was looked up.
+    #[must_use]
+    pub fn parameters<'p>(&self, path: &'p NormalPath) -> Vec<(&'a str, &'p str)> {
+        self.matching.path.capture(path).unwrap_or_default()
+    }
+}
+
+/// Two routes that are equally specific and can match the same request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Overlap {
+    /// The place of the first.
+    pub first: usize,
+    /// The place of the second.
+    pub second: usize,
+}
+
+/// How specific a matching route is; the greatest wins.
+///
+/// "A literal beats a parameter, a parameter beats a rest, segment by segment from the left; then
+/// more hosts beats any host, then methods beats any method." Of hosts, an exact one beats a
+/// wildcard, and of wildcards the longer.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Specificity {
+    path: Vec<SegmentKind>,
+    host: HostKind,
+    methods: bool,
+}
+
+impl Specificity {
+    /// How specific the route is for that request; none where it does not match.
+    #[must_use]
+    pub fn of(route: &RouteMatch, host: &str, method: &str, path: &NormalPath) -> Option<Self> {
+        route.path.capture(path)?;
+        let listed = route.methods.iter().any(|m| m.as_str() == method);
+        Some(Self {
+            path: route.path.kinds().collect(),
+            host: HostKind::of(&route.hosts, Host::of_authority(host).as_ref())?,
+            methods: (listed || route.methods.is_empty()).then_some(listed)?,
+        })
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum HostKind {
+    Any,
+    Below { bytes: usize },
+    Exact,
+}
+
+impl HostKind {
+    fn of(patterns: &[HostPattern], host: Option<&Host>) -> Option<Self> {
+        if patterns.is_empty() {
+            return Some(Self::Any);
+        }
+        let host = host?;
+        let fitting = patterns.iter().filter(|pattern| pattern.matches(host));
+        fitting
+            .map(|pattern| match pattern {
+                HostPattern::Exact(_) => Self::Exact,
+                HostPattern::Below(parent) => Self::Below {
+                    bytes: parent.as_str().len(),
+                },
+            })
+            .max()
+    }
+}
+
+impl fmt::Display for RouteMatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (at, method) in self.methods.iter().enumerate() {
+            write!(f, "{}{}", if at > 0 { "," } else { "" }, method.as_str())?;
+        }
+        f.write_str(if self.methods.is_empty() { "" } else { " " })?;
+        for (at, host) in self.hosts.iter().enumerate() {
+            write!(f, "{}{host}", if at > 0 { "," } else { "" })?;
+        }
+        self.path.fmt(f)
+    }
+}
