@@ -56,7 +56,16 @@ class Client:
     """The ids of all requests, in order."""
 
     def request(
-        self, method: str, path: str, *, token: str | None = None, headers=(), body=None, host=None, request_id=None, on=None
+        self,
+        method: str,
+        path: str,
+        *,
+        token: str | None = None,
+        headers=(),
+        body=None,
+        host=None,
+        request_id=None,
+        on=None,
     ) -> Reply:
         """One request on a connection of its own, or `on` one that is kept.
 
@@ -119,7 +128,9 @@ class Client:
         """One unary call by a real gRPC client; the answer's status and what the upstream saw."""
         request_id = request_id or str(uuid.uuid4())
         self.sent.append(request_id)
-        with grpc.insecure_channel(f"127.0.0.1:{self.port}", options=[("grpc.default_authority", self.host)]) as channel:
+        with grpc.insecure_channel(
+            f"127.0.0.1:{self.port}", options=[("grpc.default_authority", self.host)]
+        ) as channel:
             call = channel.unary_unary(method)
             try:
                 answer, done = call.with_call(

@@ -5,6 +5,7 @@ Where a port must be known before Envoy is there, `reserved_port` holds one.
 """
 
 import contextlib
+import functools
 import http.client
 import json
 import os
@@ -27,7 +28,8 @@ START_PATIENCE = 60.0
 
 # What Envoy or the SDK writes when a VM has failed or a filter is skipped.
 FAILURES = re.compile(
-    r"panicked at|Uncaught RuntimeError|proxy_on_\w+ failed|Plugin configured to fail|VM failed|fail open", re.IGNORECASE
+    r"panicked at|Uncaught RuntimeError|proxy_on_\w+ failed|Plugin configured to fail|VM failed|fail open",
+    re.IGNORECASE,
 )
 
 
@@ -35,12 +37,12 @@ def module() -> Path:
     return Path(os.environ.get("POSTERN_WASM", MODULE))
 
 
+@functools.cache
 def binary() -> str:
     """The Envoy to run: what `scripts/envoy` finds."""
-    found = os.environ.get("ENVOY_BIN") or subprocess.run(
-        [ROOT / "scripts" / "envoy"], stdout=subprocess.PIPE, text=True, check=True
-    ).stdout.strip()
-    return found
+    if named := os.environ.get("ENVOY_BIN"):
+        return named
+    return subprocess.run([ROOT / "scripts" / "envoy"], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
 
 
 @contextlib.contextmanager
@@ -127,6 +129,8 @@ class Envoy:
             err=self.log_path,
         )  # fmt: skip
         self.audit = AuditLog(self.log_path)
+        # A test that makes a VM fail on purpose says so here.
+        self.expects_failure = False
         Envoy.everyone.append(self)
 
     @property
@@ -150,6 +154,9 @@ class Envoy:
                     return self
             time.sleep(0.05)
         raise TimeoutError(f"Envoy is not ready:\n{self.log()[-4000:]}")
+
+    def admin_url(self) -> str:
+        return f"http://{self._admin_path.read_text().strip()}"
 
     def admin(self, path: str, method: str = "GET") -> str:
         host, _, port = self._admin_path.read_text().strip().rpartition(":")
@@ -177,6 +184,15 @@ class Envoy:
         """The statistics of the wasm machinery: constant while nothing fails or is updated."""
         return self.stats("wasm")
 
+    def worker_connections(self) -> dict[str, int]:
+        """How many connections each worker has had."""
+        totals = self.stats(r"^listener\\..*worker_\\d+\\.downstream_cx_total")
+        found: dict[str, int] = {}
+        for name, value in totals.items():
+            worker = re.search(r"worker_\d+", name)[0]
+            found[worker] = found.get(worker, 0) + value
+        return found
+
     def log(self) -> str:
         return self.log_path.read_text(errors="backslashreplace") if self.log_path.exists() else ""
 
@@ -186,6 +202,46 @@ class Envoy:
 
     def stop(self) -> None:
         self._process.stop()
+
+
+class DynamicListeners:
+    """Listeners that Envoy reads from a file, and reads again whenever it is replaced (LDS)."""
+
+    def __init__(self, config: dict, directory: Path):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / "lds.json"
+        self.listeners: list[dict] = config["static_resources"].pop("listeners")
+        self._version = 0
+        config["node"] = {"id": "lab", "cluster": "lab"}
+        source = {"path": str(self.path), "watched_directory": {"path": str(directory)}}
+        config["dynamic_resources"] = {"lds_config": {"resource_api_version": "V3", "path_config_source": source}}
+        self.write()
+
+    def write(self, *more: dict) -> None:
+        """Puts the listeners, and `more` of them, in place in one step."""
+        self._version += 1
+        kind = f"{TYPES}envoy.config.listener.v3.Listener"
+        resources = [{"@type": kind, **listener} for listener in (*self.listeners, *more)]
+        draft = self.path.with_suffix(".draft")
+        draft.write_text(json.dumps({"version_info": str(self._version), "resources": resources}))
+        os.replace(draft, self.path)
+
+    def push(self, envoy: "Envoy", *more: dict, timeout: float = START_PATIENCE) -> bool:
+        """Writes, and waits for Envoy's word: True where the update was taken, False where not."""
+        before = self._counts(envoy)
+        self.write(*more)
+        deadline = time.monotonic() + timeout
+        while time.monotonic() < deadline:
+            after = self._counts(envoy)
+            if after != before:
+                return after[0] > before[0]
+            time.sleep(0.01)
+        raise TimeoutError("Envoy did not notice the update")
+
+    @staticmethod
+    def _counts(envoy: "Envoy") -> tuple[int, int]:
+        stats = envoy.stats("listener_manager.lds.update_")
+        return stats["listener_manager.lds.update_success"], stats["listener_manager.lds.update_rejected"]
 
 
 class EnvoyEnded(RuntimeError):

@@ -49,10 +49,7 @@ class Minted:
         # long as this is unique to a token or close to it.
         length = 24
         parts = {
-            part[:length].encode()
-            for token in self.tokens
-            for part in token.split(".")[1:]
-            if len(part) >= length
+            part[:length].encode() for token in self.tokens for part in token.split(".")[1:] if len(part) >= length
         }
         runs = re.findall(rb"[A-Za-z0-9_-]{%d,}" % length, log)
         found = {run[:length] for run in runs} & parts
@@ -107,7 +104,13 @@ class Key:
         if isinstance(public, ec.EllipticCurvePublicKey):
             numbers, size = public.public_numbers(), (public.curve.key_size + 7) // 8
             curve = {256: "P-256", 384: "P-384", 521: "P-521"}[public.curve.key_size]
-            return {**named, "kty": "EC", "crv": curve, "x": _unsigned(numbers.x, size), "y": _unsigned(numbers.y, size)}
+            return {
+                **named,
+                "kty": "EC",
+                "crv": curve,
+                "x": _unsigned(numbers.x, size),
+                "y": _unsigned(numbers.y, size),
+            }
         raw = public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
         return {**named, "kty": "OKP", "crv": "Ed25519", "x": b64(raw)}
 

@@ -29,10 +29,12 @@ class Outcome:
 class Scenario:
     """The steps, and the keys they are signed with, made now."""
 
-    def __init__(self):
+    def __init__(self, lifetime: str | None = None):
         document = yaml.safe_load((DEMO / "scenario.yaml").read_text())
         self.steps: list[dict] = document["steps"]
         self._token = document["token"]
+        if lifetime:
+            self._token["claims"]["exp"] = f"now+{lifetime}"
         corp = issuer.Key.new("RS256", "corp-1")
         self._keys = {"corp": corp, "stranger": issuer.Key.new("RS256", "corp-1")}
 
