@@ -104,7 +104,7 @@ def finish(bench: Bench, options: argparse.Namespace) -> int:
         sys.exit(f"the base, {report.BASE}, is broken: {reason}")
     about = about_run(options)
     print(f"\n{about['envoy']}, {options.rounds} rounds of {options.requests} requests, load {about['load']}")
-    print(report.table(bench))
+    print(report.table(bench) + "\n" + report.failures(bench))
     for verdict in report.aims(bench):
         print(report.aim_line(verdict))
     if options.json:

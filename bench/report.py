@@ -18,7 +18,7 @@ def table(bench: Bench) -> str:
     lines = [f"{'scenario':26}{'µs/request':>11}{'quartiles':>17}{'over none':>11}{'quartiles':>17}{'ratio':>7}"]
     for scenario in bench.scenarios:
         if scenario.name in bench.broken:
-            lines.append(f"{scenario.name:26}BROKEN: {bench.broken[scenario.name]}")
+            lines.append(f"{scenario.name:26}     BROKEN, see below  {scenario.what}")
             continue
         micros, costs = bench.micros[scenario.name], over_base(bench, scenario.name)
         ratio = statistics.median(paired(bench, scenario.name, BASE, lambda own, base: own / base))
@@ -27,6 +27,10 @@ def table(bench: Bench) -> str:
             f"{statistics.median(costs):11.1f}{spread(costs):>17}{ratio:7.2f}  {scenario.what}"
         )
     return "\n".join(lines)
+
+
+def failures(bench: Bench) -> str:
+    return "".join(f"\n{name} is broken: {reason}\n" for name, reason in bench.broken.items())
 
 
 def aims(bench: Bench) -> list[dict]:
