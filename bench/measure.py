@@ -61,6 +61,7 @@ class Bench:
         count, first = (self.tokens.count, self.next_token) if scenario.fresh else (1, 0)
         before, start = envoy.counters(), envoy.cpu()
         sent = load(envoy.port, file, count, first, requests)
+        envoy.settle()
         used = envoy.cpu() - start
         after = envoy.counters()
         counted = {name: value - before.get(name, 0) for name, value in after.items()}

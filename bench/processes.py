@@ -104,6 +104,11 @@ class Envoy(Process):
         stats = json.loads(self.ask(f"/stats?format=json&filter={urllib.request.quote(STATS)}"))["stats"]
         return {stat["name"].removeprefix("http.ingress."): stat["value"] for stat in stats}
 
+    def settle(self):
+        """Waits until the worker has seen the end of every connection, and so has counted all."""
+        query = "/stats?format=json&filter=" + urllib.request.quote(r"^http\.ingress\.downstream_cx_active$")
+        self.until(lambda: json.loads(self.ask(query))["stats"][0]["value"] == 0, "end of the connections to")
+
     def cpu(self) -> float:
         """Seconds of CPU that all threads of the process have used, to the nanosecond."""
         # Linux makes a process's CPU clock from its id: clock_getcpuclockid(3).
