@@ -41,9 +41,9 @@ def main() -> int:
     shutil.rmtree(work, ignore_errors=True)
     work.mkdir(parents=True)
     tokens = Tokens(directory / "tokens", TOKENS)
-    scenarios = chosen(options, all_scenarios(tokens, options.module, work))
     if not options.module.exists():
-        print(f"no module at {options.module}: Postern's scenarios are left out")
+        print(f"no module at {options.module} (scripts/build makes one): Postern's scenarios are left out")
+    scenarios = chosen(options, all_scenarios(tokens, options.module, work))
     bench = Bench(scenarios, tokens, options.requests)
     with contextlib.ExitStack() as stack:
         run(bench, options, work, stack)
