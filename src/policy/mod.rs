@@ -10,6 +10,8 @@ mod hosts;
 mod hours;
 mod method;
 mod path;
+#[cfg(all(test, not(target_family = "wasm")))]
+mod properties;
 mod query;
 mod scope;
 mod source;
