@@ -18,6 +18,7 @@
 //! | --- | --- |
 //! | [`config`] | wire types, and the validated model they compile to |
 //! | [`jose`] | base64url, JWK sets, JWS, claims |
+//! | [`keys`] | where key sets come from and how they stay fresh |
 //! | [`crypto`] | signature checks: in the proxy, or in the module |
 //! | [`policy`] | normal path, route table, scopes, conditions |
 //! | [`decision`] | reasons, and what a decision is |
@@ -49,6 +50,7 @@ pub mod decision;
 pub mod gate;
 pub mod host;
 pub mod jose;
+pub mod keys;
 pub mod policy;
 pub mod proof;
 pub mod reply;

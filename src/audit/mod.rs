@@ -8,6 +8,7 @@ pub mod ocsf;
 use std::net::SocketAddr;
 
 use crate::decision::{Mode, Reason};
+use crate::keys::ring::Freshness;
 use crate::time::Now;
 
 /// What became of a request.
@@ -67,6 +68,8 @@ pub struct Record<'a> {
     pub who: Option<Who<'a>>,
     /// What the caller says the request is for.
     pub purpose: Option<&'a str>,
+    /// The fetched keys that the token was held against.
+    pub keys: Option<Freshness>,
     /// The caller's address and port.
     pub source: Option<SocketAddr>,
     /// The request's method.

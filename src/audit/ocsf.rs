@@ -150,6 +150,16 @@ struct Unmapped<'a> {
     scopes: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    keys: Option<Keys>,
+}
+
+#[derive(Serialize)]
+struct Keys {
+    version: u64,
+    age_seconds: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failure: Option<&'static str>,
 }
 
 impl<'a> ApiActivity<'a> {
@@ -267,6 +277,11 @@ impl<'a> Unmapped<'a> {
             client: record.who.and_then(|who| who.client),
             scopes: record.who.map(|who| who.scopes),
             purpose: record.purpose,
+            keys: record.keys.map(|keys| Keys {
+                version: keys.version,
+                age_seconds: keys.age,
+                failure: keys.failure,
+            }),
         }
     }
 }
@@ -337,6 +352,7 @@ mod tests {
             route: Some("read-orders"),
             who: None,
             purpose: None,
+            keys: None,
             source: None,
             method: "GET",
             host: "api.example",

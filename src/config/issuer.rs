@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
+use super::keys;
 use super::list::{Empty, elements, text, texts};
 use super::names;
 use super::place::Place;
 use super::quantity::Span;
 use super::wire::{self, Field, List};
 use crate::crypto::{Algorithm, AlgorithmSet};
-use crate::jose::{
-    Audiences, ClaimPath, JwkError, KeyRules, KeySet, KeySetError, KeyUse, Profile, SkippedKey,
-};
+use crate::jose::{Audiences, ClaimPath, Profile};
+use crate::keys::KeySource;
 
 const DEFAULT_SKEW: Duration = Duration::from_secs(30);
 const MAX_SKEW: Duration = Duration::from_secs(300);
@@ -28,7 +26,7 @@ pub struct Issuer {
     /// Whom its tokens must be for.
     pub audiences: Audiences,
     /// Its keys, and no other issuer's.
-    pub keys: KeySet,
+    pub keys: KeySource,
     /// The algorithms that are accepted: all asymmetric, or all symmetric.
     pub algorithms: AlgorithmSet,
     /// What kind of token it issues.
@@ -135,7 +133,8 @@ fn compile(
     let issuer = required(wire.issuer, &place.member("issuer"), iss, names::identifier);
     let audiences = audiences(wire.audiences, wire.any_audience, place, warnings);
     let algorithms = algorithms(wire.algorithms, &place.member("algorithms"));
-    let keys = keys(wire.keys, &place.member("keys"), algorithms, warnings);
+    let iss = issuer.as_deref().unwrap_or_default();
+    let keys = keys::compile(wire.keys, &place.member("keys"), iss, algorithms, warnings);
     let profile = wire.profile.optional(&place.member("profile"));
     let clock_skew = clock_skew(wire.clock_skew, &place.member("clock_skew"));
     let max_lifetime = nonzero_span(wire.max_lifetime, &place.member("max_lifetime"));
@@ -224,76 +223,6 @@ fn algorithms(names: List<String>, place: &Place<'_>) -> AlgorithmSet {
         place.error("mixes HS with others; an issuer has shared secrets or public keys, not both");
     }
     listed.into_iter().collect()
-}
-
-fn keys(
-    keys: Field<wire::Keys>,
-    place: &Place<'_>,
-    algorithms: AlgorithmSet,
-    warnings: &mut Vec<String>,
-) -> Option<KeySet> {
-    let keys = keys.required(place, "an object with inline")?;
-    let exponent_3 = keys
-        .allow_rsa_exponent_3
-        .optional(&place.member("allow_rsa_exponent_3"));
-    let place = place.member("inline");
-    let document = keys.inline.required(&place, "a JWK Set")?;
-    // A set of algorithms with an error in it says nothing about the keys.
-    let rules = KeyRules {
-        algorithms: if algorithms.is_empty() {
-            AlgorithmSet::asymmetric()
-        } else {
-            algorithms
-        },
-        allow_rsa_exponent_3: exponent_3.unwrap_or_default(),
-        key_use: KeyUse::Signature,
-    };
-    key_set(&document, &rules, &place, warnings)
-}
-
-fn key_set(
-    document: &Value,
-    rules: &KeyRules,
-    place: &Place<'_>,
-    warnings: &mut Vec<String>,
-) -> Option<KeySet> {
-    match KeySet::parse(document, rules) {
-        Ok((keys, skipped)) => {
-            for key in skipped {
-                if !note_private(&key, place) {
-                    warnings.push(format!("{place}.{key}"));
-                }
-            }
-            Some(keys)
-        }
-        Err(error) => {
-            if let KeySetError::NoUsableKey(skipped) = &error
-                && skipped
-                    .iter()
-                    .filter(|key| note_private(key, place))
-                    .count()
-                    > 0
-            {
-                return None;
-            }
-            let names: Vec<&str> = rules.algorithms.iter().map(Algorithm::name).collect();
-            let names = names.join(", ");
-            place.error(format_args!(
-                "is not taken: {error}; a JWK Set with a key for {names} is needed"
-            ));
-            None
-        }
-    }
-}
-
-/// Says so where the key is a private one: "configuration never holds a private key".
-fn note_private(key: &SkippedKey, place: &Place<'_>) -> bool {
-    let is_private = key.why == JwkError::Private;
-    if is_private {
-        let keys = place.member("keys");
-        keys.element(key.index).error("holds a private key; put the public key here, and replace the private one, which is disclosed now");
-    }
-    is_private
 }
 
 fn clock_skew(field: Field<Span>, place: &Place<'_>) -> Duration {

@@ -12,7 +12,7 @@
 //! | `reader`, `nearest`, `not_built` | from JSON to wire types, with errors people can act on |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
-//! | `issuer`, `tokens`, `route`, `allow`, `when`, `audit`, `responses` | its sections |
+//! | `issuer`, `keys`, `tokens`, `route`, `allow`, `when`, `audit`, `responses` | its sections |
 //! | `names` | names, header names and quotable texts |
 //! | `schema` | the published JSON Schema, from the wire types |
 
@@ -21,6 +21,7 @@ mod audit;
 mod errors;
 mod field;
 mod issuer;
+mod keys;
 mod list;
 mod model;
 mod names;

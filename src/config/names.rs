@@ -51,6 +51,14 @@ pub(super) fn free_header(text: &str) -> Result<String, &'static str> {
     Ok(header)
 }
 
+/// The name of one of the proxy's clusters.
+pub(super) fn cluster(text: &str) -> Result<String, &'static str> {
+    if matches!(text.len(), 1..=256) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        return Ok(text.to_owned());
+    }
+    Err("is no cluster; a cluster is named by 1 to 256 printable ASCII characters without space")
+}
+
 /// An authentication scheme: a token (RFC 9110 section 11.1).
 pub(super) fn scheme(text: &str) -> Result<String, &'static str> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);

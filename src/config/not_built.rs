@@ -8,8 +8,6 @@ const NOT_BUILT: &[(&str, &str, &str)] = &[
     ("Config", "unregistered_clients", "clients are"),
     ("Config", "limits", "limits are"),
     ("Config", "risk", "risk is"),
-    ("Keys", "remote", "remote keys are"),
-    ("Keys", "discovery", "discovered keys are"),
     ("Route", "limits", "limits are"),
     ("Route", "proof", "proofs are"),
     ("Allow", "spiffe", "SPIFFE IDs are"),

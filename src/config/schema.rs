@@ -105,6 +105,18 @@ pub(super) fn key_set(schema: &mut Schema) {
     *schema = with_description(schema, set);
 }
 
+/// Exactly one source.
+pub(super) fn one_source(schema: &mut Schema) {
+    let sources = ["inline", "remote", "discovery"].map(|name| json!({"required": [name]}));
+    schema.insert("oneOf".to_owned(), json!(sources));
+}
+
+/// From authorities to clusters.
+pub(super) fn authorities(schema: &mut Schema) {
+    let names = json!({"type": "object", "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 256}});
+    *schema = with_description(schema, names);
+}
+
 /// A public route ends before `allow` and `when`.
 pub(super) fn public(schema: &mut Schema) {
     schema.insert(

@@ -114,14 +114,83 @@ pub struct Issuer {
 /// Where an issuer's keys come from.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::one_source))]
 pub struct Keys {
     /// A JWK Set (RFC 7517), in the document itself.
+    #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(transform = schema::key_set))]
     pub inline: Field<Value>,
+    /// A JWK Set that is fetched from an address.
+    #[serde(default)]
+    pub remote: Field<Remote>,
+    /// The key set that the issuer's metadata names (OpenID Connect Discovery, RFC 8414).
+    #[serde(default)]
+    pub discovery: Field<Discovery>,
     /// Whether RSA keys may have the exponent 3. Default: false.
     #[serde(default)]
     pub allow_rsa_exponent_3: Field<bool>,
+}
+
+/// A JWK Set that is fetched from an address.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct Remote {
+    /// The proxy's cluster that it is fetched from.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256), example = &"idp"))]
+    pub cluster: Field<String>,
+    /// Its address.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(regex(pattern = schema::URL), example = &"https://idp.example/jwks.json")
+    )]
+    pub uri: Field<String>,
+    /// How long a fetch may take, at most 30s. Default: 2s.
+    #[serde(default)]
+    pub timeout: Field<Span>,
+    /// How long a set is fresh at most, 1s to 7d. Default: 10m.
+    #[serde(default)]
+    pub refresh: Field<Span>,
+    /// For how long a set is good that could not be fetched anew. Default: 24h.
+    #[serde(default)]
+    pub max_stale: Field<Span>,
+    /// The shortest time between two fetches that unknown keys cause, and for which a set is
+    /// fresh, 1s to 1h. Default: 30s.
+    #[serde(default)]
+    pub cooldown: Field<Span>,
+    /// For how long a request waits for the first keys, at most 30s. Default: 2s.
+    #[serde(default)]
+    pub wait: Field<Span>,
+}
+
+/// The key set that the issuer's metadata names.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct Discovery {
+    /// The proxy's cluster that the issuer is reached by.
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256), example = &"idp"))]
+    pub cluster: Field<String>,
+    /// Other authorities that `jwks_uri` may name, each with the cluster it is reached by.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(transform = schema::authorities))]
+    pub authorities: Field<BTreeMap<String, Field<String>>>,
+    /// How long a fetch may take, at most 30s. Default: 2s.
+    #[serde(default)]
+    pub timeout: Field<Span>,
+    /// How long a set is fresh at most, 1s to 7d. Default: 10m.
+    #[serde(default)]
+    pub refresh: Field<Span>,
+    /// For how long a set is good that could not be fetched anew. Default: 24h.
+    #[serde(default)]
+    pub max_stale: Field<Span>,
+    /// The shortest time between two fetches that unknown keys cause, and for which a set is
+    /// fresh, 1s to 1h. Default: 30s.
+    #[serde(default)]
+    pub cooldown: Field<Span>,
+    /// For how long a request waits for the first keys, at most 30s. Default: 2s.
+    #[serde(default)]
+    pub wait: Field<Span>,
 }
 
 /// What kind of token an issuer issues.

@@ -6,13 +6,13 @@
 use std::rc::Rc;
 
 use crate::config::{Allow, Config, Route};
-use crate::crypto::Crypto;
 use crate::decision::{Denial, Mode, Reason};
 use crate::policy::{Facts, NormalPath, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
 use crate::time::Now;
-use crate::token::{Caller, Known, authenticate, credential};
+use crate::keys::schedule::Want;
+use crate::token::{Caller, Judge, KeysWanted, Known, Refusal, credential};
 
 /// A request as it arrived.
 #[derive(Clone, Copy)]
@@ -23,8 +23,6 @@ pub struct Arrival<'a> {
     pub source: Option<std::net::IpAddr>,
     /// What can be asked about the connection.
     pub connection: &'a dyn Connection,
-    /// When the request came.
-    pub now: Now,
 }
 
 /// What was decided, and what was learned on the way.
@@ -36,45 +34,60 @@ pub struct Decision {
     pub mode: Mode,
     /// The index of the matched route.
     pub route: Option<usize>,
+    /// The index of the issuer whose keys judged the token.
+    pub issuer: Option<usize>,
     /// The caller, once its credential was verified.
     pub caller: Option<Rc<Caller>>,
+    /// Keys that could change the verdict, if they were fetched.
+    pub wanted: Option<Wanted>,
+}
+
+/// An issuer whose keys are wanted, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
+    /// The issuer's place in the configuration.
+    pub issuer: usize,
+    /// Why.
+    pub want: Want,
+}
+
+impl Decision {
+    /// A decision about a request of which nothing was learned.
+    #[must_use]
+    pub fn bare(verdict: Result<(), Denial>, mode: Mode) -> Self {
+        Self { verdict, mode, route: None, issuer: None, caller: None, wanted: None }
+    }
 }
 
 /// Decides a request: `Decision = f(&Config, request, &mut State, Now)`.
-pub fn decide(
-    config: &Config,
-    known: &mut Known,
-    crypto: &dyn Crypto,
-    arrival: &Arrival<'_>,
-) -> Decision {
-    let mut decision = Decision {
-        verdict: Ok(()),
-        mode: config.mode,
-        route: None,
-        caller: None,
+///
+/// The configuration, the keys in force and the instant are in `judge`; the state is the memory of
+/// tokens.
+pub fn decide(judge: &Judge<'_>, known: &mut Known, arrival: &Arrival<'_>) -> Decision {
+    let mut decision = Decision::bare(Ok(()), judge.config.mode);
+    decision.verdict = match steps(judge, known, arrival, &mut decision) {
+        Ok(()) => Ok(()),
+        Err(Refusal::Denied(denial)) => Err(denial),
+        Err(Refusal::Keys(KeysWanted { issuer, want, denial })) => {
+            decision.wanted = Some(Wanted { issuer, want });
+            Err(denial)
+        }
     };
-    decision.verdict = steps(config, known, crypto, arrival, &mut decision);
     decision
 }
 
 fn steps(
-    config: &Config,
+    judge: &Judge<'_>,
     known: &mut Known,
-    crypto: &dyn Crypto,
     arrival: &Arrival<'_>,
     decision: &mut Decision,
-) -> Result<(), Denial> {
-    let target = arrival.headers.only(":path").unwrap_or_default();
-    let (raw_path, query) = split_target(target);
-    let path = NormalPath::parse(raw_path)
-        .map_err(|error| Denial::new(Reason::PathAmbiguous, error.to_string()))?;
-    let method = text(arrival.headers.only(":method"));
-    let authority = text(arrival.headers.only(":authority"));
-    let Some(matched) = config.routes.find(authority, method, &path) else {
-        return Err(Denial::new(
-            Reason::RouteUnknown,
-            "no route matches the host, method and path",
-        ));
+) -> Result<(), Refusal> {
+    let config = judge.config;
+    let target = Target::of(arrival.headers)?;
+    let matched = config.routes.find(target.authority, target.method, &target.path);
+    let Some(matched) = matched else {
+        let detail = "no route matches the host, method and path";
+        return Err(Denial::new(Reason::RouteUnknown, detail).into());
     };
     let route = matched.route;
     decision.route = Some(matched.index);
@@ -82,22 +95,49 @@ fn steps(
     if route.public {
         return Ok(());
     }
-    let query = query.map(|query| std::str::from_utf8(query)).transpose();
-    let query = query.map_err(|_| Denial::new(Reason::PathAmbiguous, "the query is not UTF-8"))?;
+    let query = target.query()?;
     let token = credential::token(arrival.headers, query, &config.tokens)?;
-    let caller = authenticate(config, known, crypto, token, arrival.now)?;
+    let caller = judge.authenticate(known, token, &mut decision.issuer)?;
     decision.caller = Some(Rc::clone(&caller));
     proof::check(caller.claims().raw(), arrival.connection)?;
     check_allow(&route.allow, &caller, config)?;
-    let view = RequestView {
-        method,
-        authority,
-        query,
-        headers: arrival.headers,
-        source: arrival.source,
-        body_bytes: declared_body(arrival.headers),
-    };
-    check_when(route, &view, &caller, arrival.now)
+    let view = target.view(query, arrival);
+    Ok(check_when(route, &view, &caller, judge.now)?)
+}
+
+/// The parts of a request that choose its route.
+struct Target<'a> {
+    method: &'a str,
+    authority: &'a str,
+    path: NormalPath,
+    raw_query: Option<&'a [u8]>,
+}
+
+impl<'a> Target<'a> {
+    fn of(headers: &'a Headers) -> Result<Self, Denial> {
+        let (path, raw_query) = split_target(headers.only(":path").unwrap_or_default());
+        let path = NormalPath::parse(path)
+            .map_err(|error| Denial::new(Reason::PathAmbiguous, error.to_string()))?;
+        let method = text(headers.only(":method"));
+        let authority = text(headers.only(":authority"));
+        Ok(Self { method, authority, path, raw_query })
+    }
+
+    fn query(&self) -> Result<Option<&'a str>, Denial> {
+        let query = self.raw_query.map(std::str::from_utf8).transpose();
+        query.map_err(|_| Denial::new(Reason::PathAmbiguous, "the query is not UTF-8"))
+    }
+
+    fn view(&self, query: Option<&'a str>, arrival: &Arrival<'a>) -> RequestView<'a> {
+        RequestView {
+            method: self.method,
+            authority: self.authority,
+            query,
+            headers: arrival.headers,
+            source: arrival.source,
+            body_bytes: declared_body(arrival.headers),
+        }
+    }
 }
 
 // Scopes come before the rest of `allow`, so that a caller who lacks only a scope is told which.

@@ -6,11 +6,15 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
 
-use super::{Host, HostError, LogLevel, Property};
+use super::{Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue};
 use crate::reply::Reply;
 use crate::request::Headers;
 use crate::time::Now;
+
+/// The ABI's status for what a host does not have.
+const UNIMPLEMENTED: u32 = 12;
 
 /// A call that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -27,6 +31,52 @@ pub enum Call {
     Random,
     /// [`Host::send_reply`].
     SendReply,
+    /// [`Host::dispatch`], as for a cluster that the host does not know.
+    Dispatch,
+}
+
+/// The shared data of one proxy, as the hosts on proxy-wasm-cpp-host keep it (Envoy, Istio).
+///
+/// A set under a missing key stores whatever number it names; zero overwrites blindly; a value is
+/// never freed.
+#[derive(Clone, Debug, Default)]
+pub struct SharedData(Rc<RefCell<Stored>>);
+
+#[derive(Debug, Default)]
+struct Stored {
+    values: BTreeMap<String, (Vec<u8>, u32)>,
+    last: u32,
+}
+
+impl SharedData {
+    fn value(&self, key: &str) -> Option<SharedValue> {
+        let stored = self.0.borrow();
+        let (bytes, cas) = stored.values.get(key)?;
+        Some(SharedValue { bytes: bytes.clone(), cas: Cas(*cas) })
+    }
+
+    fn set(&self, key: &str, value: &[u8], cas: Cas) -> bool {
+        let mut stored = self.0.borrow_mut();
+        let current = stored.values.get(key).map(|(_, current)| *current);
+        if current.is_some_and(|current| cas.0 != 0 && cas.0 != current) {
+            return false;
+        }
+        stored.last = stored.last.wrapping_add(1);
+        let last = stored.last;
+        stored.values.insert(key.to_owned(), (value.to_vec(), last));
+        true
+    }
+
+    /// The keys that there are.
+    #[must_use]
+    pub fn keys(&self) -> Vec<String> {
+        self.0.borrow().values.keys().cloned().collect()
+    }
+
+    /// Overwrites a value as another plugin could.
+    pub fn overwrite(&self, key: &str, value: &[u8]) {
+        self.set(key, value, Cas(0));
+    }
 }
 
 type Fields = RefCell<Vec<(Vec<u8>, Vec<u8>)>>;
@@ -41,6 +91,10 @@ pub struct MemoryHost {
     log: RefCell<Vec<(LogLevel, String)>>,
     replies: RefCell<Vec<Reply>>,
     refused: RefCell<BTreeSet<Call>>,
+    shared: Option<SharedData>,
+    calls: RefCell<Vec<HttpCall>>,
+    response: RefCell<(Headers, Vec<u8>)>,
+    metrics: RefCell<Vec<(String, i64)>>,
 }
 
 impl MemoryHost {
@@ -51,6 +105,43 @@ impl MemoryHost {
         host.now.set(now);
         *host.headers.borrow_mut() = owned(fields);
         host
+    }
+
+    /// A host whose workers share this data.
+    #[must_use]
+    pub fn with_shared(now: Now, shared: &SharedData) -> Self {
+        let host = Self { shared: Some(shared.clone()), ..Self::default() };
+        host.now.set(now);
+        host
+    }
+
+    /// Gives this request's worker the shared data of its proxy.
+    pub fn share(&mut self, shared: &SharedData) {
+        self.shared = Some(shared.clone());
+    }
+
+    /// The calls made so far; each call's number is its place, counted from one.
+    #[must_use]
+    pub fn calls(&self) -> Vec<HttpCall> {
+        self.calls.borrow().clone()
+    }
+
+    /// Sets the response that the next callback is about.
+    pub fn set_response(&self, fields: &[(&str, &str)], body: &[u8]) {
+        *self.response.borrow_mut() = (Headers::new(fields.iter().copied()), body.to_vec());
+    }
+
+    /// The value of a metric; none where it was never made.
+    #[must_use]
+    pub fn metric(&self, name: &str) -> Option<i64> {
+        self.metrics.borrow().iter().find(|(n, _)| n == name).map(|(_, value)| *value)
+    }
+
+    fn change_metric(&self, metric: u32, change: impl Fn(i64) -> i64) {
+        let place = usize::try_from(metric).unwrap_or(usize::MAX);
+        if let Some((_, value)) = self.metrics.borrow_mut().get_mut(place) {
+            *value = change(*value);
+        }
     }
 
     /// Moves the clock, in either direction.
@@ -75,6 +166,11 @@ impl MemoryHost {
         self.properties
             .borrow_mut()
             .insert(property, value.to_vec());
+    }
+
+    /// Makes later calls of this kind succeed again.
+    pub fn permit(&self, call: Call) {
+        self.refused.borrow_mut().remove(&call);
     }
 
     /// Makes every later call of this kind fail.
@@ -186,5 +282,46 @@ impl Host for MemoryHost {
 
     fn call_foreign_function(&self, _name: &str, _argument: &[u8]) -> Option<Vec<u8>> {
         None
+    }
+
+    fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
+        let shared = self.shared.as_ref().ok_or(HostError(UNIMPLEMENTED))?;
+        Ok(shared.value(key))
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError> {
+        let shared = self.shared.as_ref().ok_or(HostError(UNIMPLEMENTED))?;
+        Ok(shared.set(key, value, cas))
+    }
+
+    fn dispatch(&self, call: &HttpCall) -> Result<u32, HostError> {
+        if self.refused.borrow().contains(&Call::Dispatch) {
+            return Err(HostError(2));
+        }
+        self.calls.borrow_mut().push(call.clone());
+        Ok(u32::try_from(self.calls.borrow().len()).unwrap_or(u32::MAX))
+    }
+
+    fn call_headers(&self) -> Headers {
+        self.response.borrow().0.clone()
+    }
+
+    fn call_body(&self, bytes: usize) -> Vec<u8> {
+        let response = self.response.borrow();
+        response.1.get(..bytes).unwrap_or(&response.1).to_vec()
+    }
+
+    fn define_metric(&self, _kind: MetricKind, name: &str) -> Option<u32> {
+        let mut metrics = self.metrics.borrow_mut();
+        metrics.push((name.to_owned(), 0));
+        u32::try_from(metrics.len().saturating_sub(1)).ok()
+    }
+
+    fn increment_metric(&self, metric: u32, by: i64) {
+        self.change_metric(metric, |value| value.saturating_add(by));
+    }
+
+    fn record_metric(&self, metric: u32, value: u64) {
+        self.change_metric(metric, |_| i64::try_from(value).unwrap_or(i64::MAX));
     }
 }

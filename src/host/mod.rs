@@ -5,6 +5,8 @@
 
 pub mod memory;
 
+use std::time::Duration;
+
 use crate::reply::Reply;
 use crate::request::Headers;
 use crate::time::Now;
@@ -52,6 +54,51 @@ pub enum LogLevel {
     Error = 4,
     /// What ends the service.
     Critical = 5,
+}
+
+/// A value of shared data, and what a change of it has to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedValue {
+    /// The value.
+    pub bytes: Vec<u8>,
+    /// The number that [`Host::set_shared`] compares.
+    pub cas: Cas,
+}
+
+/// The number of a stored value's version; it changes with every change of the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cas(pub u32);
+
+impl Cas {
+    /// Stores only where there is no value yet.
+    ///
+    /// Zero would overwrite blindly, and a host stores under a missing key whatever it is given; no
+    /// stored version has this number, so that on a key that is there it never matches.
+    pub const ABSENT: Self = Self(u32::MAX);
+}
+
+/// A request that the proxy makes to one of its clusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCall {
+    /// The cluster.
+    pub cluster: String,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// The host and any port.
+    pub authority: String,
+    /// The path and any query.
+    pub path: String,
+    /// After how long the proxy gives up; never zero, which would mean never.
+    pub timeout: Duration,
+}
+
+/// What a metric does; the numbers are those of the proxy-wasm ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Grows.
+    Counter = 0,
+    /// Goes up and down.
+    Gauge = 1,
 }
 
 /// The calls into the proxy, for the request (or the plugin) in whose name the code runs.
@@ -109,4 +156,37 @@ pub trait Host {
 
     /// Calls a function that only this host has; none where it refuses or has no such function.
     fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Option<Vec<u8>>;
+
+    /// The value under a key of the data that all workers share; none where there is none.
+    ///
+    /// # Errors
+    /// The host has no shared data.
+    fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError>;
+
+    /// Stores a value if its version is still `cas`; answers whether it did.
+    ///
+    /// # Errors
+    /// The host has no shared data.
+    fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError>;
+
+    /// Makes a request in the plugin's own name; answers the number that its response will carry.
+    ///
+    /// # Errors
+    /// The host did not take it. A cluster that the host does not know (yet) is status 2.
+    fn dispatch(&self, call: &HttpCall) -> Result<u32, HostError>;
+
+    /// Every header field of the response that just came; none where there is no response.
+    fn call_headers(&self) -> Headers;
+
+    /// The first `bytes` of the body of the response that just came.
+    fn call_body(&self, bytes: usize) -> Vec<u8>;
+
+    /// Makes a metric; none where the host has none.
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32>;
+
+    /// Moves a metric.
+    fn increment_metric(&self, metric: u32, by: i64);
+
+    /// Sets a gauge.
+    fn record_metric(&self, metric: u32, value: u64);
 }

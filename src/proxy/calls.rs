@@ -8,14 +8,20 @@
     reason = "host calls pass pointers into the module's memory"
 )]
 
-use crate::host::{Host, HostError, LogLevel, Property};
+use crate::host::{Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue};
 use crate::reply::Reply;
 use crate::request::Headers;
 use crate::time::Now;
+use proxy_wasm::hostcalls::dispatch_http_call;
+use std::time::Duration;
 
 const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
+const CALL_RESPONSE_HEADERS: u32 = 6;
+const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
+const HTTP_REQUEST: u32 = 0;
+
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -61,6 +67,26 @@ unsafe extern "C" {
         result: *mut *mut u8,
         result_size: *mut usize,
     ) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *mut *mut u8,
+        value_size: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_size: usize,
+        value: *const u8,
+        value_size: usize,
+        cas: u32,
+    ) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
+    fn proxy_continue_stream(stream: u32) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, name_size: usize, metric: *mut u32) -> u32;
+    fn proxy_increment_metric(metric: u32, offset: i64) -> u32;
+    fn proxy_record_metric(metric: u32, value: u64) -> u32;
 }
 
 /// The proxy that runs the module, in the name of the context that is active.
@@ -76,6 +102,25 @@ impl Proxy {
         })
     }
 
+    /// Has the root context's tick called this often.
+    pub fn set_tick_period(self, period: Duration) {
+        let millis = u32::try_from(period.as_millis()).unwrap_or(u32::MAX);
+        // SAFETY: no pointer is passed. A host without ticks never wakes the root context.
+        let _ = unsafe { proxy_set_tick_period_milliseconds(millis) };
+    }
+
+    /// Makes later calls count for another context, until the host calls the module again.
+    pub fn speak_for(self, context: u32) -> Result<(), HostError> {
+        // SAFETY: no pointer is passed.
+        checked(unsafe { proxy_set_effective_context(context) })
+    }
+
+    /// Lets the paused request of the context that is spoken for go on.
+    pub fn continue_request(self) -> Result<(), HostError> {
+        // SAFETY: no pointer is passed.
+        checked(unsafe { proxy_continue_stream(HTTP_REQUEST) })
+    }
+
     fn header_map(map: u32) -> Result<Headers, HostError> {
         // SAFETY: as above.
         let bytes = returned(|data, size| unsafe { proxy_get_header_map_pairs(map, data, size) })?;
@@ -88,8 +133,12 @@ impl Proxy {
     }
 }
 
+/// The ABI's status for what is not there.
+const NOT_FOUND: u32 = 1;
 /// The ABI's status for data that does not have the form it should.
 const PARSE_FAILURE: u32 = 4;
+/// The ABI's status for a value that was changed since it was read.
+const CAS_MISMATCH: u32 = 8;
 
 fn checked(status: u32) -> Result<(), HostError> {
     if status == 0 {
@@ -200,6 +249,75 @@ impl Host for Proxy {
             )
         })
         .ok()
+    }
+
+    fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
+        let mut cas = 0;
+        let found = returned(|data, size| {
+            // SAFETY: the key is valid for the call, and so are the three pointers.
+            unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas) }
+        });
+        match found {
+            Ok(bytes) => Ok(Some(SharedValue { bytes, cas: Cas(cas) })),
+            Err(HostError(NOT_FOUND)) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError> {
+        // SAFETY: key and value are valid for the call.
+        let status = unsafe {
+            proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas.0)
+        };
+        match status {
+            CAS_MISMATCH => Ok(false),
+            status => checked(status).map(|()| true),
+        }
+    }
+
+    // Through the SDK, whose dispatcher hands the response to the context that made the call.
+    fn dispatch(&self, call: &HttpCall) -> Result<u32, HostError> {
+        let headers = vec![
+            (":method", "GET"),
+            (":scheme", &call.scheme),
+            (":authority", &call.authority),
+            (":path", &call.path),
+            ("accept", "application/json"),
+        ];
+        let timeout = call.timeout.max(Duration::from_millis(1));
+        dispatch_http_call(&call.cluster, headers, None, vec![], timeout)
+            .map_err(|status| HostError(status as u32))
+    }
+
+    fn call_headers(&self) -> Headers {
+        Self::header_map(CALL_RESPONSE_HEADERS).unwrap_or_default()
+    }
+
+    fn call_body(&self, bytes: usize) -> Vec<u8> {
+        returned(|data, size| {
+            // SAFETY: both pointers are valid for the call.
+            unsafe { proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, bytes, data, size) }
+        })
+        .unwrap_or_default()
+    }
+
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32> {
+        let mut metric = 0;
+        // SAFETY: the name is valid for the call, and so is the pointer.
+        let status = unsafe {
+            proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut metric)
+        };
+        checked(status).ok().map(|()| metric)
+    }
+
+    fn increment_metric(&self, metric: u32, by: i64) {
+        // SAFETY: no pointer is passed. What is not counted changes no decision.
+        let _ = unsafe { proxy_increment_metric(metric, by) };
+    }
+
+    fn record_metric(&self, metric: u32, value: u64) {
+        // SAFETY: as above.
+        let _ = unsafe { proxy_record_metric(metric, value) };
     }
 }
 

@@ -18,10 +18,11 @@ pub struct Caller {
     scope_line: String,
     claims: Claims,
     deadline: Now,
+    key_version: u64,
 }
 
 impl Caller {
-    /// Resolves identity, client and scopes of verified claims.
+    /// Resolves identity, client and scopes of claims verified with that version of the keys.
     ///
     /// The identity is the issuer's configured name, a slash, and the subject; for a token without
     /// a subject, the client.
@@ -29,7 +30,12 @@ impl Caller {
     /// # Errors
     /// `claim_missing` where the token names neither subject nor client, or its scopes or client
     /// are of another form than text.
-    pub fn new(index: usize, issuer: &Issuer, claims: Claims) -> Result<Self, Denial> {
+    pub fn new(
+        index: usize,
+        issuer: &Issuer,
+        claims: Claims,
+        key_version: u64,
+    ) -> Result<Self, Denial> {
         let client = client(issuer, &claims)?;
         let scopes = scopes(issuer, &claims)?;
         let Some(subject) = claims.subject().or(client.as_deref()) else {
@@ -52,6 +58,7 @@ impl Caller {
             scope_line,
             claims,
             deadline,
+            key_version,
         })
     }
 
@@ -95,6 +102,12 @@ impl Caller {
     #[must_use]
     pub fn deadline(&self) -> Now {
         self.deadline
+    }
+
+    /// The version of the key set that the token was verified with.
+    #[must_use]
+    pub fn key_version(&self) -> u64 {
+        self.key_version
     }
 
     /// How many bytes this takes, roughly and not too little.

@@ -11,7 +11,10 @@ use std::rc::Rc;
 use crate::config::{Config, Issuer};
 use crate::crypto::Crypto;
 use crate::decision::{Denial, Reason};
-use crate::jose::{Claims, Expectations, UnverifiedJws, check_type};
+use crate::jose::{Claims, Expectations, JwsError, KeySet, UnverifiedJws, check_type};
+use crate::keys::KeySource;
+use crate::keys::ring::{Held, Ring};
+use crate::keys::schedule::Want;
 use crate::time::Now;
 
 use cache::{Seed, TokenCache};
@@ -31,90 +34,163 @@ impl Known {
     }
 }
 
-/// Verifies a compact JWS and says who sent it.
-///
-/// The claims are checked against `now` also where the token is a remembered one.
-///
-/// # Errors
-/// The first check that fails, in the order of the configuration reference.
-pub fn authenticate(
-    config: &Config,
-    known: &mut Known,
-    crypto: &dyn Crypto,
-    token: &[u8],
-    now: Now,
-) -> Result<Rc<Caller>, Denial> {
-    let Some((seed, cache)) = &mut known.0 else {
-        return verify(config, crypto, token, now).map(Rc::new);
-    };
-    let fingerprint = seed.fingerprint(token);
-    if let Some(caller) = cache.find(fingerprint, now) {
-        let issuer = config
-            .issuers
-            .get(caller.issuer())
-            .ok_or_else(issuer_gone)?;
-        check_claims(issuer, caller.claims(), now)?;
-        return Ok(caller);
-    }
-    let caller = Rc::new(verify(config, crypto, token, now)?);
-    cache.keep(
-        fingerprint,
-        Rc::clone(&caller),
-        caller.bytes(),
-        caller.deadline(),
-    );
-    Ok(caller)
+/// What tokens are judged by: the configuration, the keys in force, and the instant.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// The fetched keys.
+    pub ring: &'a Ring,
+    /// Who checks signatures.
+    pub crypto: &'a dyn Crypto,
+    /// When the request came.
+    pub now: Now,
 }
 
-fn verify(config: &Config, crypto: &dyn Crypto, token: &[u8], now: Now) -> Result<Caller, Denial> {
-    let token = UnverifiedJws::parse(token, config.tokens.max_bytes)
-        .map_err(|error| denial(&error, error.reason()))?;
-    let (index, issuer) = issuer_of(config, &token)?;
-    let typ = token.typ().map(str::to_owned);
-    let verified = token
-        .verify(&issuer.keys, issuer.algorithms, crypto)
-        .map_err(|error| denial(&error, error.reason()))?;
-    check_type(typ.as_deref(), issuer.profile).map_err(|error| denial(&error, error.reason()))?;
-    let claims = Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
-    check_claims(issuer, &claims, now)?;
-    Caller::new(index, issuer, claims)
+/// Why a token is not taken, for good or for now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is refused.
+    Denied(Denial),
+    /// It is refused unless fetching the issuer's keys changes that.
+    Keys(KeysWanted),
+}
+
+/// Keys that a decision lacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeysWanted {
+    /// The issuer's place in the configuration.
+    pub issuer: usize,
+    /// Why they are wanted.
+    pub want: Want,
+    /// The decision where they cannot be had.
+    pub denial: Denial,
+}
+
+impl From<Denial> for Refusal {
+    fn from(denial: Denial) -> Self {
+        Self::Denied(denial)
+    }
+}
+
+impl Judge<'_> {
+    /// Verifies a compact JWS and says who sent it.
+    ///
+    /// A remembered token counts only with the very keys it was verified with, and its claims are
+    /// checked again. `judged_by` is set to the issuer whose keys the token was held against.
+    ///
+    /// # Errors
+    /// The first check that fails, in the order of the configuration reference.
+    pub fn authenticate(
+        &self,
+        known: &mut Known,
+        token: &[u8],
+        judged_by: &mut Option<usize>,
+    ) -> Result<Rc<Caller>, Refusal> {
+        let Some((seed, cache)) = &mut known.0 else {
+            return self.verify(token, judged_by).map(Rc::new);
+        };
+        let fingerprint = seed.fingerprint(token);
+        if let Some(caller) = cache.find(fingerprint, self.now)
+            && self.is_current(&caller)
+        {
+            *judged_by = Some(caller.issuer());
+            let issuer = self.issuer(caller.issuer())?;
+            self.check_claims(issuer, caller.claims())?;
+            return Ok(caller);
+        }
+        let caller = Rc::new(self.verify(token, judged_by)?);
+        cache.keep(
+            fingerprint,
+            Rc::clone(&caller),
+            caller.bytes(),
+            caller.deadline(),
+        );
+        Ok(caller)
+    }
+
+    fn is_current(&self, caller: &Caller) -> bool {
+        let Ok(issuer) = self.issuer(caller.issuer()) else { return false };
+        let held = self.ring.held(caller.issuer(), &issuer.keys, self.now);
+        matches!(held, Held::Keys(_, version) if version == caller.key_version())
+    }
+
+    fn verify(&self, token: &[u8], judged_by: &mut Option<usize>) -> Result<Caller, Refusal> {
+        let token = UnverifiedJws::parse(token, self.config.tokens.max_bytes)
+            .map_err(|error| denial(&error, error.reason()))?;
+        let (index, issuer) = issuer_of(self.config, &token)?;
+        *judged_by = Some(index);
+        let (keys, version) = self.keys(index, issuer)?;
+        let typ = token.typ().map(str::to_owned);
+        let verified = token
+            .verify(keys, issuer.algorithms, self.crypto)
+            .map_err(|error| key_refusal(index, issuer, &error))?;
+        check_type(typ.as_deref(), issuer.profile)
+            .map_err(|error| denial(&error, error.reason()))?;
+        let claims =
+            Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
+        self.check_claims(issuer, &claims)?;
+        Ok(Caller::new(index, issuer, claims, version)?)
+    }
+
+    fn keys<'a>(&'a self, index: usize, issuer: &'a Issuer) -> Result<(&'a KeySet, u64), Refusal> {
+        match self.ring.held(index, &issuer.keys, self.now) {
+            Held::Keys(keys, version) => Ok((keys, version)),
+            Held::Never => Err(Refusal::Keys(KeysWanted {
+                issuer: index,
+                want: Want::First,
+                denial: unavailable(&issuer.name, "have not been had yet"),
+            })),
+            Held::Stale => {
+                Err(unavailable(&issuer.name, "could not be fetched for longer than max_stale").into())
+            }
+        }
+    }
+
+    fn issuer(&self, index: usize) -> Result<&Issuer, Denial> {
+        self.config.issuers.get(index).ok_or_else(|| {
+            Denial::new(Reason::IssuerUnknown, "the token's issuer is no longer configured")
+        })
+    }
+
+    fn check_claims(&self, issuer: &Issuer, claims: &Claims) -> Result<(), Denial> {
+        let expectations = Expectations {
+            issuer: &issuer.issuer,
+            audiences: &issuer.audiences,
+            profile: issuer.profile,
+            clock_skew: issuer.clock_skew,
+            max_lifetime: issuer.max_lifetime,
+        };
+        claims
+            .check(&expectations, self.now)
+            .map_err(|error| denial(&error, error.reason()))
+    }
 }
 
 // RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the
 // verified claim that is compared afterwards.
 fn issuer_of<'a>(config: &'a Config, token: &UnverifiedJws) -> Result<(usize, &'a Issuer), Denial> {
     let Some(iss) = token.issuer_unchecked() else {
-        return Err(Denial::new(
-            Reason::IssuerUnknown,
-            "the token names no issuer (iss)",
-        ));
+        return Err(Denial::new(Reason::IssuerUnknown, "the token names no issuer (iss)"));
     };
     config.issuer_of(iss).ok_or_else(|| {
-        Denial::new(
-            Reason::IssuerUnknown,
-            "no configured issuer has the token's iss",
-        )
+        Denial::new(Reason::IssuerUnknown, "no configured issuer has the token's iss")
     })
 }
 
-fn check_claims(issuer: &Issuer, claims: &Claims, now: Now) -> Result<(), Denial> {
-    let expectations = Expectations {
-        issuer: &issuer.issuer,
-        audiences: &issuer.audiences,
-        profile: issuer.profile,
-        clock_skew: issuer.clock_skew,
-        max_lifetime: issuer.max_lifetime,
-    };
-    claims
-        .check(&expectations, now)
-        .map_err(|error| denial(&error, error.reason()))
+// A provider may have a key that was not there when its set was last fetched; a configuration not.
+fn key_refusal(index: usize, issuer: &Issuer, error: &JwsError) -> Refusal {
+    let denial = denial(error, error.reason());
+    match (error, &issuer.keys) {
+        (JwsError::KidUnknown(_), KeySource::Remote(_)) => {
+            Refusal::Keys(KeysWanted { issuer: index, want: Want::UnknownKey, denial })
+        }
+        _ => Refusal::Denied(denial),
+    }
 }
 
-fn issuer_gone() -> Denial {
-    Denial::new(
-        Reason::IssuerUnknown,
-        "the token's issuer is no longer configured",
-    )
+fn unavailable(issuer: &str, why: &str) -> Denial {
+    Denial::new(Reason::KeysUnavailable, format!("the keys of \"{issuer}\" {why}"))
 }
 
 fn denial(error: &impl std::fmt::Display, reason: Reason) -> Denial {

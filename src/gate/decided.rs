@@ -1,0 +1,227 @@
+//! A request that was let through or answered, until it ends and leaves its event.
+
+use std::rc::Rc;
+
+use super::decide::Decision;
+use super::summary::Summary;
+use super::{Gate, Next, Open, upstream};
+use crate::audit::{Outcome, Record, Who, ocsf};
+use crate::config::{Config, Detail};
+use crate::decision::{Denial, Mode, Reason};
+use crate::host::{Host, LogLevel, Property};
+use crate::keys::ring::Freshness;
+use crate::reply::{Asked, Reply, ReplyOptions};
+use crate::request::Headers;
+
+/// A request that was let through or answered, until it ends.
+pub struct Decided {
+    gate: Rc<Gate>,
+    summary: Summary,
+    decision: Decision,
+    undecided: bool,
+    body_limit: Option<u64>,
+    keys: Option<Freshness>,
+    request_bytes: u64,
+    response_bytes: u64,
+}
+
+impl Decided {
+    pub(super) fn new(gate: Rc<Gate>, summary: Summary, decision: Decision) -> Self {
+        let route = decision
+            .route
+            .and_then(|index| gate.open.as_ref()?.config.routes.route(index));
+        let body_limit = route.and_then(|route| route.when.body_bytes_max());
+        let keys = decision.issuer.and_then(|issuer| {
+            let refresh = gate.open.as_ref()?.refresh.try_borrow().ok()?;
+            refresh.ring().freshness(issuer, summary.time)
+        });
+        Self {
+            gate,
+            summary,
+            decision,
+            undecided: false,
+            body_limit,
+            keys,
+            request_bytes: 0,
+            response_bytes: 0,
+        }
+    }
+
+    /// A request that ended before it could be decided.
+    pub(super) fn undecided(gate: Rc<Gate>, summary: Summary) -> Self {
+        let decision = Decision::bare(Ok(()), Mode::Enforce);
+        Self { undecided: true, ..Self::new(gate, summary, decision) }
+    }
+
+    /// Takes note of `bytes` more of the request's body.
+    pub fn request_body(&mut self, host: &dyn Host, bytes: u64) -> Next {
+        if self.is_stopped() {
+            return Next::Stop;
+        }
+        self.request_bytes = self.request_bytes.saturating_add(bytes);
+        match self.body_limit {
+            Some(limit) if self.decision.verdict.is_ok() && self.request_bytes > limit => {
+                let detail = format!("when.body_bytes_max: more than {limit} bytes of body");
+                self.decision.verdict = Err(Denial::new(Reason::ContextDenied, detail));
+                self.reply(host)
+            }
+            _ => Next::Continue,
+        }
+    }
+
+    /// Takes forged fields out of the request's trailers.
+    pub fn request_trailers(&mut self, host: &dyn Host) -> Next {
+        if self.is_stopped() {
+            return Next::Stop;
+        }
+        let Some(open) = &self.gate.open else {
+            return Next::Stop;
+        };
+        match upstream::strip_trailers(host, &open.config) {
+            Ok(()) => Next::Continue,
+            Err(denial) => self.refuse(host, denial),
+        }
+    }
+
+    /// Takes note of `bytes` more of the response's body.
+    pub fn response_body(&mut self, bytes: u64) {
+        self.response_bytes = self.response_bytes.saturating_add(bytes);
+    }
+
+    /// Writes the request's event.
+    pub fn finish(self, host: &dyn Host) {
+        let Some(open) = &self.gate.open else {
+            // Whoever runs an unconfigured gate still sees each refusal.
+            return host.log(LogLevel::Warn, &ocsf::line(&self.record(host)));
+        };
+        let share = if self.decision.verdict.is_ok() {
+            open.config.audit.allowed
+        } else {
+            open.config.audit.denied
+        };
+        if open.chance.falls_within(share) {
+            host.log(open.config.audit.level, &ocsf::line(&self.record(host)));
+        }
+    }
+
+    fn is_stopped(&self) -> bool {
+        self.decision.verdict.is_err() && self.decision.mode == Mode::Enforce
+    }
+
+    pub(super) fn act(&mut self, host: &dyn Host, headers: &Headers) -> Next {
+        if self.is_stopped() {
+            return self.reply(host);
+        }
+        let Some(open) = &self.gate.open else {
+            return Next::Stop;
+        };
+        match upstream::prepare(host, headers, &open.config, &self.decision) {
+            Ok(()) => Next::Continue,
+            Err(denial) => self.refuse(host, denial),
+        }
+    }
+
+    // Whatever the mode: a request whose forged fields may still be there does not go on.
+    fn refuse(&mut self, host: &dyn Host, denial: Denial) -> Next {
+        self.decision.verdict = Err(denial);
+        self.decision.mode = Mode::Enforce;
+        self.reply(host)
+    }
+
+    fn reply(&self, host: &dyn Host) -> Next {
+        let Err(denial) = &self.decision.verdict else {
+            return Next::Continue;
+        };
+        if self.decision.mode == Mode::Observe {
+            return Next::Continue;
+        }
+        let asked = Asked {
+            id: self.summary.request_id.as_deref(),
+            grpc: self.summary.grpc,
+        };
+        let reply = Reply::new(denial, &self.options(), asked);
+        // A host that refuses the reply still holds the request.
+        let _ = host.send_reply(&reply);
+        Next::Stop
+    }
+
+    fn options(&self) -> ReplyOptions<'_> {
+        match &self.gate.open {
+            Some(Open { config, .. }) => ReplyOptions {
+                scheme: &config.tokens.scheme,
+                realm: config.responses.realm.as_deref(),
+                resource_metadata: config.responses.resource_metadata.as_deref(),
+                detail: config.responses.detail,
+            },
+            None => ReplyOptions {
+                scheme: "Bearer",
+                realm: None,
+                resource_metadata: None,
+                detail: Detail::default(),
+            },
+        }
+    }
+
+    fn record(&self, host: &dyn Host) -> Record<'_> {
+        let summary = &self.summary;
+        let config = self.gate.open.as_ref().map(|open| &open.config);
+        let route = self
+            .decision
+            .route
+            .and_then(|index| config?.routes.route(index));
+        Record {
+            time: summary.time,
+            end: host.now(),
+            outcome: self.outcome(),
+            detail: self
+                .decision
+                .verdict
+                .as_ref()
+                .map_or_else(|denial| &*denial.detail, |()| ""),
+            mode: self.decision.mode,
+            route: route.map(|route| route.name.as_str()),
+            who: config.and_then(|config| self.who(config)),
+            purpose: summary.purpose.as_deref(),
+            keys: self.keys,
+            source: summary.source,
+            method: &summary.method,
+            host: &summary.host,
+            path: &summary.path,
+            user_agent: summary.user_agent.as_deref(),
+            request_id: summary.request_id.as_deref(),
+            status: response_code(host),
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+        }
+    }
+
+    fn outcome(&self) -> Outcome {
+        match &self.decision.verdict {
+            Ok(()) if self.undecided => Outcome::Undecided,
+            Ok(()) => Outcome::Allowed,
+            Err(denial) => Outcome::Denied(denial.reason),
+        }
+    }
+
+    fn who<'a>(&'a self, config: &'a Config) -> Option<Who<'a>> {
+        let caller = self.decision.caller.as_deref()?;
+        Some(Who {
+            identity: caller.identity(),
+            issuer: config
+                .issuers
+                .get(caller.issuer())
+                .map_or("", |issuer| &issuer.name),
+            client: caller.client(),
+            token: caller.claims().token_id(),
+            scopes: caller.scope_line(),
+        })
+    }
+}
+
+// The host gives 8 bytes little-endian, and 0 where the stream ended before a status.
+fn response_code(host: &dyn Host) -> Option<u16> {
+    let bytes: [u8; 8] = host.property(Property::ResponseCode)?.try_into().ok()?;
+    u16::try_from(i64::from_le_bytes(bytes))
+        .ok()
+        .filter(|code| *code != 0)
+}

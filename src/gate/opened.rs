@@ -1,0 +1,134 @@
+//! A request whose header fields have not been seen, and its decision.
+
+use std::rc::Rc;
+
+use super::decide::{Arrival, Decision, decide};
+use super::refresh::Asked;
+use super::summary::Summary;
+use super::waiting::Waiting;
+use super::{Decided, Gate, Open, Stage, upstream};
+use crate::crypto::Hosted;
+use crate::decision::{Denial, Mode, Reason};
+use crate::host::{Host, Property};
+use crate::proof::{Connection, digest_from_hex};
+use crate::request::Headers;
+use crate::time::Now;
+use crate::token::{Judge, Known};
+
+/// A request whose header fields have not been seen.
+pub struct Opened {
+    gate: Rc<Gate>,
+}
+
+impl Opened {
+    /// A request that has just begun.
+    #[must_use]
+    pub fn new(gate: Rc<Gate>) -> Self {
+        Self { gate }
+    }
+
+    /// Decides the request now that its header fields are in, or holds it until it can be decided.
+    pub fn headers(self, host: &dyn Host) -> Stage {
+        let headers = match host.request_headers() {
+            Ok(headers) => headers,
+            Err(error) => {
+                let what = "the host did not give the request's fields";
+                return self.refuse(host, upstream::host_unavailable(what, error));
+            }
+        };
+        let gate = Rc::clone(&self.gate);
+        let Some(open) = &gate.open else {
+            return self.refuse_seen(host, &headers, unconfigured());
+        };
+        let summary = self.summary(&headers, host);
+        let mut decision = open.decide(host, &headers, &summary, summary.time);
+        match open.ask(&decision, host) {
+            // What is only observed is not held up.
+            Asked::Wait(hold, ticket) if decision.mode == Mode::Enforce => {
+                return Stage::Waiting(Waiting::new(self.gate, headers, summary, hold, ticket));
+            }
+            Asked::Again => decision = open.decide(host, &headers, &summary, summary.time),
+            Asked::Wait(..) | Asked::No => {}
+        }
+        decided(self.gate, host, &headers, summary, decision)
+    }
+
+    /// Writes the event of a request that ended before its header fields were seen.
+    pub fn finish(self, host: &dyn Host) {
+        let headers = host.request_headers().unwrap_or_default();
+        let summary = self.summary(&headers, host);
+        Decided::undecided(self.gate, summary).finish(host);
+    }
+
+    fn refuse(self, host: &dyn Host, denial: Denial) -> Stage {
+        self.refuse_seen(host, &Headers::default(), denial)
+    }
+
+    fn refuse_seen(self, host: &dyn Host, headers: &Headers, denial: Denial) -> Stage {
+        let summary = self.summary(headers, host);
+        let decision = Decision::bare(Err(denial), Mode::Enforce);
+        decided(self.gate, host, headers, summary, decision)
+    }
+
+    fn summary(&self, headers: &Headers, host: &dyn Host) -> Summary {
+        let purpose = self.gate.open.as_ref();
+        let purpose = purpose.and_then(|open| open.config.audit.purpose_header.as_deref());
+        let source = host.property(Property::SourceAddress);
+        Summary::new(headers, source.as_deref(), purpose, host.now())
+    }
+}
+
+/// The denial of a gate that has no valid configuration.
+pub fn unconfigured() -> Denial {
+    Denial::new(Reason::ConfigInvalid, "there is no valid configuration")
+}
+
+fn decided(
+    gate: Rc<Gate>,
+    host: &dyn Host,
+    headers: &Headers,
+    summary: Summary,
+    decision: Decision,
+) -> Stage {
+    let mut decided = Decided::new(gate, summary, decision);
+    let next = decided.act(host, headers);
+    Stage::Decided(next, decided)
+}
+
+impl Open {
+    pub(super) fn decide(
+        &self,
+        host: &dyn Host,
+        headers: &Headers,
+        summary: &Summary,
+        now: Now,
+    ) -> Decision {
+        let call = |argument: &[u8]| host.call_foreign_function("verify_signature", argument);
+        let crypto = Hosted::new(&call, self.crypto);
+        let source = summary.source.map(|source| source.ip());
+        let arrival = Arrival { headers, source, connection: &Peer(host) };
+        let refresh = self.refresh.borrow();
+        let judge = Judge { config: &self.config, ring: refresh.ring(), crypto: &crypto, now };
+        match self.known.try_borrow_mut() {
+            Ok(mut known) => decide(&judge, &mut known, &arrival),
+            // A host that calls back into a decision under way gets one without memory.
+            Err(_) => decide(&judge, &mut Known::default(), &arrival),
+        }
+    }
+
+    fn ask(&self, decision: &Decision, host: &dyn Host) -> Asked {
+        match (decision.wanted, self.refresh.try_borrow_mut()) {
+            (Some(wanted), Ok(mut refresh)) => refresh.ask(&self.config, wanted, host),
+            _ => Asked::No,
+        }
+    }
+}
+
+struct Peer<'a>(&'a dyn Host);
+
+impl Connection for Peer<'_> {
+    fn peer_certificate_sha256(&self) -> Option<[u8; 32]> {
+        let hex = self.0.property(Property::PeerCertificateDigest)?;
+        digest_from_hex(&hex)
+    }
+}

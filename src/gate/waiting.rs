@@ -1,0 +1,61 @@
+//! A request that is held until keys were fetched, or its time is up.
+
+use std::rc::Rc;
+
+use super::decide::Decision;
+use super::refresh::{Hold, Ticket};
+use super::summary::Summary;
+use super::{Decided, Gate, Next};
+use crate::decision::Mode;
+use crate::host::Host;
+use crate::request::Headers;
+use crate::time::Now;
+
+/// A request that is held until keys were fetched, or its time is up.
+///
+/// It is counted as waiting for as long as it exists.
+pub struct Waiting {
+    gate: Rc<Gate>,
+    headers: Headers,
+    summary: Summary,
+    hold: Hold,
+    _ticket: Ticket,
+}
+
+impl Waiting {
+    pub(super) fn new(
+        gate: Rc<Gate>,
+        headers: Headers,
+        summary: Summary,
+        hold: Hold,
+        ticket: Ticket,
+    ) -> Self {
+        Self { gate, headers, summary, hold, _ticket: ticket }
+    }
+
+    /// Whether the request can be decided now: its keys are there, the fetch it waits for has
+    /// ended, or its time is up.
+    #[must_use]
+    pub fn is_ready(&self, now: Now) -> bool {
+        // A clock that jumps back must not hold a request for longer than it was told to wait.
+        let out_of_time = now >= self.hold.deadline || now < self.summary.time;
+        let over = |open: &super::Open| open.refresh.borrow().is_over(&self.hold);
+        out_of_time || self.gate.open.as_ref().is_none_or(over)
+    }
+
+    /// Decides the request with the keys that there are by now.
+    pub fn resume(self, host: &dyn Host) -> (Next, Decided) {
+        let decision = match &self.gate.open {
+            Some(open) => open.decide(host, &self.headers, &self.summary, host.now()),
+            None => Decision::bare(Err(super::opened::unconfigured()), Mode::Enforce),
+        };
+        let mut decided = Decided::new(self.gate, self.summary, decision);
+        let next = decided.act(host, &self.headers);
+        (next, decided)
+    }
+
+    /// Writes the event of a request whose caller left.
+    pub fn finish(self, host: &dyn Host) {
+        Decided::undecided(self.gate, self.summary).finish(host);
+    }
+}

@@ -1,0 +1,71 @@
+//! What the configuration says of an issuer's keys.
+
+use std::time::Duration;
+
+use super::schedule::Periods;
+use super::uri::HttpUri;
+use crate::jose::{KeyRules, KeySet};
+
+/// Where an issuer's keys come from.
+#[derive(Clone, Debug)]
+pub enum KeySource {
+    /// The configuration itself.
+    Inline(KeySet),
+    /// A provider, through a cluster of the proxy.
+    Remote(Remote),
+}
+
+/// A provider of keys.
+#[derive(Clone, Debug)]
+pub struct Remote {
+    /// What is fetched.
+    pub location: Location,
+    /// The proxy's cluster that it is fetched from.
+    pub cluster: String,
+    /// Other authorities that metadata may send to, each with its cluster.
+    pub authorities: Vec<(String, String)>,
+    /// When it is fetched.
+    pub periods: Periods,
+    /// For how long keys are good that could not be fetched anew.
+    pub max_stale: Duration,
+    /// For how long a request waits for the first keys.
+    pub wait: Duration,
+    /// What is taken of a fetched set.
+    pub rules: KeyRules,
+}
+
+/// What is fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Location {
+    /// A JWK Set.
+    KeySet(HttpUri),
+    /// The metadata of this issuer, and then the set it names.
+    Metadata(HttpUri),
+}
+
+impl Remote {
+    /// A text that two sources share only where they fetch the same in the same way.
+    #[must_use]
+    pub fn descriptor(&self) -> String {
+        let (kind, uri) = match &self.location {
+            Location::KeySet(uri) => ("key set", uri),
+            Location::Metadata(uri) => ("metadata", uri),
+        };
+        let mut text = format!("{kind}\n{}\n{}", uri.as_str(), self.cluster);
+        for (authority, cluster) in &self.authorities {
+            text.extend(["\n", authority, "\n", cluster]);
+        }
+        text
+    }
+
+    /// The cluster for an authority that keys may come from; none for any other.
+    #[must_use]
+    pub fn cluster_of(&self, authority: &str) -> Option<&str> {
+        let (Location::KeySet(uri) | Location::Metadata(uri)) = &self.location;
+        if uri.authority() == authority {
+            return Some(&self.cluster);
+        }
+        let listed = self.authorities.iter().find(|(listed, _)| listed == authority);
+        listed.map(|(_, cluster)| cluster.as_str())
+    }
+}
