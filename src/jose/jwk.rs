@@ -1,16 +1,11 @@
 //! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 
-use std::fmt;
-
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::{Excerpt, base64url};
+use super::{Excerpt, JwkError, base64url, jwk_error::MAX_KID_BYTES};
 use crate::crypto::{Algorithm, AlgorithmSet, Curve, KeyError, PublicNumbers, VerifyingKey};
-
-/// How many bytes a `kid` has at most.
-const MAX_KID_BYTES: usize = 512;
 
 /// What a key must be to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,61 +96,6 @@ impl Key {
         Some(Sha256::digest(canonical).into())
     }
 }
-
-/// Why a key is not used.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum JwkError {
-    /// It is no JSON object.
-    NotAnObject,
-    /// A member that must be there is not.
-    Missing(&'static str),
-    /// A member is not what it must be.
-    Malformed(&'static str),
-    /// The `kid` is longer than 512 bytes.
-    KidTooLong,
-    /// It holds a private key, which was disclosed to whoever can read the set.
-    Private,
-    /// `use` says it is for something else.
-    OtherUse(Excerpt),
-    /// `key_ops` does not hold `verify`, or contradicts `use`.
-    OtherOperations,
-    /// `kty`, or `crv`, is not one that is supported.
-    Unsupported(Excerpt),
-    /// `alg` is not one of the algorithms that are supported, or not one for this type of key.
-    AlgorithmUnsuited(Excerpt),
-    /// No algorithm that the key may be used with is allowed here.
-    AlgorithmNotAllowed,
-    /// The key itself is not sound.
-    Unsound(KeyError),
-}
-
-impl fmt::Display for JwkError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NotAnObject => f.write_str("it is no JSON object"),
-            Self::Missing(member) => write!(f, "it has no `{member}`"),
-            Self::Malformed(member) => write!(f, "its `{member}` is malformed"),
-            Self::KidTooLong => write!(f, "its `kid` has more than {MAX_KID_BYTES} bytes"),
-            Self::Private => f.write_str(
-                "it holds a private key: only the public one belongs here, and this one was disclosed",
-            ),
-            Self::OtherUse(found) => write!(f, "its `use` is {found}"),
-            Self::OtherOperations => {
-                f.write_str("its `key_ops` lacks \"verify\" or contradicts `use`")
-            }
-            Self::Unsupported(found) => write!(f, "keys of type {found} are not supported"),
-            Self::AlgorithmUnsuited(found) => {
-                write!(f, "its `alg` {found} is not supported for this type of key")
-            }
-            Self::AlgorithmNotAllowed => {
-                f.write_str("no algorithm it may be used with is allowed here")
-            }
-            Self::Unsound(error) => error.fmt(f),
-        }
-    }
-}
-
-impl std::error::Error for JwkError {}
 
 /// Whether the value is a JSON object whose `kty` is that of a secret.
 pub(super) fn is_secret(jwk: &Value) -> bool {
@@ -299,4 +239,303 @@ fn bytes(members: &Members, name: &'static str) -> Result<Zeroizing<Vec<u8>>, Jw
     base64url::decode(string(members, name)?.as_bytes())
         .map(Zeroizing::new)
         .ok_or(JwkError::Malformed(name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::crypto::test_keys::{signer, signers};
+    use serde_json::json;
+
+    const PUBLIC: fn() -> KeyRules = || KeyRules {
+        algorithms: AlgorithmSet::asymmetric(),
+        allow_rsa_exponent_3: false,
+        key_use: KeyUse::Signature,
+    };
+    const SECRET: fn() -> KeyRules = || KeyRules {
+        algorithms: AlgorithmSet::symmetric(),
+        ..PUBLIC()
+    };
+
+    fn rules_for(algorithm: Algorithm) -> KeyRules {
+        if algorithm.is_symmetric() {
+            SECRET()
+        } else {
+            PUBLIC()
+        }
+    }
+
+    /// The JWK of a signer, with members put in or replaced.
+    fn jwk(algorithm: Algorithm, changes: Value) -> Value {
+        let mut jwk = signer(algorithm).jwk();
+        for (name, value) in changes.as_object().unwrap() {
+            jwk[name] = value.clone();
+        }
+        jwk
+    }
+
+    fn error(jwk: &Value, rules: &KeyRules) -> JwkError {
+        Key::parse(jwk, rules).expect_err("the key is not to be used")
+    }
+
+    #[test]
+    fn every_type_of_key_is_read_and_bound_to_its_algorithm() {
+        for signer in signers() {
+            let rules = rules_for(signer.algorithm);
+            let free = Key::parse(&signer.jwk(), &rules).unwrap();
+            assert!(free.algorithms().contains(signer.algorithm));
+            assert_eq!(free.kid(), None);
+
+            let members = json!({
+                "alg": signer.algorithm.name(),
+                "kid": "one",
+                "use": "sig",
+                "key_ops": ["verify"],
+                "x5t": "passed over",
+            });
+            let bound = Key::parse(&jwk(signer.algorithm, members), &rules).unwrap();
+            assert_eq!(
+                bound.algorithms(),
+                AlgorithmSet::from_iter([signer.algorithm])
+            );
+            assert_eq!(bound.kid(), Some("one"));
+            let same = signer.verifying_key();
+            assert_eq!(
+                bound.verifying_key().public_numbers(),
+                same.public_numbers()
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_is_narrowed_to_the_algorithms_that_the_rules_allow() {
+        let rules = KeyRules {
+            algorithms: AlgorithmSet::from_iter([Algorithm::Ps256, Algorithm::Es256]),
+            ..PUBLIC()
+        };
+        let key = Key::parse(&signer(Algorithm::Rs256).jwk(), &rules).unwrap();
+        assert_eq!(
+            key.algorithms(),
+            AlgorithmSet::from_iter([Algorithm::Ps256])
+        );
+        let named = jwk(Algorithm::Rs256, json!({"alg": "RS256"}));
+        assert_eq!(error(&named, &rules), JwkError::AlgorithmNotAllowed);
+        let none_fits = signer(Algorithm::EdDsa).jwk();
+        assert_eq!(error(&none_fits, &rules), JwkError::AlgorithmNotAllowed);
+    }
+
+    #[test]
+    fn a_secret_is_read_only_where_secrets_are_wanted_and_a_public_key_only_where_not() {
+        let secret = signer(Algorithm::Hs256).jwk();
+        assert_eq!(error(&secret, &PUBLIC()), JwkError::AlgorithmNotAllowed);
+        for algorithm in AlgorithmSet::asymmetric().iter() {
+            let public = signer(algorithm).jwk();
+            assert_eq!(error(&public, &SECRET()), JwkError::AlgorithmNotAllowed);
+        }
+        let short = json!({"kty": "oct", "k": base64url::encode(&[7; 31])});
+        assert_eq!(
+            error(&short, &SECRET()),
+            JwkError::Unsound(KeyError::SecretTooShort(31))
+        );
+        let short_for_512 = json!({"kty": "oct", "alg": "HS512", "k": base64url::encode(&[7; 63])});
+        let unsuited = JwkError::AlgorithmUnsuited(Excerpt::of("HS512"));
+        assert_eq!(error(&short_for_512, &SECRET()), unsuited);
+    }
+
+    #[test]
+    fn private_keys_are_refused_whatever_the_private_member_holds() {
+        const CASES: &[(Algorithm, &[&str])] = &[
+            (Algorithm::Rs256, &["d", "p", "q", "dp", "dq", "qi", "oth"]),
+            (Algorithm::Es256, &["d"]),
+            (Algorithm::EdDsa, &["d"]),
+        ];
+        for (algorithm, members) in CASES {
+            for member in *members {
+                for value in [json!("AQAB"), json!(null)] {
+                    let mut jwk = signer(*algorithm).jwk();
+                    jwk[*member] = value;
+                    assert_eq!(error(&jwk, &PUBLIC()), JwkError::Private, "{member}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn keys_for_something_else_are_refused() {
+        let other_use = |name: &str| JwkError::OtherUse(Excerpt::of(name));
+        let operations = || JwkError::OtherOperations;
+        let cases = [
+            (json!({"use": "enc"}), other_use("enc")),
+            (json!({"use": "SIG"}), other_use("SIG")),
+            (json!({"use": "jwt-svid"}), other_use("jwt-svid")),
+            (json!({"use": 1}), JwkError::Malformed("use")),
+            (json!({"use": null}), JwkError::Malformed("use")),
+            (json!({"key_ops": []}), operations()),
+            (json!({"key_ops": ["sign"]}), operations()),
+            (json!({"key_ops": ["encrypt"]}), operations()),
+            (
+                json!({"use": "sig", "key_ops": ["verify", "encrypt"]}),
+                operations(),
+            ),
+            (
+                json!({"key_ops": ["verify", "verify"]}),
+                JwkError::Malformed("key_ops"),
+            ),
+            (json!({"key_ops": "verify"}), JwkError::Malformed("key_ops")),
+            (json!({"key_ops": [1]}), JwkError::Malformed("key_ops")),
+        ];
+        for (changes, expected) in cases {
+            assert_eq!(error(&jwk(Algorithm::Es256, changes), &PUBLIC()), expected);
+        }
+        for changes in [
+            json!({"key_ops": ["verify", "encrypt"]}),
+            json!({"use": "sig", "key_ops": ["sign", "verify"]}),
+        ] {
+            assert!(Key::parse(&jwk(Algorithm::Es256, changes), &PUBLIC()).is_ok());
+        }
+    }
+
+    #[test]
+    fn keys_of_jwt_svids_name_their_use_and_themselves() {
+        let rules = KeyRules {
+            key_use: KeyUse::JwtSvid,
+            ..PUBLIC()
+        };
+        let cases = [
+            (json!({"use": "jwt-svid", "kid": "a"}), None),
+            (json!({"use": "jwt-svid"}), Some(JwkError::Missing("kid"))),
+            (json!({"kid": "a"}), Some(JwkError::Missing("use"))),
+            (
+                json!({"use": "sig", "kid": "a"}),
+                Some(JwkError::OtherUse(Excerpt::of("sig"))),
+            ),
+        ];
+        for (changes, expected) in cases {
+            let parsed = Key::parse(&jwk(Algorithm::Es256, changes), &rules);
+            assert_eq!(parsed.err(), expected);
+        }
+    }
+
+    #[test]
+    fn broken_keys_are_refused_for_what_is_broken() {
+        let unsupported = |name: &str| JwkError::Unsupported(Excerpt::of(name));
+        let unsuited = |name: &str| JwkError::AlgorithmUnsuited(Excerpt::of(name));
+        let ec = |changes| jwk(Algorithm::Es256, changes);
+        let rsa = |changes| jwk(Algorithm::Rs256, changes);
+        let okp = |changes| jwk(Algorithm::EdDsa, changes);
+        let cases = [
+            (json!([]), JwkError::NotAnObject),
+            (json!({}), JwkError::Missing("kty")),
+            (json!({"kty": 1}), JwkError::Malformed("kty")),
+            (json!({"kty": "ec"}), unsupported("ec")),
+            (ec(json!({"kid": 7})), JwkError::Malformed("kid")),
+            (ec(json!({"kid": "k".repeat(513)})), JwkError::KidTooLong),
+            (ec(json!({"alg": "ES384"})), unsuited("ES384")),
+            (ec(json!({"alg": "RS256"})), unsuited("RS256")),
+            (ec(json!({"alg": "none"})), unsuited("none")),
+            (ec(json!({"alg": "ECDH-ES"})), unsuited("ECDH-ES")),
+            (ec(json!({"alg": 1})), JwkError::Malformed("alg")),
+            (ec(json!({"crv": "secp256k1"})), unsupported("secp256k1")),
+            (
+                ec(json!({"crv": "P-384"})),
+                JwkError::Unsound(KeyError::CoordinateLength(Curve::P384)),
+            ),
+            (
+                ec(json!({"x": "AQ"})),
+                JwkError::Unsound(KeyError::CoordinateLength(Curve::P256)),
+            ),
+            (ec(json!({"x": "A"})), JwkError::Malformed("x")),
+            (ec(json!({"y": "AQ=="})), JwkError::Malformed("y")),
+            (ec(json!({"y": null})), JwkError::Malformed("y")),
+            (
+                rsa(json!({"e": "Aw"})),
+                JwkError::Unsound(KeyError::RsaExponent),
+            ),
+            (
+                rsa(json!({"n": "AQAB"})),
+                JwkError::Unsound(KeyError::RsaModulusBits(17)),
+            ),
+            (okp(json!({"crv": "Ed448"})), unsupported("Ed448")),
+            (okp(json!({"crv": "X25519"})), unsupported("X25519")),
+            (
+                okp(json!({"x": "AQ"})),
+                JwkError::Unsound(KeyError::Ed25519Length),
+            ),
+        ];
+        for (jwk, expected) in cases {
+            assert_eq!(error(&jwk, &PUBLIC()), expected, "{jwk}");
+        }
+        for (algorithm, member) in [
+            (Algorithm::Es256, "x"),
+            (Algorithm::Es256, "crv"),
+            (Algorithm::Rs256, "n"),
+            (Algorithm::Rs256, "e"),
+            (Algorithm::EdDsa, "x"),
+        ] {
+            let mut jwk = signer(algorithm).jwk();
+            jwk.as_object_mut().unwrap().remove(member);
+            assert_eq!(error(&jwk, &PUBLIC()), JwkError::Missing(member));
+        }
+    }
+
+    #[test]
+    fn an_exponent_of_3_is_taken_only_where_it_is_allowed() {
+        let jwk = jwk(Algorithm::Rs256, json!({"e": "Aw"}));
+        let allowing = KeyRules {
+            allow_rsa_exponent_3: true,
+            ..PUBLIC()
+        };
+        assert!(Key::parse(&jwk, &allowing).is_ok());
+    }
+
+    #[test]
+    fn thumbprints_are_those_of_the_rfcs() {
+        // RFC 7638 section 3.1 and RFC 8037 appendix A.3.
+        let cases = [
+            (
+                json!({
+                    "kty": "RSA",
+                    "n": "0vx7agoebGcQSuuPiLJXZptN9nndrQmbXEps2aiAFbWhM78LhWx4cbbfAAtVT86zwu1RK7aPFFxuhDR1L6tSoc_BJECPebWKRXjBZCiFV4n3oknjhMstn64tZ_2W-5JsGY4Hc5n9yBXArwl93lqt7_RN5w6Cf0h4QyQ5v-65YGjQR0_FDW2QvzqY368QQMicAtaSqzs8KJZgnYb9c7d0zgdAZHzu6qMQvRL5hajrn1n91CbOpbISD08qNLyrdkt-bFTWhAI4vMQFh6WeZu0fM4lFd2NcRwr3XPksINHaQ-G_xBniIqbw0Ls1jF44-csFCur-kEgU8awapJzKnqDKgw",
+                    "e": "AQAB",
+                    "alg": "RS256",
+                    "kid": "2011-04-29",
+                }),
+                "NzbLsXh8uDCcd-6MNwXF4W_7noWXFZAfHkxZsRGC9Xs",
+            ),
+            (
+                json!({
+                    "kty": "OKP",
+                    "crv": "Ed25519",
+                    "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+                }),
+                "kPrK_qmxVWaYVA9wwBF6Iuo3vVzz7TxHCTwXBygrS4k",
+            ),
+        ];
+        for (jwk, expected) in cases {
+            let thumbprint = Key::parse(&jwk, &PUBLIC()).unwrap().thumbprint().unwrap();
+            assert_eq!(base64url::encode(&thumbprint), expected);
+        }
+        let ec = signer(Algorithm::Es256).jwk();
+        let canonical = format!(
+            r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#,
+            ec["x"], ec["y"]
+        );
+        let expected: [u8; 32] = Sha256::digest(canonical).into();
+        assert_eq!(
+            Key::parse(&ec, &PUBLIC()).unwrap().thumbprint(),
+            Some(expected)
+        );
+        let secret = Key::parse(&signer(Algorithm::Hs256).jwk(), &SECRET()).unwrap();
+        assert_eq!(secret.thumbprint(), None);
+    }
+
+    #[test]
+    fn debug_output_never_shows_a_secret() {
+        let secret = json!({"kty": "oct", "k": base64url::encode(&[0x5a; 64]), "kid": "one"});
+        let shown = format!("{:?}", Key::parse(&secret, &SECRET()).unwrap());
+        assert!(
+            !shown.contains("90") && !shown.contains("Wlpa") && !shown.contains("5a5a"),
+            "{shown}"
+        );
+    }
 }

@@ -2,11 +2,12 @@
 
 use std::fmt;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::{
     Excerpt, JwsError, Key, KeySet, Part, base64url,
     json::{self, Bounds, JsonError},
+    jws_header::Header,
 };
 use crate::crypto::{Algorithm, AlgorithmSet, Crypto};
 
@@ -28,15 +29,6 @@ pub struct VerifiedJws {
     header: Header,
     algorithm: Algorithm,
     payload: Payload,
-}
-
-/// The header parameters that are looked at. A token's own `jwk`, `jku`, `x5u` and `x5c` are not:
-/// a caller does not choose the key (RFC 8725 section 3.10).
-#[derive(Clone)]
-struct Header {
-    alg: String,
-    kid: Option<String>,
-    typ: Option<String>,
 }
 
 #[derive(Clone)]
@@ -62,9 +54,10 @@ impl UnverifiedJws {
             .len()
             .saturating_sub(signature.len())
             .saturating_sub(1);
+        let header = Header::parse(&decode(header, Part::Header)?)?;
         let bytes = decode(payload, Part::Payload)?;
         Ok(Self {
-            header: Header::parse(&decode(header, Part::Header)?)?,
+            header,
             signing_input: token.get(..input_len).unwrap_or_default().to_vec(),
             signature: decode(signature, Part::Signature)?,
             payload: Payload {
@@ -236,33 +229,384 @@ fn decode(segment: &[u8], part: Part) -> Result<Vec<u8>, JwsError> {
     base64url::decode(segment).ok_or(JwsError::NotBase64url(part))
 }
 
-impl Header {
-    fn parse(bytes: &[u8]) -> Result<Self, JwsError> {
-        let value = json::parse(bytes, Bounds::TOKEN).map_err(JwsError::HeaderNotJson)?;
-        let parameters = value.as_object().ok_or(JwsError::HeaderNotAnObject)?;
-        // RFC 7515 section 4.1.11: what must be understood is not. RFC 7797 section 6: `b64` may
-        // not be there without `crit`.
-        for name in ["crit", "b64"] {
-            if parameters.contains_key(name) {
-                return Err(JwsError::Critical(name));
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        crypto::{
+            Pure,
+            test_keys::{Signer, signer, signers},
+        },
+        decision::Reason,
+        jose::{KeyRules, KeyUse},
+    };
+    use serde_json::json;
+
+    const MAX: usize = 8192;
+
+    fn keys(jwks: &[Value], algorithms: AlgorithmSet) -> KeySet {
+        let rules = KeyRules {
+            algorithms,
+            allow_rsa_exponent_3: false,
+            key_use: KeyUse::Signature,
+        };
+        KeySet::parse(&json!({"keys": jwks}), &rules).unwrap().0
+    }
+
+    fn all_like(algorithm: Algorithm) -> AlgorithmSet {
+        if algorithm.is_symmetric() {
+            AlgorithmSet::symmetric()
+        } else {
+            AlgorithmSet::asymmetric()
+        }
+    }
+
+    fn named(signer: &Signer, kid: &str) -> Value {
+        let mut jwk = signer.jwk();
+        jwk["kid"] = kid.into();
+        jwk
+    }
+
+    fn verify(token: &str, keys: &KeySet) -> Result<VerifiedJws, JwsError> {
+        let like = keys.iter().next().unwrap().verifying_key().is_secret();
+        let allowed = if like {
+            AlgorithmSet::symmetric()
+        } else {
+            AlgorithmSet::asymmetric()
+        };
+        UnverifiedJws::parse(token.as_bytes(), MAX)?.verify(keys, allowed, &Pure)
+    }
+
+    /// A token with that header, and nothing that could be a signature.
+    fn unsigned(header: &str) -> String {
+        format!(
+            "{}.{}.",
+            base64url::encode(header.as_bytes()),
+            base64url::encode(b"{}")
+        )
+    }
+
+    fn parse_error(token: &[u8]) -> JwsError {
+        UnverifiedJws::parse(token, MAX).expect_err("the token is malformed")
+    }
+
+    #[test]
+    fn a_token_of_every_algorithm_verifies_with_its_key() {
+        for signer in signers() {
+            let keys = keys(&[named(signer, "one")], all_like(signer.algorithm));
+            let token = signer.token(json!({"kid": "one", "typ": "at+jwt"}), r#"{"iss":"me"}"#);
+            let jws = UnverifiedJws::parse(token.as_bytes(), MAX).unwrap();
+            assert_eq!(jws.algorithm_name(), signer.algorithm.name());
+            assert_eq!((jws.kid(), jws.typ()), (Some("one"), Some("at+jwt")));
+            assert_eq!(jws.issuer_unchecked(), Some("me"));
+            assert_eq!(jws.subject_unchecked(), None);
+            let verified = jws
+                .verify(&keys, all_like(signer.algorithm), &Pure)
+                .unwrap();
+            assert_eq!(verified.algorithm(), signer.algorithm);
+            assert_eq!(
+                (verified.kid(), verified.typ()),
+                (Some("one"), Some("at+jwt"))
+            );
+            assert_eq!(verified.payload(), br#"{"iss":"me"}"#);
+        }
+    }
+
+    #[test]
+    fn a_payload_need_not_be_json_to_be_verified() {
+        let signer = signer(Algorithm::EdDsa);
+        let keys = keys(&[signer.jwk()], AlgorithmSet::asymmetric());
+        let token = signer.token(json!({}), "foo");
+        let jws = UnverifiedJws::parse(token.as_bytes(), MAX).unwrap();
+        assert_eq!(jws.issuer_unchecked(), None);
+        assert_eq!(verify(&token, &keys).unwrap().payload(), b"foo");
+    }
+
+    #[test]
+    fn what_is_not_three_segments_of_base64url_is_malformed() {
+        use Part::{Header, Payload, Signature};
+        let cases: &[(&str, JwsError)] = &[
+            ("", JwsError::NotCompact),
+            ("e30", JwsError::NotCompact),
+            ("e30.e30", JwsError::NotCompact),
+            ("e30.e30.e30.e30", JwsError::NotCompact),
+            ("e30.e30.e30.e30.e30", JwsError::Encrypted),
+            ("e30.e30.e30.e30.e30.e30", JwsError::NotCompact),
+            ("e30.e30.e30.e30.e30.e30.e30", JwsError::NotCompact),
+            (r#"{"payload":"","signatures":[]}"#, JwsError::NotCompact),
+            ("e3 .e30.e30", JwsError::NotBase64url(Header)),
+            ("e30=.e30.e30", JwsError::NotBase64url(Header)),
+            (
+                " eyJhbGciOiJFUzI1NiJ9.e30.e30",
+                JwsError::NotBase64url(Header),
+            ),
+            (
+                "eyJhbGciOiJFUzI1NiJ9.e3.e30",
+                JwsError::NotBase64url(Payload),
+            ),
+            (
+                "eyJhbGciOiJFUzI1NiJ9.e30.e3+",
+                JwsError::NotBase64url(Signature),
+            ),
+            (
+                "eyJhbGciOiJFUzI1NiJ9.e30.e30\n",
+                JwsError::NotBase64url(Signature),
+            ),
+        ];
+        for (token, expected) in cases {
+            let error = parse_error(token.as_bytes());
+            assert_eq!(error, *expected, "{token}");
+            assert_eq!(error.reason(), Reason::CredentialMalformed);
+        }
+        assert_eq!(
+            parse_error(b"\xff.\xff.\xff"),
+            JwsError::NotBase64url(Header)
+        );
+    }
+
+    #[test]
+    fn a_token_is_bounded_in_bytes() {
+        let token = unsigned(r#"{"alg":"ES256"}"#);
+        assert!(UnverifiedJws::parse(token.as_bytes(), token.len()).is_ok());
+        let error = UnverifiedJws::parse(token.as_bytes(), token.len() - 1).unwrap_err();
+        assert_eq!(error, JwsError::TooLarge(token.len() - 1));
+        assert_eq!(error.reason(), Reason::CredentialMalformed);
+    }
+
+    #[test]
+    fn a_header_that_is_not_understood_whole_is_refused() {
+        let deep = format!(
+            r#"{{"alg":"ES256","x":{}{}}}"#,
+            "[".repeat(2000),
+            "]".repeat(2000)
+        );
+        let cases: &[(&str, JwsError)] = &[
+            ("", JwsError::HeaderNotJson(JsonError::Incomplete)),
+            ("[]", JwsError::HeaderNotAnObject),
+            ("{}", JwsError::HeaderParameter("alg")),
+            (r#"{"alg":null}"#, JwsError::HeaderParameter("alg")),
+            (r#"{"alg":["ES256"]}"#, JwsError::HeaderParameter("alg")),
+            (
+                r#"{"alg":"ES256","kid":1}"#,
+                JwsError::HeaderParameter("kid"),
+            ),
+            (
+                r#"{"alg":"ES256","typ":{}}"#,
+                JwsError::HeaderParameter("typ"),
+            ),
+            (
+                r#"{"alg":"ES256","cty":false}"#,
+                JwsError::HeaderParameter("cty"),
+            ),
+            (
+                r#"{"alg":"ES256","crit":["exp"]}"#,
+                JwsError::Critical("crit"),
+            ),
+            (r#"{"alg":"ES256","crit":[]}"#, JwsError::Critical("crit")),
+            (r#"{"alg":"ES256","crit":null}"#, JwsError::Critical("crit")),
+            (r#"{"alg":"ES256","b64":false}"#, JwsError::Critical("b64")),
+            (&deep, JwsError::HeaderNotJson(JsonError::TooDeep(32))),
+        ];
+        for (header, expected) in cases {
+            let error = parse_error(unsigned(header).as_bytes());
+            assert_eq!(error, *expected);
+            assert_eq!(error.reason(), Reason::CredentialMalformed);
+        }
+        for header in [
+            r#"{"alg":"none","alg":"ES256"}"#,
+            r#"{"alg":"ES256","x":{"a":1,"a":1}}"#,
+        ] {
+            let error = parse_error(unsigned(header).as_bytes());
+            assert!(matches!(
+                error,
+                JwsError::HeaderNotJson(JsonError::Duplicate { .. })
+            ));
+        }
+    }
+
+    #[test]
+    fn algorithms_that_are_unknown_or_not_allowed_are_refused_before_any_key_is_tried() {
+        let keys = keys(
+            &[signer(Algorithm::Es256).jwk()],
+            AlgorithmSet::asymmetric(),
+        );
+        for alg in [
+            "none", "None", "NONE", "", "es256", "ES256 ", "HS256", "RS1", "ES256K",
+        ] {
+            let token = unsigned(&json!({"alg": alg}).to_string());
+            let error = verify(&token, &keys).unwrap_err();
+            assert_eq!(error, JwsError::AlgorithmNotAllowed(Excerpt::of(alg)));
+            assert_eq!(error.reason(), Reason::AlgorithmNotAllowed);
+        }
+        let token = signer(Algorithm::Es256).token(json!({}), "{}");
+        let jws = UnverifiedJws::parse(token.as_bytes(), MAX).unwrap();
+        let error = jws.verify(&keys, AlgorithmSet::from_iter([Algorithm::Rs256]), &Pure);
+        assert_eq!(error.unwrap_err().reason(), Reason::AlgorithmNotAllowed);
+    }
+
+    #[test]
+    fn rejects_hs256_token_signed_with_the_rsa_public_key() {
+        use jwt_compact::{Algorithm as _, AlgorithmSignature, alg};
+        let rsa = signer(Algorithm::Rs256);
+        let keys = keys(&[named(rsa, "one")], AlgorithmSet::asymmetric());
+        let input = [r#"{"alg":"HS256","kid":"one"}"#, "{}"]
+            .map(|text| base64url::encode(text.as_bytes()))
+            .join(".");
+        let modulus = base64url::decode(rsa.jwk()["n"].as_str().unwrap().as_bytes()).unwrap();
+        let secret = alg::Hs256Key::new(modulus);
+        let mac = alg::Hs256.sign(&secret, input.as_bytes());
+        let token = format!("{input}.{}", base64url::encode(&mac.as_bytes()));
+        for allowed in [
+            AlgorithmSet::asymmetric(),
+            Algorithm::ALL.iter().copied().collect(),
+        ] {
+            let jws = UnverifiedJws::parse(token.as_bytes(), MAX).unwrap();
+            let error = jws.verify(&keys, allowed, &Pure).unwrap_err();
+            assert_eq!(error.reason(), Reason::AlgorithmNotAllowed);
+        }
+    }
+
+    #[test]
+    fn a_token_that_names_a_key_is_verified_with_that_key_alone() {
+        let (one, two) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::Es256));
+        let keys = keys(
+            &[named(&one, "1"), named(&two, "2")],
+            AlgorithmSet::asymmetric(),
+        );
+        let cases = [
+            (one.token(json!({"kid": "1"}), "{}"), None),
+            (two.token(json!({"kid": "2"}), "{}"), None),
+            (two.token(json!({}), "{}"), None),
+            (
+                one.token(json!({"kid": "2"}), "{}"),
+                Some(JwsError::SignatureInvalid),
+            ),
+            (
+                one.token(json!({"kid": "3"}), "{}"),
+                Some(JwsError::KidUnknown(Excerpt::of("3"))),
+            ),
+            (
+                one.token(json!({"kid": ""}), "{}"),
+                Some(JwsError::KidUnknown(Excerpt::of(""))),
+            ),
+        ];
+        for (token, expected) in cases {
+            assert_eq!(verify(&token, &keys).err(), expected);
+        }
+    }
+
+    #[test]
+    fn a_named_key_that_does_not_fit_is_told_from_no_key() {
+        let (ec, ed) = (signer(Algorithm::Es256), signer(Algorithm::EdDsa));
+        let keys = keys(&[named(ec, "ec")], AlgorithmSet::asymmetric());
+        let unsuited = verify(&ed.token(json!({"kid": "ec"}), "{}"), &keys).unwrap_err();
+        assert_eq!(unsuited, JwsError::KeyUnsuited(Excerpt::of("EdDSA")));
+        assert_eq!(unsuited.reason(), Reason::AlgorithmNotAllowed);
+        let none = verify(&ed.token(json!({}), "{}"), &keys).unwrap_err();
+        assert_eq!(none, JwsError::NoKeyFits);
+        assert_eq!(none.reason(), Reason::KeyUnknown);
+        let unknown = verify(&ec.token(json!({"kid": "x"}), "{}"), &keys).unwrap_err();
+        assert_eq!(unknown.reason(), Reason::KeyUnknown);
+    }
+
+    #[test]
+    fn a_key_bound_to_one_algorithm_verifies_no_other() {
+        let mut jwk = signer(Algorithm::Rs256).jwk();
+        jwk["alg"] = "RS256".into();
+        let keys = keys(&[jwk], AlgorithmSet::asymmetric());
+        assert!(verify(&signer(Algorithm::Rs256).token(json!({}), "{}"), &keys).is_ok());
+        let error = verify(&signer(Algorithm::Ps256).token(json!({}), "{}"), &keys).unwrap_err();
+        assert_eq!(error, JwsError::NoKeyFits);
+    }
+
+    #[test]
+    fn at_most_eight_keys_are_tried_for_a_token() {
+        let signers: Vec<_> = (0..9).map(|_| Signer::new(Algorithm::EdDsa)).collect();
+        for kid in [json!({}), json!({"kid": "same"})] {
+            let jwks: Vec<_> = signers.iter().map(|signer| named(signer, "same")).collect();
+            let keys = keys(&jwks, AlgorithmSet::asymmetric());
+            assert!(verify(&signers[7].token(kid.clone(), "{}"), &keys).is_ok());
+            let error = verify(&signers[8].token(kid, "{}"), &keys).unwrap_err();
+            assert_eq!(error, JwsError::SignatureInvalid);
+        }
+    }
+
+    #[test]
+    fn a_key_that_the_token_brings_along_is_not_used() {
+        let (theirs, ours) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::Es256));
+        let keys = keys(&[ours.jwk()], AlgorithmSet::asymmetric());
+        let header = json!({
+            "jwk": theirs.jwk(),
+            "jku": "https://attacker.example/keys",
+            "x5u": "https://attacker.example/certificate",
+            "x5c": ["MIIB"],
+        });
+        let error = verify(&theirs.token(header.clone(), "{}"), &keys).unwrap_err();
+        assert_eq!(error, JwsError::SignatureInvalid);
+        assert!(verify(&ours.token(header, "{}"), &keys).is_ok());
+    }
+
+    #[test]
+    fn what_is_shown_of_a_hostile_token_is_cut_and_escaped() {
+        let keys = keys(
+            &[signer(Algorithm::Es256).jwk()],
+            AlgorithmSet::asymmetric(),
+        );
+        let evil = format!("\r\nInjected: \u{1b}[31m{}", "x".repeat(5000));
+        for token in [
+            signer(Algorithm::Es256).token(json!({"kid": evil}), "{}"),
+            unsigned(&json!({"alg": evil}).to_string()),
+        ] {
+            let jws = UnverifiedJws::parse(token.as_bytes(), 100_000).unwrap();
+            let debug = format!("{jws:?}");
+            let error = jws
+                .verify(&keys, AlgorithmSet::asymmetric(), &Pure)
+                .unwrap_err();
+            for shown in [error.to_string(), format!("{error:?}"), debug] {
+                assert!(
+                    shown.len() < 300 && !shown.contains(char::is_control),
+                    "{shown}"
+                );
             }
         }
-        optional_string(parameters, "cty")?;
-        Ok(Self {
-            alg: optional_string(parameters, "alg")?.ok_or(JwsError::HeaderParameter("alg"))?,
-            kid: optional_string(parameters, "kid")?,
-            typ: optional_string(parameters, "typ")?,
-        })
     }
-}
 
-fn optional_string(
-    parameters: &Map<String, Value>,
-    name: &'static str,
-) -> Result<Option<String>, JwsError> {
-    parameters
-        .get(name)
-        .map(|value| value.as_str().map(str::to_owned))
-        .map(|string| string.ok_or(JwsError::HeaderParameter(name)))
-        .transpose()
+    #[cfg(not(target_family = "wasm"))]
+    proptest::proptest! {
+        #[test]
+        fn no_bytes_make_it_panic(token: Vec<u8>, max: u16) {
+            let _ = UnverifiedJws::parse(&token, max.into());
+        }
+
+        #[test]
+        fn no_header_and_payload_make_it_panic(header in r#"[\[\]{}",:a-z0-9 ]{0,40}"#, payload: Vec<u8>) {
+            let header = base64url::encode(header.as_bytes());
+            let token = format!("{header}.{}.", base64url::encode(&payload));
+            let _ = UnverifiedJws::parse(token.as_bytes(), MAX);
+        }
+
+        #[test]
+        fn a_token_with_any_byte_changed_put_in_or_left_out_never_verifies(
+            which in 0..Algorithm::ALL.len(),
+            place: proptest::sample::Index,
+            byte: u8,
+            change in 0..3,
+        ) {
+            let signer = &signers()[which];
+            let keys = keys(&[signer.jwk()], all_like(signer.algorithm));
+            let token = signer.token(json!({"kid2": "x"}), r#"{"iss":"me","exp":1700000000}"#);
+            let mut changed = token.clone().into_bytes();
+            let at = place.index(changed.len());
+            match change {
+                0 => changed[at] = byte,
+                1 => changed.insert(at, byte),
+                _ => drop(changed.remove(at)),
+            }
+            if changed != token.as_bytes() {
+                let verified = UnverifiedJws::parse(&changed, MAX)
+                    .and_then(|jws| jws.verify(&keys, all_like(signer.algorithm), &Pure));
+                proptest::prop_assert!(verified.is_err());
+            }
+        }
+    }
 }

@@ -7,8 +7,8 @@
 //! | --- | --- |
 //! | [`json`] | JSON without duplicate members, within bounds |
 //! | [`base64url`] | unpadded base64url with one form for each value |
-//! | `jwk`, `key_set` | JSON Web Keys and sets of them (RFC 7517) |
-//! | `jws`, `jws_error` | JSON Web Signatures in compact form (RFC 7515) |
+//! | `jwk`, `jwk_error`, `key_set` | JSON Web Keys and sets of them (RFC 7517) |
+//! | `jws`, `jws_header`, `jws_error` | JSON Web Signatures in compact form (RFC 7515) |
 //! | `claims`, `claims_error` | the claims of a verified token (RFC 7519) |
 //! | `expectations` | what an issuer's tokens must claim (RFC 7519, RFC 9068) |
 //! | `numeric_date` | instants as tokens write them |
@@ -23,8 +23,10 @@ mod excerpt;
 mod expectations;
 pub mod json;
 mod jwk;
+mod jwk_error;
 mod jws;
 mod jws_error;
+mod jws_header;
 mod key_set;
 mod numeric_date;
 
@@ -33,7 +35,8 @@ pub use claims::Claims;
 pub use claims_error::ClaimsError;
 pub use excerpt::Excerpt;
 pub use expectations::{Audiences, Expectations, Profile, check_type};
-pub use jwk::{JwkError, Key, KeyRules, KeyUse};
+pub use jwk::{Key, KeyRules, KeyUse};
+pub use jwk_error::JwkError;
 pub use jws::{UnverifiedJws, VerifiedJws};
 pub use jws_error::{JwsError, Part};
 pub use key_set::{KeySet, KeySetError, SkippedKey};
