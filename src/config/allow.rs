@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::issuer::{claim_path, required};
-use super::list::{Empty, elements, texts};
+use super::list::{Empty, elements, required, texts};
+use super::names::claim_path;
 use super::place::Place;
 use super::wire::{self, Field, List};
 use crate::jose::Excerpt;

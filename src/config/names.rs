@@ -1,4 +1,6 @@
-//! Names, header names, and texts that go into quoted header values.
+//! Names, header names, claims, and texts that go into quoted header values.
+
+use crate::jose::ClaimPath;
 
 /// A name: how routes, limits and audit refer to something.
 pub(super) fn name(text: &str) -> Result<String, &'static str> {
@@ -90,6 +92,11 @@ pub(super) fn identifier(text: &str) -> Result<String, &'static str> {
         return Ok(text.to_owned());
     }
     Err("cannot be in a token; 1 to 2048 bytes without control characters are needed")
+}
+
+/// A claim's place, with an error that goes on from the text.
+pub(super) fn claim_path(text: &str) -> Result<ClaimPath, String> {
+    ClaimPath::parse(text).map_err(|error| format!("names no claim; {error}"))
 }
 
 #[cfg(test)]
