@@ -61,10 +61,8 @@ fn no_issuer(name: &str, issuers: &[String]) -> String {
     if issuers.is_empty() {
         return format!("no issuer is named {name}; there are none");
     }
-    format!(
-        "no issuer is named {name}; issuers are: {}",
-        issuers.join(", ")
-    )
+    let issuers = issuers.join(", ");
+    format!("no issuer is named {name}; issuers are: {issuers}")
 }
 
 fn scopes(wire: Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {

@@ -242,17 +242,8 @@ fn claim_headers_of(
     let compiled = headers.into_iter().filter_map(|(name, claim)| {
         let place = place.member(&name);
         let claim = text(claim, &place, claim_path);
-        let header = match names::free_header(&name) {
-            Ok(header) if header == credential => {
-                place.error("is the header that credentials come in; another is needed");
-                None
-            }
-            Ok(header) => Some(header),
-            Err(problem) => {
-                place.error(problem);
-                None
-            }
-        };
+        let header = names::claim_header(&name, credential);
+        let header = header.map_err(|problem| place.error(problem)).ok();
         Some(ClaimHeader {
             header: header?,
             claim: claim?,

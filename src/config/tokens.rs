@@ -36,7 +36,7 @@ impl Tokens {
         let Some(wire) = wire.optional(place) else {
             return default;
         };
-        let header = text(wire.header, &place.member("header"), names::free_header);
+        let header = text(wire.header, &place.member("header"), names::token_header);
         let scheme = text(wire.scheme, &place.member("scheme"), names::scheme);
         let max_bytes = size(wire.max_bytes, &place.member("max_bytes"), 512..=64 << 10);
         let cache_bytes = size(wire.cache, &place.member("cache"), 64 << 10..=256 << 20);
