@@ -3,17 +3,15 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde_json::Value;
-
-use super::list::{Empty, elements, text, texts};
-use super::names;
+use super::bounds::nonzero_span;
+use super::keys;
+use super::list::{Empty, elements, note_unique, required, text, texts};
+use super::names::{self, claim_path};
 use super::place::Place;
 use super::quantity::Span;
 use super::wire::{self, Field, List};
 use crate::crypto::{Algorithm, AlgorithmSet};
-use crate::jose::{
-    Audiences, ClaimPath, JwkError, KeyRules, KeySet, KeySetError, KeyUse, Profile, SkippedKey,
-};
+use crate::jose::{Audiences, ClaimPath, KeySet, Profile};
 
 const DEFAULT_SKEW: Duration = Duration::from_secs(30);
 const MAX_SKEW: Duration = Duration::from_secs(300);
@@ -107,23 +105,6 @@ impl Seen {
     }
 }
 
-/// Notes where a text is; says so where it was there before.
-pub(super) fn note_unique(
-    seen: &mut BTreeMap<String, String>,
-    field: &Field<String>,
-    place: &Place<'_>,
-) {
-    let Field::Given(text) = field else {
-        return;
-    };
-    match seen.get(text) {
-        Some(first) => place.error(format_args!("is the same as {first}; each needs its own")),
-        None => {
-            seen.insert(text.clone(), place.to_string());
-        }
-    }
-}
-
 fn compile(
     wire: wire::Issuer,
     place: &Place<'_>,
@@ -135,7 +116,7 @@ fn compile(
     let issuer = required(wire.issuer, &place.member("issuer"), iss, names::identifier);
     let audiences = audiences(wire.audiences, wire.any_audience, place, warnings);
     let algorithms = algorithms(wire.algorithms, &place.member("algorithms"));
-    let keys = keys(wire.keys, &place.member("keys"), algorithms, warnings);
+    let keys = keys::compile(wire.keys, &place.member("keys"), algorithms, warnings);
     let profile = wire.profile.optional(&place.member("profile"));
     let clock_skew = clock_skew(wire.clock_skew, &place.member("clock_skew"));
     let max_lifetime = nonzero_span(wire.max_lifetime, &place.member("max_lifetime"));
@@ -160,17 +141,6 @@ fn compile(
         forward: forward.unwrap_or_default(),
         claim_headers,
     })
-}
-
-/// Parses a text that must be there.
-pub(super) fn required<T, E: std::fmt::Display>(
-    field: Field<String>,
-    place: &Place<'_>,
-    needed: &str,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Option<T> {
-    let given = field.required(place, needed)?;
-    text(Field::Given(given), place, parse)
 }
 
 fn audiences(
@@ -226,76 +196,6 @@ fn algorithms(names: List<String>, place: &Place<'_>) -> AlgorithmSet {
     listed.into_iter().collect()
 }
 
-fn keys(
-    keys: Field<wire::Keys>,
-    place: &Place<'_>,
-    algorithms: AlgorithmSet,
-    warnings: &mut Vec<String>,
-) -> Option<KeySet> {
-    let keys = keys.required(place, "an object with inline")?;
-    let exponent_3 = keys
-        .allow_rsa_exponent_3
-        .optional(&place.member("allow_rsa_exponent_3"));
-    let place = place.member("inline");
-    let document = keys.inline.required(&place, "a JWK Set")?;
-    // A set of algorithms with an error in it says nothing about the keys.
-    let rules = KeyRules {
-        algorithms: if algorithms.is_empty() {
-            AlgorithmSet::asymmetric()
-        } else {
-            algorithms
-        },
-        allow_rsa_exponent_3: exponent_3.unwrap_or_default(),
-        key_use: KeyUse::Signature,
-    };
-    key_set(&document, &rules, &place, warnings)
-}
-
-fn key_set(
-    document: &Value,
-    rules: &KeyRules,
-    place: &Place<'_>,
-    warnings: &mut Vec<String>,
-) -> Option<KeySet> {
-    match KeySet::parse(document, rules) {
-        Ok((keys, skipped)) => {
-            for key in skipped {
-                if !note_private(&key, place) {
-                    warnings.push(format!("{place}.{key}"));
-                }
-            }
-            Some(keys)
-        }
-        Err(error) => {
-            if let KeySetError::NoUsableKey(skipped) = &error
-                && skipped
-                    .iter()
-                    .filter(|key| note_private(key, place))
-                    .count()
-                    > 0
-            {
-                return None;
-            }
-            let names: Vec<&str> = rules.algorithms.iter().map(Algorithm::name).collect();
-            let names = names.join(", ");
-            place.error(format_args!(
-                "is not taken: {error}; a JWK Set with a key for {names} is needed"
-            ));
-            None
-        }
-    }
-}
-
-/// Says so where the key is a private one: "configuration never holds a private key".
-fn note_private(key: &SkippedKey, place: &Place<'_>) -> bool {
-    let is_private = key.why == JwkError::Private;
-    if is_private {
-        let keys = place.member("keys");
-        keys.element(key.index).error("holds a private key; put the public key here, and replace the private one, which is disclosed now");
-    }
-    is_private
-}
-
 fn clock_skew(field: Field<Span>, place: &Place<'_>) -> Duration {
     let Some(skew) = field.optional(place) else {
         return DEFAULT_SKEW;
@@ -307,15 +207,6 @@ fn clock_skew(field: Field<Span>, place: &Place<'_>) -> Duration {
         ));
     }
     skew.0
-}
-
-/// A duration that is not zero.
-pub(super) fn nonzero_span(field: Field<Span>, place: &Place<'_>) -> Option<Duration> {
-    let span = field.optional(place)?;
-    if span.0.is_zero() {
-        place.error("is zero; a longer duration is needed");
-    }
-    Some(span.0)
 }
 
 fn claim_names(
@@ -342,11 +233,6 @@ fn claim_paths(list: List<String>, place: &Place<'_>, default: &[&str]) -> Vec<C
     texts(list, place, Empty::Refused, claim_path)
 }
 
-/// A claim's place, with an error that goes on from the text.
-pub(super) fn claim_path(text: &str) -> Result<ClaimPath, String> {
-    ClaimPath::parse(text).map_err(|error| format!("names no claim; {error}"))
-}
-
 fn claim_headers_of(
     headers: Field<BTreeMap<String, Field<String>>>,
     place: &Place<'_>,
@@ -356,17 +242,8 @@ fn claim_headers_of(
     let compiled = headers.into_iter().filter_map(|(name, claim)| {
         let place = place.member(&name);
         let claim = text(claim, &place, claim_path);
-        let header = match names::free_header(&name) {
-            Ok(header) if header == credential => {
-                place.error("is the header that credentials come in; another is needed");
-                None
-            }
-            Ok(header) => Some(header),
-            Err(problem) => {
-                place.error(problem);
-                None
-            }
-        };
+        let header = names::claim_header(&name, credential);
+        let header = header.map_err(|problem| place.error(problem)).ok();
         Some(ClaimHeader {
             header: header?,
             claim: claim?,

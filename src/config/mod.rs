@@ -12,15 +12,17 @@
 //! | `reader`, `nearest`, `not_built` | from JSON to wire types, with errors people can act on |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
-//! | `issuer`, `tokens`, `route`, `allow`, `when`, `audit`, `responses` | its sections |
-//! | `names` | names, header names and quotable texts |
+//! | `issuer`, `keys`, `tokens`, `route`, `allow`, `when`, `audit`, `responses` | its sections |
+//! | `names`, `bounds` | what names, texts, durations and sizes may be |
 //! | `schema` | the published JSON Schema, from the wire types |
 
 mod allow;
 mod audit;
+mod bounds;
 mod errors;
 mod field;
 mod issuer;
+mod keys;
 mod list;
 mod model;
 mod names;

@@ -94,7 +94,7 @@ fn compile(wire: wire::Config, place: &Place<'_>) -> Option<Config> {
     let issuers = issuer::compile_all(wire.issuers, &issuers, &tokens.header, &mut warnings);
     let routes = place.member("routes");
     let routes = route::compile_all(wire.routes, &routes, names.as_deref(), &mut warnings);
-    let audit = Audit::compile(wire.audit, &place.member("audit"));
+    let audit = Audit::compile(wire.audit, &place.member("audit"), &tokens.header);
     let responses = Responses::compile(wire.responses, &place.member("responses"));
     Some(Config {
         mode: mode.unwrap_or_default(),

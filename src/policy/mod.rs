@@ -6,10 +6,13 @@
 //! the document (`config`), and the order of the checks (`gate`).
 
 mod claim_condition;
+mod context_denial;
 mod hosts;
 mod hours;
 mod method;
 mod path;
+#[cfg(all(test, not(target_family = "wasm")))]
+mod properties;
 mod query;
 mod scope;
 mod source;
@@ -19,6 +22,7 @@ mod trie;
 mod when;
 
 pub use claim_condition::{ClaimCondition, ClaimMismatch, Scalar};
+pub use context_denial::ContextDenial;
 pub use hosts::{Host, HostError, HostPattern};
 pub use hours::{Hours, HoursError, Weekday, Weekdays};
 pub use method::{Method, MethodError};
@@ -28,4 +32,4 @@ pub use scope::{MissingScopes, Scope, ScopeError, ScopeRule, ScopeSet};
 pub use source::{Cidr, CidrError, CidrSet};
 pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity};
 pub use template::{PathTemplate, Segment, SegmentKind, TemplateError};
-pub use when::{Condition, ContextDenial, Facts, NumberRange, When};
+pub use when::{Condition, Facts, NumberRange, When};

@@ -6,7 +6,7 @@ use super::hosts::{Host, HostPattern};
 use super::method::Method;
 use super::path::NormalPath;
 use super::template::{PathTemplate, SegmentKind};
-use super::trie::{Node, Wanted};
+use super::trie::Trie;
 
 /// What requests a route is for. Host, method and path must all fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct RouteMatch {
 #[derive(Debug)]
 pub struct RouteTable<R> {
     routes: Vec<(RouteMatch, R)>,
-    root: Node,
+    index: Trie,
 }
 
 impl<R> RouteTable<R> {
@@ -34,16 +34,20 @@ impl<R> RouteTable<R> {
     /// Every [`Overlap`]: two routes, by their places in the list, that are equally specific and
     /// can match the same request.
     pub fn compile(routes: Vec<(RouteMatch, R)>) -> Result<Self, Vec<Overlap>> {
-        let mut root = Node::default();
+        let mut index = Trie::new();
         let mut overlaps = Vec::new();
         for (second, (matching, _)) in routes.iter().enumerate() {
-            let ends = root.ends_of(&matching.path);
-            if let Some(first) = ends.insert(&matching.hosts, &matching.methods, second) {
+            let RouteMatch {
+                hosts,
+                methods,
+                path,
+            } = matching;
+            if let Some(first) = index.insert(path, hosts, methods, second) {
                 overlaps.push(Overlap { first, second });
             }
         }
         if overlaps.is_empty() {
-            Ok(Self { routes, root })
+            Ok(Self { routes, index })
         } else {
             Err(overlaps)
         }
@@ -57,11 +61,13 @@ impl<R> RouteTable<R> {
     #[must_use]
     pub fn find(&self, host: &str, method: &str, path: &NormalPath) -> Option<Matched<'_, R>> {
         let host = Host::of_authority(host);
-        let host = host.as_ref();
-        let wanted = Wanted { host, method };
-        let index = self.index(path, &wanted)?;
+        let index_of = |path: &NormalPath| {
+            let path = path.as_str().strip_prefix('/')?;
+            self.index.find(path, host.as_ref(), method)
+        };
+        let index = index_of(path)?;
         if let Some(bare) = path.without_parameters()
-            && self.index(&bare, &wanted) != Some(index)
+            && index_of(&bare) != Some(index)
         {
             return None;
         }
@@ -96,11 +102,6 @@ impl<R> RouteTable<R> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
-    }
-
-    fn index(&self, path: &NormalPath, wanted: &Wanted<'_>) -> Option<usize> {
-        let left = path.as_str().strip_prefix('/')?;
-        self.root.find(Some(left), wanted)
     }
 }
 
@@ -201,5 +202,145 @@ impl fmt::Display for RouteMatch {
             write!(f, "{}{host}", if at > 0 { "," } else { "" })?;
         }
         self.path.fmt(f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(routes: &[(&[&str], &[&str], &str)]) -> Result<RouteTable<()>, Vec<Overlap>> {
+        let parse = |(hosts, methods, path): &(&[&str], &[&str], &str)| RouteMatch {
+            hosts: hosts
+                .iter()
+                .map(|h| HostPattern::parse(h).unwrap())
+                .collect(),
+            methods: methods.iter().map(|m| Method::parse(m).unwrap()).collect(),
+            path: PathTemplate::parse(path).unwrap(),
+        };
+        RouteTable::compile(routes.iter().map(|route| (parse(route), ())).collect())
+    }
+
+    fn find(table: &RouteTable<()>, host: &str, method: &str, path: &str) -> Option<usize> {
+        let path = NormalPath::parse(path.as_bytes()).unwrap();
+        table.find(host, method, &path).map(|matched| matched.index)
+    }
+
+    #[test]
+    fn a_literal_beats_a_parameter_beats_a_rest_from_the_left() {
+        let table = table(&[
+            (&[], &[], "/{all*}"),
+            (&[], &[], "/v1/{id}"),
+            (&[], &[], "/v1/{rest*}"),
+            (&[], &[], "/v1/a"),
+            (&[], &[], "/{version}/a"),
+            (&[], &[], "/v1/a/"),
+            (&[], &[], "/v1/{id}/x"),
+        ])
+        .unwrap();
+        for (path, index) in [
+            ("/", 0),
+            ("/v1", 0),
+            ("/v1/", 2),
+            ("/v1/a", 3),
+            ("/v1/b", 1),
+            ("/v2/a", 4),
+            ("/v1/a/", 5),
+            ("/v1/a/x", 6),
+            ("/v1/a/y", 2),
+        ] {
+            assert_eq!(find(&table, "h", "GET", path), Some(index), "{path}");
+        }
+        assert_eq!(find(&table, "h", "OPTIONS", "*"), None);
+    }
+
+    #[test]
+    fn a_less_specific_path_is_found_where_host_or_method_do_not_fit() {
+        let table = table(&[
+            (&[], &["GET"], "/v1/orders"),
+            (&["a.example"], &["PUT"], "/v1/{kind}"),
+            (&[], &[], "/{all*}"),
+        ])
+        .unwrap();
+        for (host, method, index) in [
+            ("a.example", "GET", 0),
+            ("a.example:443", "PUT", 1),
+            ("b.example", "PUT", 2),
+            ("a.example", "get", 2),
+        ] {
+            assert_eq!(find(&table, host, method, "/v1/orders"), Some(index));
+        }
+    }
+
+    #[test]
+    fn an_exact_host_beats_a_longer_wildcard_beats_a_shorter_beats_any_and_methods_come_last() {
+        let table = table(&[
+            (&[], &["GET"], "/"),
+            (&["*.example"], &["GET"], "/"),
+            (&["*.a.example"], &[], "/"),
+            (&["x.a.example"], &[], "/"),
+            (&["x.a.example"], &["GET"], "/"),
+        ])
+        .unwrap();
+        for (host, method, index) in [
+            ("x.a.example", "GET", Some(4)),
+            ("x.a.example", "PUT", Some(3)),
+            ("y.a.example", "GET", Some(2)),
+            ("b.example", "GET", Some(1)),
+            ("b.example", "PUT", None),
+            ("example", "GET", Some(0)),
+            ("no host at all", "GET", Some(0)),
+        ] {
+            assert_eq!(find(&table, host, method, "/"), index, "{host} {method}");
+        }
+    }
+
+    #[test]
+    fn a_path_parameter_cannot_choose_the_route() {
+        let table = table(&[(&[], &[], "/admin"), (&[], &[], "/{page}")]).unwrap();
+        assert_eq!(find(&table, "h", "GET", "/admin"), Some(0));
+        assert_eq!(find(&table, "h", "GET", "/admin;x"), None);
+        assert_eq!(find(&table, "h", "GET", "/admin%3Bx"), None);
+        assert_eq!(find(&table, "h", "GET", "/home;x"), Some(1));
+    }
+
+    #[test]
+    fn routes_that_are_as_specific_and_can_match_the_same_request_overlap() {
+        let first_and_second = vec![Overlap {
+            first: 0,
+            second: 1,
+        }];
+        type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a str);
+        const OVERLAPS: &[[Row<'_>; 2]] = &[
+            [(&[], &[], "/{a}"), (&[], &[], "/{b}")],
+            [(&[], &["GET", "PUT"], "/a"), (&[], &["PUT"], "/a")],
+            [
+                (&["A.example"], &[], "/a"),
+                (&["*.b", "a.example"], &[], "/a"),
+            ],
+            [(&["*.a"], &["GET"], "/{x*}"), (&["*.a"], &["GET"], "/{y*}")],
+        ];
+        for routes in OVERLAPS {
+            assert_eq!(table(routes).unwrap_err(), first_and_second, "{routes:?}");
+        }
+        const APART: &[[Row<'_>; 2]] = &[
+            [(&[], &[], "/a"), (&[], &[], "/a/")],
+            [(&[], &[], "/a"), (&[], &["GET"], "/a")],
+            [(&["a"], &[], "/a"), (&[], &["GET"], "/a")],
+            [(&["a.b"], &[], "/a"), (&["*.b"], &[], "/a")],
+            [(&[], &["GET"], "/a"), (&[], &["PUT"], "/a")],
+        ];
+        assert!(APART.iter().all(|routes| table(routes).is_ok()));
+    }
+
+    #[test]
+    fn names_the_parameters_of_the_path() {
+        let table = table(&[(&[], &[], "/v1/{kind}/{rest*}")]).unwrap();
+        let path = NormalPath::parse(b"/v1/orders/4/2").unwrap();
+        let matched = table.find("h", "GET", &path).unwrap();
+        assert_eq!(
+            matched.parameters(&path),
+            [("kind", "orders"), ("rest", "4/2")]
+        );
     }
 }

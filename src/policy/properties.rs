@@ -1,0 +1,195 @@
+//! What holds for every path, template and table, however they are made.
+
+use proptest::prelude::*;
+
+use super::{
+    HostPattern, Method, NormalPath, PathTemplate, RouteMatch, RouteTable, Segment, Specificity,
+    parameter,
+};
+
+/// Few names, so that routes and requests meet often.
+const HOSTS: &[&str] = &[
+    "a.example",
+    "b.a.example",
+    "c.b.a.example",
+    "other",
+    "bad host",
+];
+const PATTERNS: &[&str] = &[
+    "a.example",
+    "*.example",
+    "*.a.example",
+    "b.a.example",
+    "other",
+];
+const METHODS: &[&str] = &["GET", "PUT"];
+const NAMES: &[&str] = &["a", "b", "c", "", "a;x"];
+
+fn any_template() -> impl Strategy<Value = String> {
+    let segment = prop_oneof![3 => Just("a"), 2 => Just("b"), 3 => Just("{}"), 1 => Just("c")];
+    let end = prop_oneof![4 => Just(""), 1 => Just("/"), 2 => Just("/{rest*}")];
+    (prop::collection::vec(segment, 0..4), end).prop_map(|(segments, end)| {
+        let numbered = segments.iter().enumerate();
+        let path: String = numbered
+            .map(|(index, segment)| format!("/{}", segment.replace("{}", &format!("{{p{index}}}"))))
+            .collect();
+        format!(
+            "{path}{}",
+            if path.is_empty() && end.is_empty() {
+                "/"
+            } else {
+                end
+            }
+        )
+    })
+}
+
+fn any_route() -> impl Strategy<Value = RouteMatch> {
+    let hosts = prop::sample::subsequence(PATTERNS, 0..=2);
+    let methods = prop::sample::subsequence(METHODS, 0..=2);
+    (hosts, methods, any_template()).prop_map(|(hosts, methods, path)| RouteMatch {
+        hosts: hosts
+            .iter()
+            .map(|text| HostPattern::parse(text).unwrap())
+            .collect(),
+        methods: methods
+            .iter()
+            .map(|text| Method::parse(text).unwrap())
+            .collect(),
+        path: PathTemplate::parse(&path).unwrap(),
+    })
+}
+
+/// Routes that do not overlap: each is kept only where it goes with those before.
+fn any_table() -> impl Strategy<Value = RouteTable<()>> {
+    prop::collection::vec(any_route(), 0..24).prop_map(|routes| {
+        let mut kept: Vec<(RouteMatch, ())> = Vec::new();
+        for route in routes {
+            kept.push((route, ()));
+            if RouteTable::compile(kept.clone()).is_err() {
+                kept.pop();
+            }
+        }
+        RouteTable::compile(kept).unwrap()
+    })
+}
+
+fn any_path() -> impl Strategy<Value = String> {
+    prop::collection::vec(prop::sample::select(NAMES), 1..5)
+        .prop_map(|names| format!("/{}", names.join("/")))
+}
+
+/// The most specific route by looking at every one.
+fn linear(table: &RouteTable<()>, host: &str, method: &str, path: &NormalPath) -> Option<usize> {
+    let matching = table.iter().enumerate().filter_map(|(index, (route, ()))| {
+        Some((Specificity::of(route, host, method, path)?, index))
+    });
+    matching.max().map(|(_, index)| index)
+}
+
+/// Whether a template matches, segment by segment, with nothing in common with `capture`.
+fn naive_match(template: &[Segment], path: &[&str]) -> bool {
+    match (template, path) {
+        ([], []) => true,
+        ([Segment::Rest(_)], [_, ..]) => true,
+        ([Segment::Literal(text), template @ ..], [head, path @ ..]) => {
+            text == head && naive_match(template, path)
+        }
+        ([Segment::Parameter(_), template @ ..], [head, path @ ..]) => {
+            !head.is_empty() && naive_match(template, path)
+        }
+        _ => false,
+    }
+}
+
+proptest! {
+    #[test]
+    fn a_found_route_is_the_most_specific_that_matches(
+        table in any_table(),
+        host in prop::sample::select(HOSTS),
+        method in prop::sample::select(&["GET", "PUT", "get"][..]),
+        path in any_path(),
+    ) {
+        let Ok(path) = NormalPath::parse(path.as_bytes()) else { return Ok(()) };
+        let found = table.find(host, method, &path).map(|matched| matched.index);
+        let as_sent = linear(&table, host, method, &path);
+        // A reader that drops path parameters must come to the same route.
+        let expected = match path.without_parameters() {
+            Some(bare) if linear(&table, host, method, &bare) != as_sent => None,
+            _ => as_sent,
+        };
+        prop_assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn two_routes_of_a_table_are_never_equally_specific(
+        table in any_table(),
+        host in prop::sample::select(HOSTS),
+        path in any_path(),
+    ) {
+        let Ok(path) = NormalPath::parse(path.as_bytes()) else { return Ok(()) };
+        for method in METHODS {
+            let mut matching: Vec<Specificity> = table
+                .iter()
+                .filter_map(|(route, ())| Specificity::of(route, host, method, &path))
+                .collect();
+            matching.sort();
+            let count = matching.len();
+            matching.dedup();
+            prop_assert_eq!(matching.len(), count);
+        }
+    }
+
+    #[test]
+    fn an_overlap_is_found_where_two_routes_are_equally_specific(
+        first in any_route(),
+        second in any_route(),
+        path in any_path(),
+        host in prop::sample::select(HOSTS),
+        method in prop::sample::select(METHODS),
+    ) {
+        let Ok(path) = NormalPath::parse(path.as_bytes()) else { return Ok(()) };
+        let of = |route: &RouteMatch| Specificity::of(route, host, method, &path);
+        let alike = of(&first).is_some() && of(&first) == of(&second);
+        let compiled = RouteTable::compile(vec![(first, ()), (second, ())]);
+        prop_assert!(!alike || compiled.is_err());
+    }
+
+    #[test]
+    fn a_template_matches_what_a_naive_matcher_does(template in any_template(), path in any_path()) {
+        let Ok(path) = NormalPath::parse(path.as_bytes()) else { return Ok(()) };
+        let template = PathTemplate::parse(&template).unwrap();
+        let segments: Vec<&str> = path.segments().collect();
+        let captured = template.capture(&path);
+        prop_assert_eq!(captured.is_some(), naive_match(template.segments(), &segments));
+    }
+
+    #[test]
+    fn no_bytes_make_a_path_panic_and_what_is_read_has_one_reading(
+        raw in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..64),
+            "/[a-c./;%0-9efEF\\\\#?]{0,24}".prop_map(String::into_bytes),
+        ],
+    ) {
+        let Ok(path) = NormalPath::parse(&raw) else { return Ok(()) };
+        let segments: Vec<&str> = path.segments().collect();
+        prop_assert!(segments.iter().all(|s| !s.contains(['/', '\\', '\0']) && *s != "." && *s != ".."));
+        let middle = segments.split_last().map_or(&[][..], |(_, middle)| middle);
+        prop_assert!(middle.iter().all(|segment| !segment.is_empty()));
+        // Decoding again changes nothing.
+        if !path.as_str().contains(['%', '?', '#', ' ']) {
+            let again = NormalPath::parse(path.as_str().as_bytes());
+            prop_assert_eq!(again, Ok(path));
+        }
+    }
+
+    #[test]
+    fn no_template_text_panics(text in "/?[a-c{}*./;%0-9]{0,24}") {
+        let _ = PathTemplate::parse(&text);
+    }
+
+    #[test]
+    fn no_query_panics(query: String, name: String) {
+        let _ = parameter(Some(&query), &name);
+    }
+}
