@@ -2,7 +2,7 @@
 //!
 //! [`Opened`] becomes [`Decided`] when the header fields are in, and ends with one audit event.
 //! Each step consumes the state it leaves, so that a finished request cannot be decided again.
-//! Everything that touches the host during a request is here; what is decided is in [`decide`].
+//! Everything that touches the host during a request is here; what is decided is in [`mod@decide`].
 
 pub mod decide;
 mod summary;

@@ -16,7 +16,7 @@ pub struct Http {
 
 enum Phase {
     Opened(Opened),
-    Decided(Decided),
+    Decided(Box<Decided>),
     Ended,
 }
 
@@ -54,7 +54,7 @@ impl HttpContext for Http {
         match mem::replace(&mut self.phase, Phase::Ended) {
             Phase::Opened(opened) => {
                 let (next, decided) = opened.headers(&Proxy);
-                self.phase = Phase::Decided(decided);
+                self.phase = Phase::Decided(Box::new(decided));
                 action(next)
             }
             phase => {

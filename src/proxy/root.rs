@@ -41,7 +41,10 @@ impl RootContext for Root {
                 true
             }
             Err(errors) => {
-                Proxy.log(LogLevel::Error, &errors.to_string());
+                // A line each, so that a collector of logs keeps them apart.
+                for line in errors.to_string().lines() {
+                    Proxy.log(LogLevel::Error, line);
+                }
                 false
             }
         }
