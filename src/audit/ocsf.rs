@@ -101,7 +101,8 @@ struct Uid<'a> {
 
 #[derive(Serialize)]
 struct HttpRequest<'a> {
-    http_method: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    http_method: Option<&'a str>,
     url: Url<'a>,
     body_length: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -187,7 +188,7 @@ impl<'a> ApiActivity<'a> {
                 request: record.request_id.map(|uid| Uid { uid }),
             },
             http_request: HttpRequest {
-                http_method: record.method,
+                http_method: listed_method(record.method),
                 url: Url {
                     hostname: record.host,
                     path: record.path,
@@ -284,6 +285,14 @@ impl<'a> Unmapped<'a> {
             }),
         }
     }
+}
+
+/// The method where OCSF 1.5.0 lists it; `api.operation` has every method.
+fn listed_method(method: &str) -> Option<&str> {
+    const LISTED: &[&str] = &[
+        "OPTIONS", "GET", "HEAD", "POST", "PUT", "DELETE", "TRACE", "CONNECT",
+    ];
+    LISTED.contains(&method).then_some(method)
 }
 
 /// `activity_id`: 1 create, 2 read, 3 update, 4 delete, 99 other.
@@ -392,6 +401,16 @@ mod tests {
         assert_eq!(observed["action_id"], 3);
         assert_eq!(observed["status_detail"], "token_expired");
         assert_eq!(observed["unmapped"]["mode"], "observe");
+    }
+
+    #[test]
+    fn a_method_that_ocsf_does_not_list_stands_in_the_operation_alone() {
+        let event = event(&Record {
+            method: "PATCH",
+            ..record()
+        });
+        assert_eq!(event["api"]["operation"], "PATCH");
+        assert_eq!(event["http_request"].get("http_method"), None);
     }
 
     #[test]

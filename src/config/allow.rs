@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use super::issuer::{claim_path, required};
-use super::list::{Empty, elements, texts};
+use super::list::{Empty, elements, required, texts};
+use super::names::claim_path;
 use super::place::Place;
 use super::wire::{self, Field, List};
 use crate::jose::Excerpt;
@@ -61,10 +61,8 @@ fn no_issuer(name: &str, issuers: &[String]) -> String {
     if issuers.is_empty() {
         return format!("no issuer is named {name}; there are none");
     }
-    format!(
-        "no issuer is named {name}; issuers are: {}",
-        issuers.join(", ")
-    )
+    let issuers = issuers.join(", ");
+    format!("no issuer is named {name}; issuers are: {issuers}")
 }
 
 fn scopes(wire: Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {

@@ -34,16 +34,16 @@ impl Default for Audit {
 }
 
 impl Audit {
-    pub(super) fn compile(wire: Field<wire::Audit>, place: &Place<'_>) -> Self {
+    /// Credentials come in the header `credential`, which is never shown.
+    pub(super) fn compile(wire: Field<wire::Audit>, place: &Place<'_>, credential: &str) -> Self {
         let mut audit = Self::default();
         let Some(wire) = wire.optional(place) else {
             return audit;
         };
-        audit.purpose_header = text(
-            wire.purpose_header,
-            &place.member("purpose_header"),
-            names::header,
-        );
+        let header = place.member("purpose_header");
+        audit.purpose_header = text(wire.purpose_header, &header, |name| {
+            names::public_header(name, credential)
+        });
         let place = place.member("log");
         if let Some(log) = wire.log.optional(&place) {
             let level = log.level.optional(&place.member("level"));

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::bounds::nonzero_span;
 use super::keys;
-use super::list::{Empty, elements, text, texts};
-use super::names;
+use super::list::{Empty, elements, note_unique, required, text, texts};
+use super::names::{self, claim_path};
 use super::place::Place;
 use super::quantity::Span;
 use super::wire::{self, Field, List};
@@ -105,23 +106,6 @@ impl Seen {
     }
 }
 
-/// Notes where a text is; says so where it was there before.
-pub(super) fn note_unique(
-    seen: &mut BTreeMap<String, String>,
-    field: &Field<String>,
-    place: &Place<'_>,
-) {
-    let Field::Given(text) = field else {
-        return;
-    };
-    match seen.get(text) {
-        Some(first) => place.error(format_args!("is the same as {first}; each needs its own")),
-        None => {
-            seen.insert(text.clone(), place.to_string());
-        }
-    }
-}
-
 fn compile(
     wire: wire::Issuer,
     place: &Place<'_>,
@@ -159,17 +143,6 @@ fn compile(
         forward: forward.unwrap_or_default(),
         claim_headers,
     })
-}
-
-/// Parses a text that must be there.
-pub(super) fn required<T, E: std::fmt::Display>(
-    field: Field<String>,
-    place: &Place<'_>,
-    needed: &str,
-    parse: impl Fn(&str) -> Result<T, E>,
-) -> Option<T> {
-    let given = field.required(place, needed)?;
-    text(Field::Given(given), place, parse)
 }
 
 fn audiences(
@@ -238,15 +211,6 @@ fn clock_skew(field: Field<Span>, place: &Place<'_>) -> Duration {
     skew.0
 }
 
-/// A duration that is not zero.
-pub(super) fn nonzero_span(field: Field<Span>, place: &Place<'_>) -> Option<Duration> {
-    let span = field.optional(place)?;
-    if span.0.is_zero() {
-        place.error("is zero; a longer duration is needed");
-    }
-    Some(span.0)
-}
-
 fn claim_names(
     field: Field<wire::ClaimNames>,
     place: &Place<'_>,
@@ -271,11 +235,6 @@ fn claim_paths(list: List<String>, place: &Place<'_>, default: &[&str]) -> Vec<C
     texts(list, place, Empty::Refused, claim_path)
 }
 
-/// A claim's place, with an error that goes on from the text.
-pub(super) fn claim_path(text: &str) -> Result<ClaimPath, String> {
-    ClaimPath::parse(text).map_err(|error| format!("names no claim; {error}"))
-}
-
 fn claim_headers_of(
     headers: Field<BTreeMap<String, Field<String>>>,
     place: &Place<'_>,
@@ -285,17 +244,8 @@ fn claim_headers_of(
     let compiled = headers.into_iter().filter_map(|(name, claim)| {
         let place = place.member(&name);
         let claim = text(claim, &place, claim_path);
-        let header = match names::free_header(&name) {
-            Ok(header) if header == credential => {
-                place.error("is the header that credentials come in; another is needed");
-                None
-            }
-            Ok(header) => Some(header),
-            Err(problem) => {
-                place.error(problem);
-                None
-            }
-        };
+        let header = names::claim_header(&name, credential);
+        let header = header.map_err(|problem| place.error(problem)).ok();
         Some(ClaimHeader {
             header: header?,
             claim: claim?,

@@ -1,12 +1,12 @@
 //! Where an issuer's keys come from.
 
 use std::collections::BTreeMap;
-use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::issuer::required;
+use super::bounds::span;
+use super::list::required;
 use super::names;
 use super::place::Place;
 use super::quantity::Span;
@@ -30,16 +30,24 @@ pub(super) fn compile(
 ) -> Option<KeySource> {
     let keys = keys.required(place, "an object with inline, remote or discovery")?;
     let rules = rules(&keys.allow_rsa_exponent_3, algorithms);
-    let _ = keys.allow_rsa_exponent_3.optional(&place.member("allow_rsa_exponent_3"));
+    let _ = keys
+        .allow_rsa_exponent_3
+        .optional(&place.member("allow_rsa_exponent_3"));
     match (keys.inline, keys.remote, keys.discovery) {
+        (Field::Absent, Field::Absent, Field::Absent) => {
+            place.error("has no source; one of inline, remote and discovery is needed");
+            None
+        }
         (inline, Field::Absent, Field::Absent) => {
             let place = place.member("inline");
-            let document = inline.required(&place, "a JWK Set (or remote, or discovery beside it)")?;
+            let document = inline.required(&place, "a JWK Set")?;
             key_set(&document, &rules, &place, warnings).map(KeySource::Inline)
         }
-        (Field::Absent, remote, Field::Absent) => {
-            compile_remote(remote.optional(&place.member("remote"))?, &place.member("remote"), rules)
-        }
+        (Field::Absent, remote, Field::Absent) => compile_remote(
+            remote.optional(&place.member("remote"))?,
+            &place.member("remote"),
+            rules,
+        ),
         (Field::Absent, Field::Absent, discovery) => {
             let place = place.member("discovery");
             compile_discovery(discovery.optional(&place)?, &place, iss, rules)
@@ -55,18 +63,33 @@ pub(super) fn compile(
 fn rules(exponent_3: &Field<bool>, algorithms: AlgorithmSet) -> KeyRules {
     let asymmetric = AlgorithmSet::asymmetric();
     KeyRules {
-        algorithms: if algorithms.is_empty() { asymmetric } else { algorithms },
+        algorithms: if algorithms.is_empty() {
+            asymmetric
+        } else {
+            algorithms
+        },
         allow_rsa_exponent_3: matches!(exponent_3, Field::Given(true)),
         key_use: KeyUse::Signature,
     }
 }
 
 fn compile_remote(wire: wire::Remote, place: &Place<'_>, rules: KeyRules) -> Option<KeySource> {
-    let cluster = required(wire.cluster, &place.member("cluster"), CLUSTER, names::cluster);
+    let cluster = required(
+        wire.cluster,
+        &place.member("cluster"),
+        CLUSTER,
+        names::cluster,
+    );
     let what = "the address of a JWK Set, such as https://idp.example/jwks.json";
     let uri = required(wire.uri, &place.member("uri"), what, HttpUri::parse);
     let timing = Timing::compile(
-        [wire.timeout, wire.refresh, wire.max_stale, wire.cooldown, wire.wait],
+        [
+            wire.timeout,
+            wire.refresh,
+            wire.max_stale,
+            wire.cooldown,
+            wire.wait,
+        ],
         place,
     );
     Some(timing.remote(Location::KeySet(uri?), cluster?, Vec::new(), rules))
@@ -78,28 +101,49 @@ fn compile_discovery(
     iss: &str,
     rules: KeyRules,
 ) -> Option<KeySource> {
-    let cluster = required(wire.cluster, &place.member("cluster"), CLUSTER, names::cluster);
+    let cluster = required(
+        wire.cluster,
+        &place.member("cluster"),
+        CLUSTER,
+        names::cluster,
+    );
     let authorities = authorities(wire.authorities, &place.member("authorities"));
     let timing = Timing::compile(
-        [wire.timeout, wire.refresh, wire.max_stale, wire.cooldown, wire.wait],
+        [
+            wire.timeout,
+            wire.refresh,
+            wire.max_stale,
+            wire.cooldown,
+            wire.wait,
+        ],
         place,
     );
     // An issuer with an error of its own is not worth another one.
     let metadata = HttpUri::parse(iss);
     if let (Err(error), false) = (&metadata, iss.is_empty()) {
-        place.error(format_args!("needs an issuer that is an address, but issuer {error}; use remote"));
+        place.error(format_args!("cannot find the metadata: the issuer {error}"));
     }
-    Some(timing.remote(Location::Metadata(metadata.ok()?), cluster?, authorities, rules))
+    Some(timing.remote(
+        Location::Metadata(metadata.ok()?),
+        cluster?,
+        authorities,
+        rules,
+    ))
 }
 
 const CLUSTER: &str = "the name of one of the proxy's clusters";
 
-fn authorities(field: Field<BTreeMap<String, Field<String>>>, place: &Place<'_>) -> Vec<(String, String)> {
+fn authorities(
+    field: Field<BTreeMap<String, Field<String>>>,
+    place: &Place<'_>,
+) -> Vec<(String, String)> {
     let mut listed = Vec::new();
     for (authority, cluster) in field.optional(place).unwrap_or_default() {
         let place = place.member(&authority);
         if HttpUri::parse(&format!("https://{authority}")).is_err() || authority.contains('/') {
-            place.error("is no authority; a host with any port is accepted, such as keys.example:8443");
+            place.error(
+                "is no authority; a host with any port is accepted, such as keys.example:8443",
+            );
         }
         let cluster = required(cluster, &place, CLUSTER, names::cluster);
         listed.extend(cluster.map(|cluster| (authority.clone(), cluster)));
@@ -120,19 +164,41 @@ impl Timing {
     ) -> Self {
         let span = |field, name, bounds, default| span(field, &place.member(name), bounds, default);
         let millisecond = Duration::from_millis(1);
-        let refresh = span(refresh, "refresh", SECOND..=DAY.saturating_mul(7), SECOND.saturating_mul(600));
+        let refresh = span(
+            refresh,
+            "refresh",
+            SECOND..=DAY.saturating_mul(7),
+            SECOND.saturating_mul(600),
+        );
         let timing = Self {
             periods: Periods {
-                timeout: span(timeout, "timeout", millisecond..=SECOND.saturating_mul(30), SECOND.saturating_mul(2)),
+                timeout: span(
+                    timeout,
+                    "timeout",
+                    millisecond..=SECOND.saturating_mul(30),
+                    SECOND.saturating_mul(2),
+                ),
                 refresh,
-                cooldown: span(cooldown, "cooldown", SECOND..=SECOND.saturating_mul(3600), SECOND.saturating_mul(30)),
+                cooldown: span(
+                    cooldown,
+                    "cooldown",
+                    SECOND..=SECOND.saturating_mul(3600),
+                    SECOND.saturating_mul(30),
+                ),
             },
             max_stale: span(max_stale, "max_stale", SECOND..=DAY.saturating_mul(30), DAY),
-            wait: span(wait, "wait", millisecond..=SECOND.saturating_mul(30), SECOND.saturating_mul(2)),
+            wait: span(
+                wait,
+                "wait",
+                millisecond..=SECOND.saturating_mul(30),
+                SECOND.saturating_mul(2),
+            ),
         };
         if timing.max_stale < refresh {
             let (max_stale, refresh) = (Span(timing.max_stale), Span(refresh));
-            place.member("max_stale").error(format_args!("is {max_stale}; at least refresh, {refresh}, is accepted"));
+            place.member("max_stale").error(format_args!(
+                "is {max_stale}; at least refresh, {refresh}, is accepted"
+            ));
         }
         timing
     }
@@ -144,18 +210,21 @@ impl Timing {
         authorities: Vec<(String, String)>,
         rules: KeyRules,
     ) -> KeySource {
-        let Self { periods, max_stale, wait } = self;
-        KeySource::Remote(Remote { location, cluster, authorities, periods, max_stale, wait, rules })
+        let Self {
+            periods,
+            max_stale,
+            wait,
+        } = self;
+        KeySource::Remote(Remote {
+            location,
+            cluster,
+            authorities,
+            periods,
+            max_stale,
+            wait,
+            rules,
+        })
     }
-}
-
-fn span(field: Field<Span>, place: &Place<'_>, bounds: RangeInclusive<Duration>, default: Duration) -> Duration {
-    let Some(span) = field.optional(place) else { return default };
-    if !bounds.contains(&span.0) {
-        let (least, most) = (Span(*bounds.start()), Span(*bounds.end()));
-        place.error(format_args!("is {span}; {least} to {most} is accepted"));
-    }
-    span.0
 }
 
 fn key_set(

@@ -1,5 +1,6 @@
 //! Lists of texts, each parsed into something that cannot be wrong.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::place::Place;
@@ -62,6 +63,34 @@ pub(super) fn text<T, E: Display>(
         Err(error) => {
             place.error(format_args!("{} {error}", Excerpt::of(&text)));
             None
+        }
+    }
+}
+
+/// Parses a text that must be there.
+pub(super) fn required<T, E: Display>(
+    field: Field<String>,
+    place: &Place<'_>,
+    needed: &str,
+    parse: impl Fn(&str) -> Result<T, E>,
+) -> Option<T> {
+    let given = field.required(place, needed)?;
+    text(Field::Given(given), place, parse)
+}
+
+/// Notes where a text is; says so where it was there before.
+pub(super) fn note_unique(
+    seen: &mut BTreeMap<String, String>,
+    field: &Field<String>,
+    place: &Place<'_>,
+) {
+    let Field::Given(text) = field else {
+        return;
+    };
+    match seen.get(text) {
+        Some(first) => place.error(format_args!("is the same as {first}; each needs its own")),
+        None => {
+            seen.insert(text.clone(), place.to_string());
         }
     }
 }

@@ -10,14 +10,16 @@
 //! | --- | --- |
 //! | `wire`, `quantity`, `field` | the document as it is written |
 //! | `reader`, `nearest`, `not_built` | from JSON to wire types, with errors people can act on |
+//! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
 //! | `issuer`, `keys`, `tokens`, `route`, `allow`, `when`, `audit`, `responses` | its sections |
-//! | `names` | names, header names and quotable texts |
+//! | `names`, `bounds` | what names, texts, durations and sizes may be |
 //! | `schema` | the published JSON Schema, from the wire types |
 
 mod allow;
 mod audit;
+mod bounds;
 mod errors;
 mod field;
 mod issuer;
@@ -28,6 +30,7 @@ mod names;
 mod nearest;
 mod not_built;
 mod place;
+mod proto_struct;
 mod quantity;
 mod reader;
 mod responses;

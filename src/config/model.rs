@@ -6,6 +6,7 @@ use super::audit::Audit;
 use super::errors::ConfigErrors;
 use super::issuer::{self, Issuer};
 use super::place::{Found, Place};
+use super::proto_struct;
 use super::reader;
 use super::responses::Responses;
 use super::route::{self, Route};
@@ -94,7 +95,7 @@ fn compile(wire: wire::Config, place: &Place<'_>) -> Option<Config> {
     let issuers = issuer::compile_all(wire.issuers, &issuers, &tokens.header, &mut warnings);
     let routes = place.member("routes");
     let routes = route::compile_all(wire.routes, &routes, names.as_deref(), &mut warnings);
-    let audit = Audit::compile(wire.audit, &place.member("audit"));
+    let audit = Audit::compile(wire.audit, &place.member("audit"), &tokens.header);
     let responses = Responses::compile(wire.responses, &place.member("responses"));
     Some(Config {
         mode: mode.unwrap_or_default(),
@@ -138,13 +139,16 @@ fn document(bytes: &[u8]) -> Result<Value, String> {
                 .to_owned(),
         );
     }
+    // A Struct's first byte is also a line break, which JSON may begin with.
     let document = json::parse(bytes, Bounds::CONFIGURATION);
-    document.map_err(|error| match error {
-        // Names of members are quoted there, which paths here are not.
-        JsonError::Duplicate { path, line, column } => format!(
-            "{}: is there twice (line {line}, column {column}); once is needed",
-            path.replace('"', "")
-        ),
-        error => format!("the configuration is not read: {error}; one JSON object is needed"),
-    })
+    document
+        .or_else(|error| proto_struct::read(bytes).ok_or(error))
+        .map_err(|error| match error {
+            // Names of members are quoted there, which paths here are not.
+            JsonError::Duplicate { path, line, column } => format!(
+                "{}: is there twice (line {line}, column {column}); once is needed",
+                path.replace('"', "")
+            ),
+            error => format!("the configuration is not read: {error}; one JSON object is needed"),
+        })
 }

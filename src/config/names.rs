@@ -1,4 +1,6 @@
-//! Names, header names, and texts that go into quoted header values.
+//! Names, header names, claims, and texts that go into quoted header values.
+
+use crate::jose::ClaimPath;
 
 /// A name: how routes, limits and audit refer to something.
 pub(super) fn name(text: &str) -> Result<String, &'static str> {
@@ -42,9 +44,21 @@ pub(super) fn header(text: &str) -> Result<String, &'static str> {
     Ok(text.to_owned())
 }
 
-/// A header that claims may be written to, or that a credential may come in.
-pub(super) fn free_header(text: &str) -> Result<String, &'static str> {
+/// Fields that hold credentials (RFC 9110 section 11, RFC 6265 section 5.4).
+const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization"];
+
+/// A header that a credential may come in.
+pub(super) fn token_header(text: &str) -> Result<String, &'static str> {
     let header = header(text)?;
+    if RESERVED.contains(&header.as_str()) || header == "cookie" {
+        return Err("has a meaning of its own in HTTP; another header is needed");
+    }
+    Ok(header)
+}
+
+/// A header that a claim may be written to, where credentials come in the header `credential`.
+pub(super) fn claim_header(text: &str, credential: &str) -> Result<String, &'static str> {
+    let header = public_header(text, credential)?;
     if RESERVED.contains(&header.as_str()) {
         return Err("has a meaning of its own in HTTP; another header is needed");
     }
@@ -57,6 +71,15 @@ pub(super) fn cluster(text: &str) -> Result<String, &'static str> {
         return Ok(text.to_owned());
     }
     Err("is no cluster; a cluster is named by 1 to 256 printable ASCII characters without space")
+}
+
+/// A header that may be shown: none that holds credentials.
+pub(super) fn public_header(text: &str, credential: &str) -> Result<String, &'static str> {
+    let header = header(text)?;
+    if SECRET.contains(&header.as_str()) || header == credential {
+        return Err("is a header that credentials come in; another is needed");
+    }
+    Ok(header)
 }
 
 /// An authentication scheme: a token (RFC 9110 section 11.1).
@@ -100,6 +123,11 @@ pub(super) fn identifier(text: &str) -> Result<String, &'static str> {
     Err("cannot be in a token; 1 to 2048 bytes without control characters are needed")
 }
 
+/// A claim's place, with an error that goes on from the text.
+pub(super) fn claim_path(text: &str) -> Result<ClaimPath, String> {
+    ClaimPath::parse(text).map_err(|error| format!("names no claim; {error}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -107,7 +135,7 @@ mod tests {
     #[test]
     fn a_header_is_named_in_lower_case() {
         for good in ["authorization", "x-client-id", "a"] {
-            assert!(free_header(good).is_ok(), "{good}");
+            assert!(token_header(good).is_ok(), "{good}");
         }
         for bad in [
             "",
@@ -121,8 +149,19 @@ mod tests {
             assert!(header(bad).is_err(), "{bad}");
         }
         for reserved in RESERVED {
-            assert!(header(reserved).is_ok() && free_header(reserved).is_err());
+            assert!(header(reserved).is_ok() && token_header(reserved).is_err());
+            assert!(claim_header(reserved, "authorization").is_err());
         }
+    }
+
+    #[test]
+    fn a_header_that_holds_credentials_is_not_written_and_not_shown() {
+        for secret in ["authorization", "cookie", "proxy-authorization", "x-token"] {
+            assert!(claim_header(secret, "x-token").is_err(), "{secret}");
+            assert!(public_header(secret, "x-token").is_err(), "{secret}");
+        }
+        assert!(claim_header("x-tenant", "x-token").is_ok());
+        assert!(public_header("x-purpose", "x-token").is_ok());
     }
 
     #[test]

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::allow::Allow;
-use super::issuer::{note_unique, required};
-use super::list::{Empty, elements, texts};
+use super::list::{Empty, elements, note_unique, required, texts};
 use super::model::mode;
 use super::names;
 use super::place::Place;

@@ -13,9 +13,10 @@ use crate::crypto::Algorithm;
 /// The JSON Schema (draft 2020-12) of a configuration.
 #[must_use]
 pub fn json_schema() -> Value {
-    SchemaGenerator::default()
-        .into_root_schema_for::<wire::Config>()
-        .to_value()
+    let schema = SchemaGenerator::default().into_root_schema_for::<wire::Config>();
+    let mut schema = schema.to_value();
+    unwrap_descriptions(&mut schema);
+    schema
 }
 
 pub(super) const NAME: &str = "^[a-z0-9._-]{1,64}$";
@@ -157,6 +158,18 @@ fn needed_with(kind: &str) -> Option<Value> {
         ])),
         "header" => Some(json!([{"required": ["in"]}])),
         _ => None,
+    }
+}
+
+/// Comments are wrapped in the source, descriptions are not.
+fn unwrap_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(members) => members.iter_mut().for_each(|(name, member)| match member {
+            Value::String(text) if name == "description" => *text = text.replace('\n', " "),
+            member => unwrap_descriptions(member),
+        }),
+        Value::Array(elements) => elements.iter_mut().for_each(unwrap_descriptions),
+        _ => {}
     }
 }
 

@@ -1,11 +1,9 @@
 //! How a credential is sent.
 
-use std::ops::RangeInclusive;
-
+use super::bounds::size;
 use super::list::text;
 use super::names;
 use super::place::Place;
-use super::quantity::Size;
 use super::wire::{self, Field};
 
 /// How a credential is sent.
@@ -38,7 +36,7 @@ impl Tokens {
         let Some(wire) = wire.optional(place) else {
             return default;
         };
-        let header = text(wire.header, &place.member("header"), names::free_header);
+        let header = text(wire.header, &place.member("header"), names::token_header);
         let scheme = text(wire.scheme, &place.member("scheme"), names::scheme);
         let max_bytes = size(wire.max_bytes, &place.member("max_bytes"), 512..=64 << 10);
         let cache_bytes = size(wire.cache, &place.member("cache"), 64 << 10..=256 << 20);
@@ -49,13 +47,4 @@ impl Tokens {
             cache_bytes: cache_bytes.unwrap_or(default.cache_bytes),
         }
     }
-}
-
-fn size(field: Field<Size>, place: &Place<'_>, bounds: RangeInclusive<u64>) -> Option<usize> {
-    let size = field.optional(place)?;
-    if !bounds.contains(&size.0) {
-        let (least, most) = (Size(*bounds.start()), Size(*bounds.end()));
-        place.error(format_args!("is {size}; {least} to {most} is accepted"));
-    }
-    usize::try_from(size.0).ok()
 }

@@ -1,6 +1,6 @@
 //! Conditions on a request's context.
 
-use super::issuer::nonzero_span;
+use super::bounds::nonzero_span;
 use super::list::{Empty, elements, text, texts};
 use super::names;
 use super::place::Place;

@@ -7,11 +7,11 @@ use std::rc::Rc;
 
 use crate::config::{Allow, Config, Route};
 use crate::decision::{Denial, Mode, Reason};
+use crate::keys::schedule::Want;
 use crate::policy::{Facts, NormalPath, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
 use crate::time::Now;
-use crate::keys::schedule::Want;
 use crate::token::{Caller, Judge, KeysWanted, Known, Refusal, credential};
 
 /// A request as it arrived.
@@ -55,7 +55,14 @@ impl Decision {
     /// A decision about a request of which nothing was learned.
     #[must_use]
     pub fn bare(verdict: Result<(), Denial>, mode: Mode) -> Self {
-        Self { verdict, mode, route: None, issuer: None, caller: None, wanted: None }
+        Self {
+            verdict,
+            mode,
+            route: None,
+            issuer: None,
+            caller: None,
+            wanted: None,
+        }
     }
 }
 
@@ -68,7 +75,11 @@ pub fn decide(judge: &Judge<'_>, known: &mut Known, arrival: &Arrival<'_>) -> De
     decision.verdict = match steps(judge, known, arrival, &mut decision) {
         Ok(()) => Ok(()),
         Err(Refusal::Denied(denial)) => Err(denial),
-        Err(Refusal::Keys(KeysWanted { issuer, want, denial })) => {
+        Err(Refusal::Keys(KeysWanted {
+            issuer,
+            want,
+            denial,
+        })) => {
             decision.wanted = Some(Wanted { issuer, want });
             Err(denial)
         }
@@ -84,7 +95,9 @@ fn steps(
 ) -> Result<(), Refusal> {
     let config = judge.config;
     let target = Target::of(arrival.headers)?;
-    let matched = config.routes.find(target.authority, target.method, &target.path);
+    let matched = config
+        .routes
+        .find(target.authority, target.method, &target.path);
     let Some(matched) = matched else {
         let detail = "no route matches the host, method and path";
         return Err(Denial::new(Reason::RouteUnknown, detail).into());
@@ -120,7 +133,12 @@ impl<'a> Target<'a> {
             .map_err(|error| Denial::new(Reason::PathAmbiguous, error.to_string()))?;
         let method = text(headers.only(":method"));
         let authority = text(headers.only(":authority"));
-        Ok(Self { method, authority, path, raw_query })
+        Ok(Self {
+            method,
+            authority,
+            path,
+            raw_query,
+        })
     }
 
     fn query(&self) -> Result<Option<&'a str>, Denial> {

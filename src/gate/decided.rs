@@ -50,7 +50,10 @@ impl Decided {
     /// A request that ended before it could be decided.
     pub(super) fn undecided(gate: Rc<Gate>, summary: Summary) -> Self {
         let decision = Decision::bare(Ok(()), Mode::Enforce);
-        Self { undecided: true, ..Self::new(gate, summary, decision) }
+        Self {
+            undecided: true,
+            ..Self::new(gate, summary, decision)
+        }
     }
 
     /// Takes note of `bytes` more of the request's body.

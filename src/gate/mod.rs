@@ -3,7 +3,7 @@
 //! [`Opened`] becomes [`Decided`] when the header fields are in, by way of [`Waiting`] where keys
 //! have to be fetched first, and ends with one audit event. Each step consumes the state it leaves,
 //! so that a finished request cannot be decided again. Everything that touches the host is here;
-//! what is decided is in [`decide`].
+//! what is decided is in [`mod@decide`].
 
 mod chance;
 pub mod decide;
@@ -77,13 +77,23 @@ impl Gate {
         });
         let (known, chance) = seeded(&config, host);
         let refresh = RefCell::new(Refresh::new(&config, vm_configuration));
-        Self { open: Some(Open { config, crypto, known: RefCell::new(known), refresh, chance }) }
+        Self {
+            open: Some(Open {
+                config,
+                crypto,
+                known: RefCell::new(known),
+                refresh,
+                chance,
+            }),
+        }
     }
 
     /// Whether the gate wants [`Gate::tick`] to be called every [`TICK`].
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.refresh.borrow().has_sources())
+        self.open
+            .as_ref()
+            .is_some_and(|open| open.refresh.borrow().has_sources())
     }
 
     /// Takes up what other workers published, and fetches what is due.
@@ -109,7 +119,10 @@ impl Gate {
 fn seeded(config: &Config, host: &dyn Host) -> (Known, Chance) {
     let mut seed = [0; 16];
     let mut chance = [0; 8];
-    match host.random(&mut seed).and_then(|()| host.random(&mut chance)) {
+    match host
+        .random(&mut seed)
+        .and_then(|()| host.random(&mut chance))
+    {
         Ok(()) => {
             let known = Known::new(Seed(seed), config.tokens.cache_bytes);
             (known, Chance::new(u64::from_le_bytes(chance)))

@@ -106,9 +106,18 @@ impl Open {
         let call = |argument: &[u8]| host.call_foreign_function("verify_signature", argument);
         let crypto = Hosted::new(&call, self.crypto);
         let source = summary.source.map(|source| source.ip());
-        let arrival = Arrival { headers, source, connection: &Peer(host) };
+        let arrival = Arrival {
+            headers,
+            source,
+            connection: &Peer(host),
+        };
         let refresh = self.refresh.borrow();
-        let judge = Judge { config: &self.config, ring: refresh.ring(), crypto: &crypto, now };
+        let judge = Judge {
+            config: &self.config,
+            ring: refresh.ring(),
+            crypto: &crypto,
+            now,
+        };
         match self.known.try_borrow_mut() {
             Ok(mut known) => decide(&judge, &mut known, &arrival),
             // A host that calls back into a decision under way gets one without memory.

@@ -133,24 +133,37 @@ impl Refresh {
 
     /// What a request is to do that lacks these keys.
     pub fn ask(&mut self, config: &Config, wanted: Wanted, host: &dyn Host) -> Asked {
-        let Some((index, remote)) = self.find(config, wanted.issuer) else { return Asked::No };
+        let Some((index, remote)) = self.find(config, wanted.issuer) else {
+            return Asked::No;
+        };
         if self.take_up(index, remote, host) {
             return Asked::Again;
         }
-        let Some(source) = self.sources.get_mut(index) else { return Asked::No };
+        let Some(source) = self.sources.get_mut(index) else {
+            return Asked::No;
+        };
         let now = host.now();
         let patience = match wanted.want {
             Want::First | Want::Due => remote.wait,
-            Want::UnknownKey => remote.periods.timeout.saturating_add(TICK.saturating_mul(2)),
+            Want::UnknownKey => remote
+                .periods
+                .timeout
+                .saturating_add(TICK.saturating_mul(2)),
         };
         if wanted.want == Want::UnknownKey {
-            let (answer, _) = source.read(host).claim(Want::UnknownKey, &remote.periods, now, 0);
+            let (answer, _) = source
+                .read(host)
+                .claim(Want::UnknownKey, &remote.periods, now, 0);
             if answer == schedule::Answer::NotYet {
                 return Asked::No;
             }
             source.asked = true;
         }
-        let hold = Hold { wanted, attempts: source.attempts, deadline: now.after(patience) };
+        let hold = Hold {
+            wanted,
+            attempts: source.attempts,
+            deadline: now.after(patience),
+        };
         Ticket::new(&self.waiting).map_or(Asked::No, |ticket| Asked::Wait(hold, ticket))
     }
 
@@ -169,7 +182,10 @@ impl Refresh {
     /// Takes up what was published, and fetches what is due.
     pub fn tick(&mut self, config: &Config, chance: &Chance, host: &dyn Host) {
         for index in 0..self.sources.len() {
-            let issuer = self.sources.get(index).map_or(usize::MAX, |source| source.issuer);
+            let issuer = self
+                .sources
+                .get(index)
+                .map_or(usize::MAX, |source| source.issuer);
             if let Some((_, remote)) = self.find(config, issuer) {
                 self.take_up(index, remote, host);
                 self.fetch_if_due(config, index, remote, chance, host);
@@ -189,17 +205,32 @@ impl Refresh {
         body_bytes: usize,
     ) {
         let is_ours = |source: &Source| source.flight.is_some_and(|flight| flight.call == call);
-        let Some(index) = self.sources.iter().position(is_ours) else { return };
-        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(index) = self.sources.iter().position(is_ours) else {
+            return;
+        };
+        let Some(source) = self.sources.get_mut(index) else {
+            return;
+        };
         let (issuer, flight) = (source.issuer, source.flight.take());
-        let (Some((_, remote)), Some(flight)) = (self.find(config, issuer), flight) else { return };
+        let (Some((_, remote)), Some(flight)) = (self.find(config, issuer), flight) else {
+            return;
+        };
         let answer = answer(host, body_bytes);
         let done = match advance(flight.step, &answer, remote) {
             Ok(Progress::Next(step, uri)) => {
                 self.dispatch(index, remote, Flight { step, ..flight }, &uri, host)
             }
             Ok(Progress::Done(keys)) => {
-                self.publish(config, index, remote, &answer, keys, flight.holder, chance, host);
+                self.publish(
+                    config,
+                    index,
+                    remote,
+                    &answer,
+                    keys,
+                    flight.holder,
+                    chance,
+                    host,
+                );
                 Ok(())
             }
             Err(error) => Err(error),
@@ -210,7 +241,10 @@ impl Refresh {
     }
 
     fn find<'a>(&self, config: &'a Config, issuer: usize) -> Option<(usize, &'a Remote)> {
-        let index = self.sources.iter().position(|source| source.issuer == issuer)?;
+        let index = self
+            .sources
+            .iter()
+            .position(|source| source.issuer == issuer)?;
         match &config.issuers.get(issuer)?.keys {
             KeySource::Remote(remote) => Some((index, remote)),
             KeySource::Inline(_) => None,
@@ -220,7 +254,9 @@ impl Refresh {
     /// Takes up a publication if a fetch has ended since this worker last looked; answers whether
     /// that changed its keys.
     fn take_up(&mut self, index: usize, remote: &Remote, host: &dyn Host) -> bool {
-        let Some(source) = self.sources.get_mut(index) else { return false };
+        let Some(source) = self.sources.get_mut(index) else {
+            return false;
+        };
         let schedule = source.read(host);
         if source.looked && schedule.attempts() == source.attempts {
             return false;
@@ -247,7 +283,9 @@ impl Refresh {
         chance: &Chance,
         host: &dyn Host,
     ) {
-        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(source) = self.sources.get_mut(index) else {
+            return;
+        };
         let now = host.now();
         source.forget_lost_flight(remote, now);
         if source.flight.is_some() {
@@ -267,10 +305,17 @@ impl Refresh {
         }
         let (step, uri) = first_step(&remote.location);
         let until = now.after(remote.periods.timeout);
-        let flight = Flight { call: 0, holder, until, step };
+        let flight = Flight {
+            call: 0,
+            holder,
+            until,
+            step,
+        };
         let sent = match uri {
             Some(uri) => self.dispatch(index, remote, flight, &uri, host),
-            None => Err(FetchError::JwksUri("cannot be found: the issuer is no address")),
+            None => Err(FetchError::JwksUri(
+                "cannot be found: the issuer is no address",
+            )),
         };
         if let Err(error) = sent {
             self.fail(config, index, &error, holder, chance, host);
@@ -291,13 +336,18 @@ impl Refresh {
         }
         let not_allowed = FetchError::JwksUri("is at an authority that is not configured");
         let call = HttpCall {
-            cluster: remote.cluster_of(uri.authority()).ok_or(not_allowed)?.to_owned(),
+            cluster: remote
+                .cluster_of(uri.authority())
+                .ok_or(not_allowed)?
+                .to_owned(),
             scheme: uri.scheme().to_owned(),
             authority: uri.authority().to_owned(),
             path: uri.path().to_owned(),
             timeout,
         };
-        let call = host.dispatch(&call).map_err(|HostError(status)| FetchError::NotDispatched(status))?;
+        let call = host
+            .dispatch(&call)
+            .map_err(|HostError(status)| FetchError::NotDispatched(status))?;
         if let Some(source) = self.sources.get_mut(index) {
             source.flight = Some(Flight { call, ..flight });
         }
@@ -316,10 +366,15 @@ impl Refresh {
         chance: &Chance,
         host: &dyn Host,
     ) {
-        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(source) = self.sources.get_mut(index) else {
+            return;
+        };
         let now = host.now();
         let issuer = source.issuer;
-        let before = self.ring.version(issuer).map_or(0, |version| version.number);
+        let before = self
+            .ring
+            .version(issuer)
+            .map_or(0, |version| version.number);
         let number = source.publish(host, answer, before, now);
         let (fresh_for, jitter) = (answer.max_age(), chance.next());
         let ended = source.change(host, |schedule| {
@@ -327,11 +382,22 @@ impl Refresh {
             (schedule.attempts(), schedule)
         });
         source.attempts = ended.unwrap_or(source.attempts);
-        self.ring.put(issuer, Version { number, fetched_at: now, keys });
+        self.ring.put(
+            issuer,
+            Version {
+                number,
+                fetched_at: now,
+                keys,
+            },
+        );
         let name = issuer_name(config, issuer);
-        self.metrics.count(host, format!("postern.keys.{name}.fetches.ok"));
+        self.metrics
+            .count(host, format!("postern.keys.{name}.fetches.ok"));
         if number != before {
-            host.log(LogLevel::Info, &format!("keys of \"{name}\": version {number} is in force"));
+            host.log(
+                LogLevel::Info,
+                &format!("keys of \"{name}\": version {number} is in force"),
+            );
         }
     }
 
@@ -344,7 +410,9 @@ impl Refresh {
         chance: &Chance,
         host: &dyn Host,
     ) {
-        let Some(source) = self.sources.get_mut(index) else { return };
+        let Some(source) = self.sources.get_mut(index) else {
+            return;
+        };
         let (now, jitter) = (host.now(), chance.next());
         let ended = source.change(host, |schedule| {
             let schedule = schedule.failed(holder, error.cause(), now, jitter);
@@ -354,22 +422,33 @@ impl Refresh {
         let issuer = source.issuer;
         self.ring.note_failure(issuer, error.code());
         let name = issuer_name(config, issuer);
-        self.metrics.count(host, format!("postern.keys.{name}.fetches.{}", error.code()));
-        host.log(LogLevel::Warn, &format!("keys of \"{name}\" were not fetched: {error}"));
+        self.metrics.count(
+            host,
+            format!("postern.keys.{name}.fetches.{}", error.code()),
+        );
+        host.log(
+            LogLevel::Warn,
+            &format!("keys of \"{name}\" were not fetched: {error}"),
+        );
     }
 
     fn show(&mut self, config: &Config, issuer: usize, host: &dyn Host) {
-        let Some(fresh) = self.ring.freshness(issuer, host.now()) else { return };
+        let Some(fresh) = self.ring.freshness(issuer, host.now()) else {
+            return;
+        };
         let name = issuer_name(config, issuer);
-        self.metrics.set(host, format!("postern.keys.{name}.version"), fresh.version);
-        self.metrics.set(host, format!("postern.keys.{name}.age_seconds"), fresh.age);
+        self.metrics
+            .set(host, format!("postern.keys.{name}.version"), fresh.version);
+        self.metrics
+            .set(host, format!("postern.keys.{name}.age_seconds"), fresh.age);
     }
 
     fn show_waiting(&mut self, host: &dyn Host) {
         let waiting = self.waiting.get();
         let by = i64::from(waiting).saturating_sub(i64::from(self.waiting_shown));
         if by != 0 {
-            self.metrics.shift(host, "postern.keys.waiting".to_owned(), by);
+            self.metrics
+                .shift(host, "postern.keys.waiting".to_owned(), by);
             self.waiting_shown = waiting;
         }
     }
@@ -396,13 +475,19 @@ impl Source {
 
     fn read(&self, host: &dyn Host) -> Schedule {
         match host.shared(&self.schedule_key) {
-            Ok(value) => value.map_or_else(Schedule::default, |value| Schedule::decode(&value.bytes)),
+            Ok(value) => {
+                value.map_or_else(Schedule::default, |value| Schedule::decode(&value.bytes))
+            }
             Err(_) => self.own,
         }
     }
 
     /// Puts a change of the schedule behind compare-and-swap; none where others kept changing it.
-    fn change<A>(&mut self, host: &dyn Host, change: impl Fn(Schedule) -> (A, Schedule)) -> Option<A> {
+    fn change<A>(
+        &mut self,
+        host: &dyn Host,
+        change: impl Fn(Schedule) -> (A, Schedule),
+    ) -> Option<A> {
         for _ in 0..TRIES {
             let Ok(value) = host.shared(&self.schedule_key) else {
                 let (answer, new) = change(self.own);
@@ -435,7 +520,11 @@ impl Source {
             Some(published) => published.version.max(before).saturating_add(1),
             None => before.saturating_add(1),
         };
-        let publication = Publication { version, fetched_at: now, document };
+        let publication = Publication {
+            version,
+            fetched_at: now,
+            document,
+        };
         let cas = match host.shared(&self.publication_key) {
             Ok(Some(value)) => value.cas,
             _ => Cas::ABSENT,
@@ -448,7 +537,8 @@ impl Source {
     // The host answers every call; one that it lost must not end fetching for good.
     fn forget_lost_flight(&mut self, remote: &Remote, now: Now) {
         let lost = |flight: Flight| {
-            now > flight.until.after(remote.periods.timeout) || flight.until > now.after(remote.periods.timeout)
+            now > flight.until.after(remote.periods.timeout)
+                || flight.until > now.after(remote.periods.timeout)
         };
         if self.flight.is_some_and(lost) {
             self.flight = None;
@@ -489,8 +579,16 @@ fn advance(step: Step, answer: &Answer, remote: &Remote) -> Result<Progress, Fet
 
 fn answer(host: &dyn Host, body_bytes: usize) -> Answer {
     let headers = host.call_headers();
-    let text = |name| headers.only(name).and_then(|value| std::str::from_utf8(value).ok());
-    let body = if body_bytes > DOCUMENT_BYTES { Err(body_bytes) } else { Ok(host.call_body(body_bytes)) };
+    let text = |name| {
+        headers
+            .only(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    };
+    let body = if body_bytes > DOCUMENT_BYTES {
+        Err(body_bytes)
+    } else {
+        Ok(host.call_body(body_bytes))
+    };
     Answer {
         status: text(":status").and_then(|status| status.parse().ok()),
         cache_control: text("cache-control").map(str::to_owned),
@@ -499,25 +597,46 @@ fn answer(host: &dyn Host, body_bytes: usize) -> Answer {
 }
 
 fn adopt(ring: &mut Ring, issuer: usize, publication: Publication, remote: &Remote) {
-    let Publication { version, fetched_at, document } = publication;
+    let Publication {
+        version,
+        fetched_at,
+        document,
+    } = publication;
     match ring.version(issuer) {
         Some(held) if held.fetched_at >= fetched_at => {}
         Some(held) if held.number == version => ring.confirm(issuer, fetched_at),
         _ => {
-            let answer = Answer { status: Some(200), cache_control: None, body: Ok(document) };
-            let keys = answer.json().and_then(|document| fetch::key_set(&document, &remote.rules));
+            let answer = Answer {
+                status: Some(200),
+                cache_control: None,
+                body: Ok(document),
+            };
+            let keys = answer
+                .json()
+                .and_then(|document| fetch::key_set(&document, &remote.rules));
             if let Ok(keys) = keys {
-                ring.put(issuer, Version { number: version, fetched_at, keys });
+                ring.put(
+                    issuer,
+                    Version {
+                        number: version,
+                        fetched_at,
+                        keys,
+                    },
+                );
             }
         }
     }
 }
 
 fn remotes(config: &Config) -> impl Iterator<Item = (usize, &Remote)> {
-    config.issuers.iter().enumerate().filter_map(|(index, issuer)| match &issuer.keys {
-        KeySource::Remote(remote) => Some((index, remote)),
-        KeySource::Inline(_) => None,
-    })
+    config
+        .issuers
+        .iter()
+        .enumerate()
+        .filter_map(|(index, issuer)| match &issuer.keys {
+            KeySource::Remote(remote) => Some((index, remote)),
+            KeySource::Inline(_) => None,
+        })
 }
 
 fn issuer_name(config: &Config, issuer: usize) -> &str {

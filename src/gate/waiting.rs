@@ -30,7 +30,13 @@ impl Waiting {
         hold: Hold,
         ticket: Ticket,
     ) -> Self {
-        Self { gate, headers, summary, hold, _ticket: ticket }
+        Self {
+            gate,
+            headers,
+            summary,
+            hold,
+            _ticket: ticket,
+        }
     }
 
     /// Whether the request can be decided now: its keys are there, the fetch it waits for has

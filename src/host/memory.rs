@@ -52,7 +52,10 @@ impl SharedData {
     fn value(&self, key: &str) -> Option<SharedValue> {
         let stored = self.0.borrow();
         let (bytes, cas) = stored.values.get(key)?;
-        Some(SharedValue { bytes: bytes.clone(), cas: Cas(*cas) })
+        Some(SharedValue {
+            bytes: bytes.clone(),
+            cas: Cas(*cas),
+        })
     }
 
     fn set(&self, key: &str, value: &[u8], cas: Cas) -> bool {
@@ -110,7 +113,10 @@ impl MemoryHost {
     /// A host whose workers share this data.
     #[must_use]
     pub fn with_shared(now: Now, shared: &SharedData) -> Self {
-        let host = Self { shared: Some(shared.clone()), ..Self::default() };
+        let host = Self {
+            shared: Some(shared.clone()),
+            ..Self::default()
+        };
         host.now.set(now);
         host
     }
@@ -134,7 +140,11 @@ impl MemoryHost {
     /// The value of a metric; none where it was never made.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<i64> {
-        self.metrics.borrow().iter().find(|(n, _)| n == name).map(|(_, value)| *value)
+        self.metrics
+            .borrow()
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, value)| *value)
     }
 
     fn change_metric(&self, metric: u32, change: impl Fn(i64) -> i64) {

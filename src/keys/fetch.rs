@@ -79,7 +79,9 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotDispatched(2) => write!(f, "the proxy does not know the cluster (yet)"),
-            Self::NotDispatched(status) => write!(f, "the proxy did not take the call (status {status})"),
+            Self::NotDispatched(status) => {
+                write!(f, "the proxy did not take the call (status {status})")
+            }
             Self::NoAnswer => write!(f, "no answer in time"),
             Self::Status(status) => write!(f, "status {status} instead of 200"),
             Self::TooLarge(bytes) => write!(f, "{bytes} bytes; at most {DOCUMENT_BYTES} are read"),
@@ -114,7 +116,10 @@ impl Answer {
             Some(200) => {}
             Some(status) => return Err(FetchError::Status(status)),
         }
-        let body = self.body.as_ref().map_err(|bytes| FetchError::TooLarge(*bytes))?;
+        let body = self
+            .body
+            .as_ref()
+            .map_err(|bytes| FetchError::TooLarge(*bytes))?;
         json::parse(body, Bounds::KEY_SET).map_err(|error| FetchError::NotJson(error.to_string()))
     }
 
@@ -127,7 +132,14 @@ impl Answer {
             let (name, value) = directive.split_once('=').unwrap_or((directive, ""));
             match name.trim().to_ascii_lowercase().as_str() {
                 "no-store" | "no-cache" => return Some(Duration::ZERO),
-                "max-age" => max_age = value.trim().trim_matches('"').parse().ok().map(Duration::from_secs),
+                "max-age" => {
+                    max_age = value
+                        .trim()
+                        .trim_matches('"')
+                        .parse()
+                        .ok()
+                        .map(Duration::from_secs)
+                }
                 _ => {}
             }
         }
@@ -140,7 +152,9 @@ impl Answer {
 /// # Errors
 /// A [`FetchError`]; the document is then refused whole.
 pub fn key_set(document: &Value, rules: &KeyRules) -> Result<KeySet, FetchError> {
-    KeySet::parse(document, rules).map(|(keys, _)| keys).map_err(FetchError::KeySet)
+    KeySet::parse(document, rules)
+        .map(|(keys, _)| keys)
+        .map_err(FetchError::KeySet)
 }
 
 /// Takes the address of the key set out of an issuer's metadata.
@@ -150,19 +164,26 @@ pub fn key_set(document: &Value, rules: &KeyRules) -> Result<KeySet, FetchError>
 ///
 /// # Errors
 /// [`FetchError::OtherIssuer`] or [`FetchError::JwksUri`].
-pub fn jwks_uri(metadata: &Value, issuer: &HttpUri, allowed: impl Fn(&str) -> bool) -> Result<HttpUri, FetchError> {
+pub fn jwks_uri(
+    metadata: &Value,
+    issuer: &HttpUri,
+    allowed: impl Fn(&str) -> bool,
+) -> Result<HttpUri, FetchError> {
     // RFC 8414 section 3.3: identical, compared as text; otherwise nothing in it may be used.
     if metadata.get("issuer").and_then(Value::as_str) != Some(issuer.as_str()) {
         return Err(FetchError::OtherIssuer);
     }
     let text = metadata.get("jwks_uri").and_then(Value::as_str);
     let text = text.ok_or(FetchError::JwksUri("is missing from the metadata"))?;
-    let uri = HttpUri::parse(text).map_err(|_| FetchError::JwksUri("is no https:// or http:// URI"))?;
+    let uri =
+        HttpUri::parse(text).map_err(|_| FetchError::JwksUri("is no https:// or http:// URI"))?;
     if uri.scheme() != issuer.scheme() {
         return Err(FetchError::JwksUri("has another scheme than the issuer"));
     }
     if uri.authority() != issuer.authority() && !allowed(uri.authority()) {
-        return Err(FetchError::JwksUri("is at an authority that is not configured"));
+        return Err(FetchError::JwksUri(
+            "is at an authority that is not configured",
+        ));
     }
     Ok(uri)
 }
@@ -174,7 +195,11 @@ mod tests {
     use super::*;
 
     fn answer(status: Option<u16>, body: &[u8]) -> Answer {
-        Answer { status, cache_control: None, body: Ok(body.to_vec()) }
+        Answer {
+            status,
+            cache_control: None,
+            body: Ok(body.to_vec()),
+        }
     }
 
     #[test]
@@ -186,8 +211,17 @@ mod tests {
             (answer(Some(204), b""), "status"),
             (answer(Some(200), b"<html>"), "not_json"),
             (answer(Some(200), b"{\"keys\": [{"), "not_json"),
-            (answer(Some(200), b"{\"keys\": [], \"keys\": []}"), "not_json"),
-            (Answer { body: Err(10_000_000), ..answer(Some(200), b"") }, "too_large"),
+            (
+                answer(Some(200), b"{\"keys\": [], \"keys\": []}"),
+                "not_json",
+            ),
+            (
+                Answer {
+                    body: Err(10_000_000),
+                    ..answer(Some(200), b"")
+                },
+                "too_large",
+            ),
         ];
         for (answer, expected) in cases {
             assert_eq!(answer.json().unwrap_err().code(), expected);
@@ -206,8 +240,15 @@ mod tests {
             ("", None),
         ];
         for (value, expected) in CASES {
-            let answer = Answer { cache_control: Some((*value).to_owned()), ..answer(Some(200), b"") };
-            assert_eq!(answer.max_age(), expected.map(Duration::from_secs), "{value}");
+            let answer = Answer {
+                cache_control: Some((*value).to_owned()),
+                ..answer(Some(200), b"")
+            };
+            assert_eq!(
+                answer.max_age(),
+                expected.map(Duration::from_secs),
+                "{value}"
+            );
         }
     }
 
@@ -215,18 +256,46 @@ mod tests {
     fn metadata_counts_only_for_the_issuer_it_names_and_keys_only_from_known_authorities() {
         let issuer = HttpUri::parse("https://idp.example").unwrap();
         let cases = [
-            (json!({"issuer": "https://idp.example", "jwks_uri": "https://idp.example/k"}), Ok(())),
-            (json!({"issuer": "https://idp.example", "jwks_uri": "https://keys.example/k"}), Ok(())),
-            (json!({"issuer": "https://idp.example/", "jwks_uri": "https://idp.example/k"}), Err("other_issuer")),
-            (json!({"jwks_uri": "https://idp.example/k"}), Err("other_issuer")),
-            (json!({"issuer": "https://idp.example"}), Err("bad_jwks_uri")),
-            (json!({"issuer": "https://idp.example", "jwks_uri": "http://idp.example/k"}), Err("bad_jwks_uri")),
-            (json!({"issuer": "https://idp.example", "jwks_uri": "https://evil.example/k"}), Err("bad_jwks_uri")),
-            (json!({"issuer": "https://idp.example", "jwks_uri": 7}), Err("bad_jwks_uri")),
+            (
+                json!({"issuer": "https://idp.example", "jwks_uri": "https://idp.example/k"}),
+                Ok(()),
+            ),
+            (
+                json!({"issuer": "https://idp.example", "jwks_uri": "https://keys.example/k"}),
+                Ok(()),
+            ),
+            (
+                json!({"issuer": "https://idp.example/", "jwks_uri": "https://idp.example/k"}),
+                Err("other_issuer"),
+            ),
+            (
+                json!({"jwks_uri": "https://idp.example/k"}),
+                Err("other_issuer"),
+            ),
+            (
+                json!({"issuer": "https://idp.example"}),
+                Err("bad_jwks_uri"),
+            ),
+            (
+                json!({"issuer": "https://idp.example", "jwks_uri": "http://idp.example/k"}),
+                Err("bad_jwks_uri"),
+            ),
+            (
+                json!({"issuer": "https://idp.example", "jwks_uri": "https://evil.example/k"}),
+                Err("bad_jwks_uri"),
+            ),
+            (
+                json!({"issuer": "https://idp.example", "jwks_uri": 7}),
+                Err("bad_jwks_uri"),
+            ),
         ];
         for (metadata, expected) in cases {
             let found = jwks_uri(&metadata, &issuer, |authority| authority == "keys.example");
-            assert_eq!(found.map(|_| ()).map_err(|error| error.code()), expected, "{metadata}");
+            assert_eq!(
+                found.map(|_| ()).map_err(|error| error.code()),
+                expected,
+                "{metadata}"
+            );
         }
     }
 }

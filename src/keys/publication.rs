@@ -29,7 +29,9 @@ impl PublicationKey {
         digest.update(vm_configuration);
         digest.update(source);
         let mut key = [0; 16];
-        key.iter_mut().zip(digest.finalize()).for_each(|(to, from)| *to = from);
+        key.iter_mut()
+            .zip(digest.finalize())
+            .for_each(|(to, from)| *to = from);
         Self(Seed(key))
     }
 
@@ -53,7 +55,10 @@ impl Publication {
     /// The bytes that go into shared data.
     #[must_use]
     pub fn encode(&self, key: &PublicationKey) -> Vec<u8> {
-        let (version, fetched_at) = (self.version.to_le_bytes(), self.fetched_at.nanos().to_le_bytes());
+        let (version, fetched_at) = (
+            self.version.to_le_bytes(),
+            self.fetched_at.nanos().to_le_bytes(),
+        );
         let mut bytes = [&MAGIC[..], &version, &fetched_at, &self.document].concat();
         let tag = key.tag(&bytes);
         bytes.extend(tag);
@@ -83,7 +88,11 @@ mod tests {
     use super::*;
 
     fn publication() -> Publication {
-        Publication { version: 3, fetched_at: Now::from_secs(9), document: b"{\"keys\":[]}".to_vec() }
+        Publication {
+            version: 3,
+            fetched_at: Now::from_secs(9),
+            document: b"{\"keys\":[]}".to_vec(),
+        }
     }
 
     #[test]
@@ -91,8 +100,16 @@ mod tests {
         let key = PublicationKey::new(b"secret", "corp");
         let bytes = publication().encode(&key);
         assert_eq!(Publication::decode(&bytes, &key), Some(publication()));
-        for other in [(&b"other"[..], "corp"), (b"secret", "other"), (b"secretc", "orp"), (b"", "secretcorp")] {
-            assert_eq!(Publication::decode(&bytes, &PublicationKey::new(other.0, other.1)), None);
+        for other in [
+            (&b"other"[..], "corp"),
+            (b"secret", "other"),
+            (b"secretc", "orp"),
+            (b"", "secretcorp"),
+        ] {
+            assert_eq!(
+                Publication::decode(&bytes, &PublicationKey::new(other.0, other.1)),
+                None
+            );
         }
     }
 
@@ -104,7 +121,11 @@ mod tests {
             let mut changed = bytes.clone();
             changed[index] ^= 1;
             assert_eq!(Publication::decode(&changed, &key), None, "byte {index}");
-            assert_eq!(Publication::decode(&bytes[..index], &key), None, "cut at {index}");
+            assert_eq!(
+                Publication::decode(&bytes[..index], &key),
+                None,
+                "cut at {index}"
+            );
         }
     }
 }

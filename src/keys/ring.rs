@@ -53,7 +53,9 @@ impl Ring {
     /// A ring for this many issuers, without any keys.
     #[must_use]
     pub fn new(issuers: usize) -> Self {
-        Self { slots: (0..issuers).map(|_| Slot::default()).collect() }
+        Self {
+            slots: (0..issuers).map(|_| Slot::default()).collect(),
+        }
     }
 
     /// The keys of an issuer.
@@ -79,7 +81,10 @@ impl Ring {
     /// Puts a set in force.
     pub fn put(&mut self, issuer: usize, version: Version) {
         if let Some(slot) = self.slots.get_mut(issuer) {
-            *slot = Slot { version: Some(version), failure: None };
+            *slot = Slot {
+                version: Some(version),
+                failure: None,
+            };
         }
     }
 
@@ -106,10 +111,18 @@ impl Ring {
         let slot = self.slots.get(issuer)?;
         match (&slot.version, slot.failure) {
             (None, None) => None,
-            (None, failure) => Some(Freshness { version: 0, age: 0, failure }),
+            (None, failure) => Some(Freshness {
+                version: 0,
+                age: 0,
+                failure,
+            }),
             (Some(version), failure) => {
                 let age = now.since(version.fetched_at).as_secs();
-                Some(Freshness { version: version.number, age, failure })
+                Some(Freshness {
+                    version: version.number,
+                    age,
+                    failure,
+                })
             }
         }
     }

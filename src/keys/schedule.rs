@@ -85,23 +85,49 @@ impl Schedule {
         if !allowed {
             return (Answer::NotYet, self);
         }
-        let asked_at = if want == Want::UnknownKey { now } else { self.asked_at };
+        let asked_at = if want == Want::UnknownKey {
+            now
+        } else {
+            self.asked_at
+        };
         let lease_until = now.after(periods.timeout).after(LEASE_GRACE);
-        (Answer::Fetch, Self { lease_until, asked_at, holder, ..self })
+        (
+            Answer::Fetch,
+            Self {
+                lease_until,
+                asked_at,
+                holder,
+                ..self
+            },
+        )
     }
 
     /// Takes note that a fetch brought a key set which is fresh for `fresh_for`.
     ///
     /// `jitter` is any number; it spreads the next fetch over the last tenth of the period.
     #[must_use]
-    pub fn succeeded(self, holder: u64, periods: &Periods, fresh_for: Option<Duration>, now: Now, jitter: u64) -> Self {
+    pub fn succeeded(
+        self,
+        holder: u64,
+        periods: &Periods,
+        fresh_for: Option<Duration>,
+        now: Now,
+        jitter: u64,
+    ) -> Self {
         if holder != self.holder {
             return self;
         }
         let longest = periods.refresh;
-        let fresh_for = fresh_for.unwrap_or(longest).clamp(periods.cooldown.min(longest), longest);
+        let fresh_for = fresh_for
+            .unwrap_or(longest)
+            .clamp(periods.cooldown.min(longest), longest);
         let not_before = now.after(less_up_to_a_tenth(fresh_for, jitter));
-        Self { not_before, failures: 0, cause: 0, ..self.ended() }
+        Self {
+            not_before,
+            failures: 0,
+            cause: 0,
+            ..self.ended()
+        }
     }
 
     /// Takes note that a fetch failed for this cause; the pause doubles with each failure.
@@ -111,9 +137,16 @@ impl Schedule {
             return self;
         }
         let doublings = u32::try_from(self.failures.min(16)).unwrap_or(16);
-        let pause = BACKOFF_MIN.saturating_mul(2_u32.saturating_pow(doublings)).min(BACKOFF_MAX);
+        let pause = BACKOFF_MIN
+            .saturating_mul(2_u32.saturating_pow(doublings))
+            .min(BACKOFF_MAX);
         let not_before = now.after(less_up_to_a_tenth(pause, jitter));
-        Self { not_before, failures: self.failures.saturating_add(1), cause, ..self.ended() }
+        Self {
+            not_before,
+            failures: self.failures.saturating_add(1),
+            cause,
+            ..self.ended()
+        }
     }
 
     /// How many fetches have ended, well or not.
@@ -146,7 +179,10 @@ impl Schedule {
             self.holder,
             self.cause,
         ];
-        numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
+        numbers
+            .iter()
+            .flat_map(|number| number.to_le_bytes())
+            .collect()
     }
 
     /// Reads a record; anything else, as another plugin may have left it, is a fresh one.
@@ -155,7 +191,11 @@ impl Schedule {
         if bytes.len() != SIZE {
             return Self::default();
         }
-        let mut numbers = bytes.as_chunks::<8>().0.iter().map(|eight| u64::from_le_bytes(*eight));
+        let mut numbers = bytes
+            .as_chunks::<8>()
+            .0
+            .iter()
+            .map(|eight| u64::from_le_bytes(*eight));
         let mut next = || numbers.next().unwrap_or_default();
         Self {
             lease_until: Now::from_nanos(next()),
@@ -169,7 +209,11 @@ impl Schedule {
     }
 
     fn ended(self) -> Self {
-        Self { lease_until: Now::default(), attempts: self.attempts.saturating_add(1), ..self }
+        Self {
+            lease_until: Now::default(),
+            attempts: self.attempts.saturating_add(1),
+            ..self
+        }
     }
 
     fn is_leased(&self, now: Now, periods: &Periods) -> bool {
@@ -183,14 +227,18 @@ impl Schedule {
     }
 
     fn may_ask(&self, periods: &Periods, now: Now) -> bool {
-        self.asked_at > now || now >= self.asked_at.after(periods.cooldown) || self.asked_at == Now::default()
+        self.asked_at > now
+            || now >= self.asked_at.after(periods.cooldown)
+            || self.asked_at == Now::default()
     }
 }
 
 fn less_up_to_a_tenth(period: Duration, jitter: u64) -> Duration {
-    let tenth = period / 10;
+    let tenth = period.checked_div(10).unwrap_or_default();
     let nanos = u64::try_from(tenth.as_nanos()).unwrap_or(u64::MAX).max(1);
-    period.saturating_sub(Duration::from_nanos(jitter.checked_rem(nanos).unwrap_or_default()))
+    period.saturating_sub(Duration::from_nanos(
+        jitter.checked_rem(nanos).unwrap_or_default(),
+    ))
 }
 
 #[cfg(test)]
@@ -217,8 +265,14 @@ mod tests {
     #[test]
     fn one_worker_fetches_and_the_others_wait() {
         let held = claimed(Schedule::default(), Want::Due, START);
-        assert_eq!(held.claim(Want::Due, &PERIODS, at(1), 8).0, Answer::UnderWay);
-        assert_eq!(held.claim(Want::UnknownKey, &PERIODS, at(1), 8).0, Answer::UnderWay);
+        assert_eq!(
+            held.claim(Want::Due, &PERIODS, at(1), 8).0,
+            Answer::UnderWay
+        );
+        assert_eq!(
+            held.claim(Want::UnknownKey, &PERIODS, at(1), 8).0,
+            Answer::UnderWay
+        );
     }
 
     #[test]
@@ -232,8 +286,17 @@ mod tests {
 
     #[test]
     fn a_good_fetch_is_repeated_within_the_last_tenth_of_its_period() {
-        let good = claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, u64::MAX);
-        assert_eq!(good.claim(Want::Due, &PERIODS, at(539), 8).0, Answer::NotYet);
+        let good = claimed(Schedule::default(), Want::Due, START).succeeded(
+            7,
+            &PERIODS,
+            None,
+            START,
+            u64::MAX,
+        );
+        assert_eq!(
+            good.claim(Want::Due, &PERIODS, at(539), 8).0,
+            Answer::NotYet
+        );
         assert_eq!(good.claim(Want::Due, &PERIODS, at(600), 8).0, Answer::Fetch);
         assert_eq!(good.attempts(), 1);
     }
@@ -266,28 +329,43 @@ mod tests {
 
     #[test]
     fn unknown_keys_cause_one_fetch_a_cooldown_however_many_ask() {
-        let good = claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, 0);
+        let good =
+            claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, 0);
         let asked = claimed(good, Want::UnknownKey, at(1)).succeeded(7, &PERIODS, None, at(1), 0);
         for second in 2..31 {
-            assert_eq!(asked.claim(Want::UnknownKey, &PERIODS, at(second), 8).0, Answer::NotYet);
+            assert_eq!(
+                asked.claim(Want::UnknownKey, &PERIODS, at(second), 8).0,
+                Answer::NotYet
+            );
         }
-        assert_eq!(asked.claim(Want::UnknownKey, &PERIODS, at(31), 8).0, Answer::Fetch);
+        assert_eq!(
+            asked.claim(Want::UnknownKey, &PERIODS, at(31), 8).0,
+            Answer::Fetch
+        );
     }
 
     #[test]
     fn a_clock_that_jumps_back_holds_nothing_up() {
-        let good = claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, 0);
+        let good =
+            claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, 0);
         let asked = claimed(good, Want::UnknownKey, at(40));
         let earlier = Now::from_secs(1000);
         assert_eq!(good.claim(Want::Due, &PERIODS, earlier, 8).0, Answer::Fetch);
-        assert_eq!(asked.claim(Want::Due, &PERIODS, earlier, 8).0, Answer::Fetch);
+        assert_eq!(
+            asked.claim(Want::Due, &PERIODS, earlier, 8).0,
+            Answer::Fetch
+        );
         let ended = asked.failed(7, 1, at(40), 0);
-        assert_eq!(ended.claim(Want::UnknownKey, &PERIODS, earlier, 8).0, Answer::Fetch);
+        assert_eq!(
+            ended.claim(Want::UnknownKey, &PERIODS, earlier, 8).0,
+            Answer::Fetch
+        );
     }
 
     #[test]
     fn the_first_keys_are_fetched_whatever_a_schedule_says_but_failures_are_waited_out() {
-        let good = claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, 0);
+        let good =
+            claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, 0);
         assert_eq!(good.claim(Want::First, &PERIODS, at(1), 8).0, Answer::Fetch);
         let bad = claimed(Schedule::default(), Want::First, START).failed(7, 3, START, 0);
         assert_eq!(bad.cause(), 3);

@@ -65,7 +65,10 @@ impl Remote {
         if uri.authority() == authority {
             return Some(&self.cluster);
         }
-        let listed = self.authorities.iter().find(|(listed, _)| listed == authority);
+        let listed = self
+            .authorities
+            .iter()
+            .find(|(listed, _)| listed == authority);
         listed.map(|(_, cluster)| cluster.as_str())
     }
 }

@@ -27,10 +27,10 @@ pub enum UriError {
 impl fmt::Display for UriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Scheme => "is no https:// or http:// URI",
-            Self::Authority => "has no plain host (letters, digits, dots, dashes, and a port)",
-            Self::Path => "has a character that a path cannot hold, or a fragment",
-            Self::TooLong => "is longer than 2048 bytes",
+            Self::Scheme => "is no address; https:// or http:// and a host are needed",
+            Self::Authority => "has no plain host; letters, digits, dots, dashes and any port are accepted",
+            Self::Path => "has a fragment or a character that is not percent-encoded; a plain path is accepted",
+            Self::TooLong => "is too long; 2048 bytes are accepted",
         })
     }
 }
@@ -44,7 +44,9 @@ impl HttpUri {
         if text.len() > 2048 {
             return Err(UriError::TooLong);
         }
-        let scheme = ["https://", "http://"].into_iter().find(|scheme| text.starts_with(scheme));
+        let scheme = ["https://", "http://"]
+            .into_iter()
+            .find(|scheme| text.starts_with(scheme));
         let scheme = scheme.ok_or(UriError::Scheme)?;
         let rest = text.strip_prefix(scheme).unwrap_or_default();
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
@@ -56,7 +58,11 @@ impl HttpUri {
             return Err(UriError::Path);
         }
         let authority_end = scheme.len().saturating_add(authority.len());
-        Ok(Self { text: text.to_owned(), scheme_end: scheme.len(), authority_end })
+        Ok(Self {
+            text: text.to_owned(),
+            scheme_end: scheme.len(),
+            authority_end,
+        })
     }
 
     /// The whole URI.
@@ -68,13 +74,17 @@ impl HttpUri {
     /// `https` or `http`.
     #[must_use]
     pub fn scheme(&self) -> &str {
-        self.text.get(..self.scheme_end.saturating_sub(3)).unwrap_or_default()
+        self.text
+            .get(..self.scheme_end.saturating_sub(3))
+            .unwrap_or_default()
     }
 
     /// The host and any port.
     #[must_use]
     pub fn authority(&self) -> &str {
-        self.text.get(self.scheme_end..self.authority_end).unwrap_or_default()
+        self.text
+            .get(self.scheme_end..self.authority_end)
+            .unwrap_or_default()
     }
 
     /// The path and any query; a slash where there is none.
@@ -99,18 +109,29 @@ impl HttpUri {
     pub fn authorization_server_metadata(&self) -> Option<Self> {
         let path = self.path().trim_end_matches('/');
         let (scheme, authority) = (self.scheme(), self.authority());
-        Self::parse(&format!("{scheme}://{authority}/.well-known/oauth-authorization-server{path}")).ok()
+        Self::parse(&format!(
+            "{scheme}://{authority}/.well-known/oauth-authorization-server{path}"
+        ))
+        .ok()
     }
 }
 
 fn is_authority(authority: &str) -> bool {
-    let host_bytes = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let host_bytes = |byte: u8| {
+        byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+    };
     !authority.is_empty() && !authority.starts_with(':') && authority.bytes().all(host_bytes)
 }
 
 fn is_path(path: &str) -> bool {
     (path.is_empty() || path.starts_with(['/', '?']))
-        && path.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'))
+        && path.bytes().all(|byte| {
+            byte.is_ascii_graphic()
+                && !matches!(
+                    byte,
+                    b'#' | b'"' | b'<' | b'>' | b'\\' | b'^' | b'`' | b'{' | b'|' | b'}'
+                )
+        })
 }
 
 #[cfg(test)]
@@ -120,7 +141,10 @@ mod tests {
     #[test]
     fn takes_an_address_apart() {
         let uri = HttpUri::parse("https://idp.example:8443/realms/a?x=1").unwrap();
-        assert_eq!((uri.scheme(), uri.authority(), uri.path()), ("https", "idp.example:8443", "/realms/a?x=1"));
+        assert_eq!(
+            (uri.scheme(), uri.authority(), uri.path()),
+            ("https", "idp.example:8443", "/realms/a?x=1")
+        );
         assert_eq!(HttpUri::parse("http://[::1]").unwrap().path(), "/");
     }
 

@@ -6,6 +6,7 @@
 //! the document (`config`), and the order of the checks (`gate`).
 
 mod claim_condition;
+mod context_denial;
 mod hosts;
 mod hours;
 mod method;
@@ -21,6 +22,7 @@ mod trie;
 mod when;
 
 pub use claim_condition::{ClaimCondition, ClaimMismatch, Scalar};
+pub use context_denial::ContextDenial;
 pub use hosts::{Host, HostError, HostPattern};
 pub use hours::{Hours, HoursError, Weekday, Weekdays};
 pub use method::{Method, MethodError};
@@ -30,4 +32,4 @@ pub use scope::{MissingScopes, Scope, ScopeError, ScopeRule, ScopeSet};
 pub use source::{Cidr, CidrError, CidrSet};
 pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity};
 pub use template::{PathTemplate, Segment, SegmentKind, TemplateError};
-pub use when::{Condition, ContextDenial, Facts, NumberRange, When};
+pub use when::{Condition, Facts, NumberRange, When};

@@ -6,7 +6,7 @@ use super::hosts::{Host, HostPattern};
 use super::method::Method;
 use super::path::NormalPath;
 use super::template::{PathTemplate, SegmentKind};
-use super::trie::{Node, Wanted};
+use super::trie::Trie;
 
 /// What requests a route is for. Host, method and path must all fit.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub struct RouteMatch {
 #[derive(Debug)]
 pub struct RouteTable<R> {
     routes: Vec<(RouteMatch, R)>,
-    root: Node,
+    index: Trie,
 }
 
 impl<R> RouteTable<R> {
@@ -34,16 +34,20 @@ impl<R> RouteTable<R> {
     /// Every [`Overlap`]: two routes, by their places in the list, that are equally specific and
     /// can match the same request.
     pub fn compile(routes: Vec<(RouteMatch, R)>) -> Result<Self, Vec<Overlap>> {
-        let mut root = Node::default();
+        let mut index = Trie::new();
         let mut overlaps = Vec::new();
         for (second, (matching, _)) in routes.iter().enumerate() {
-            let ends = root.ends_of(&matching.path);
-            if let Some(first) = ends.insert(&matching.hosts, &matching.methods, second) {
+            let RouteMatch {
+                hosts,
+                methods,
+                path,
+            } = matching;
+            if let Some(first) = index.insert(path, hosts, methods, second) {
                 overlaps.push(Overlap { first, second });
             }
         }
         if overlaps.is_empty() {
-            Ok(Self { routes, root })
+            Ok(Self { routes, index })
         } else {
             Err(overlaps)
         }
@@ -57,11 +61,13 @@ impl<R> RouteTable<R> {
     #[must_use]
     pub fn find(&self, host: &str, method: &str, path: &NormalPath) -> Option<Matched<'_, R>> {
         let host = Host::of_authority(host);
-        let host = host.as_ref();
-        let wanted = Wanted { host, method };
-        let index = self.index(path, &wanted)?;
+        let index_of = |path: &NormalPath| {
+            let path = path.as_str().strip_prefix('/')?;
+            self.index.find(path, host.as_ref(), method)
+        };
+        let index = index_of(path)?;
         if let Some(bare) = path.without_parameters()
-            && self.index(&bare, &wanted) != Some(index)
+            && index_of(&bare) != Some(index)
         {
             return None;
         }
@@ -96,11 +102,6 @@ impl<R> RouteTable<R> {
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
-    }
-
-    fn index(&self, path: &NormalPath, wanted: &Wanted<'_>) -> Option<usize> {
-        let left = path.as_str().strip_prefix('/')?;
-        self.root.find(Some(left), wanted)
     }
 }
 

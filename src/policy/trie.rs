@@ -1,7 +1,9 @@
 //! The route table's index: a tree of segments, and at each end the hosts and methods.
 //!
 //! A lookup costs hash lookups for the segments of the path, whatever the number of routes.
-//! Backtracking is bounded twice: by the nodes of the tree, and by two branches a segment.
+//! Backtracking is bounded twice: by the nodes of the tree, and by two branches a segment. Nodes
+//! lie side by side and are small, since with many routes a lookup costs what it misses in the
+//! processor's cache.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
@@ -14,96 +16,159 @@ use super::template::{PathTemplate, Segment};
 /// needed, and a table is the same on every worker.
 type Map<V> = HashMap<Box<str>, V, BuildHasherDefault<DefaultHasher>>;
 
-/// A node of the tree: what may follow, and the routes that end here.
-#[derive(Debug, Default)]
-pub(super) struct Node {
-    literals: Map<Node>,
-    parameter: Option<Box<Node>>,
-    rest: Ends,
-    ends: Ends,
+/// The tree. The first node is the root.
+#[derive(Debug)]
+pub(super) struct Trie {
+    nodes: Vec<Node>,
+    methods: Map<usize>,
 }
 
-impl Node {
-    /// Where routes with the template's shape end; two templates of one shape share it.
-    pub(super) fn ends_of(&mut self, template: &PathTemplate) -> &mut Ends {
-        let mut node = self;
-        for segment in template.segments() {
-            node = match segment {
-                Segment::Literal(text) => node.literals.entry(text.as_str().into()).or_default(),
-                Segment::Parameter(_) => node.parameter.get_or_insert_default(),
-                Segment::Rest(_) => return &mut node.rest,
-            };
+/// A node of the tree: what may follow, and the routes that end here.
+#[derive(Debug, Default)]
+struct Node {
+    literals: Map<usize>,
+    parameter: Option<usize>,
+    ends: Ends,
+    rest: Option<Box<Ends>>,
+}
+
+/// What a lookup looks for beside the path.
+struct Wanted<'a> {
+    host: Option<&'a Host>,
+    method: Option<usize>,
+}
+
+impl Trie {
+    pub(super) fn new() -> Self {
+        Self {
+            nodes: vec![Node::default()],
+            methods: Map::default(),
         }
-        &mut node.ends
     }
 
-    /// The most specific route: "A literal beats a parameter, a parameter beats a rest, segment by
-    /// segment from the left". Where none at an end fits host and method, the next best is tried.
+    /// Enters a route; the route that is there already where both would match the same request.
+    pub(super) fn insert(
+        &mut self,
+        template: &PathTemplate,
+        hosts: &[HostPattern],
+        methods: &[Method],
+        route: usize,
+    ) -> Option<usize> {
+        let methods: Vec<usize> = methods.iter().map(|method| self.number(method)).collect();
+        let at = template
+            .segments()
+            .iter()
+            .fold(0, |at, segment| self.follow(at, segment));
+        let has_rest = matches!(template.segments().last(), Some(Segment::Rest(_)));
+        let node = self.nodes.get_mut(at)?;
+        let ends = if has_rest {
+            node.rest.get_or_insert_default()
+        } else {
+            &mut node.ends
+        };
+        ends.insert(hosts, &methods, route)
+    }
+
+    /// The most specific route for that path, without its first `/`.
+    pub(super) fn find(&self, path: &str, host: Option<&Host>, method: &str) -> Option<usize> {
+        let method = self.methods.get(method).copied();
+        self.find_below(0, Some(path), &Wanted { host, method })
+    }
+
+    /// "A literal beats a parameter, a parameter beats a rest, segment by segment from the left."
+    /// Where no route at an end fits host and method, the next best is tried.
     ///
     /// `left` is the path still to be read; none at its end.
-    pub(super) fn find(&self, left: Option<&str>, wanted: &Wanted<'_>) -> Option<usize> {
+    fn find_below(&self, at: usize, left: Option<&str>, wanted: &Wanted<'_>) -> Option<usize> {
+        let node = self.nodes.get(at)?;
         let Some(left) = left else {
-            return self.ends.find(wanted);
+            return node.ends.find(wanted);
         };
         let (head, tail) = match left.split_once('/') {
             Some((head, tail)) => (head, Some(tail)),
             None => (left, None),
         };
-        let literal = self.literals.get(head);
-        let parameter = self.parameter.as_deref().filter(|_| !head.is_empty());
+        let literal = node.literals.get(head).copied();
+        let parameter = node.parameter.filter(|_| !head.is_empty());
         literal
-            .and_then(|node| node.find(tail, wanted))
-            .or_else(|| parameter.and_then(|node| node.find(tail, wanted)))
-            .or_else(|| self.rest.find(wanted))
+            .and_then(|next| self.find_below(next, tail, wanted))
+            .or_else(|| self.find_below(parameter?, tail, wanted))
+            .or_else(|| node.rest.as_ref()?.find(wanted))
     }
-}
 
-/// What a lookup looks for beside the path.
-pub(super) struct Wanted<'a> {
-    pub(super) host: Option<&'a Host>,
-    pub(super) method: &'a str,
+    /// The node below that one, made where there is none; a rest stays where it is.
+    fn follow(&mut self, at: usize, segment: &Segment) -> usize {
+        let new = self.nodes.len();
+        let Some(node) = self.nodes.get_mut(at) else {
+            return at;
+        };
+        let next = match segment {
+            Segment::Literal(text) => *node.literals.entry(text.as_str().into()).or_insert(new),
+            Segment::Parameter(_) => *node.parameter.get_or_insert(new),
+            Segment::Rest(_) => return at,
+        };
+        if next == new {
+            self.nodes.push(Node::default());
+        }
+        next
+    }
+
+    /// The number of a method, so that ends need not hold its name.
+    fn number(&mut self, method: &Method) -> usize {
+        let new = self.methods.len();
+        *self.methods.entry(method.as_str().into()).or_insert(new)
+    }
 }
 
 /// The routes that end at one place, by host.
 #[derive(Debug, Default)]
-pub(super) struct Ends {
+struct Ends {
+    any: Methods,
+    named: Option<Box<Named>>,
+}
+
+/// The routes that end at one place and name their hosts.
+#[derive(Debug, Default)]
+struct Named {
     exact: Map<Methods>,
     below: Map<Methods>,
-    any: Methods,
 }
 
 impl Ends {
-    /// Enters a route; the route that is there already where both would match the same request.
-    pub(super) fn insert(
-        &mut self,
-        hosts: &[HostPattern],
-        methods: &[Method],
-        route: usize,
-    ) -> Option<usize> {
+    fn insert(&mut self, hosts: &[HostPattern], methods: &[usize], route: usize) -> Option<usize> {
         if hosts.is_empty() {
             return self.any.insert(methods, route);
         }
+        let named = self.named.get_or_insert_default();
         let taken = hosts.iter().map(|host| {
             let entry = match host {
-                HostPattern::Exact(host) => self.exact.entry(host.as_str().into()),
-                HostPattern::Below(parent) => self.below.entry(parent.as_str().into()),
+                HostPattern::Exact(host) => named.exact.entry(host.as_str().into()),
+                HostPattern::Below(parent) => named.below.entry(parent.as_str().into()),
             };
             entry.or_default().insert(methods, route)
         });
-        // Every host is entered, so that each overlap is found.
+        // Every host is entered, also after one that is taken.
         taken.fold(None, Option::or)
     }
 
     /// "Then more hosts beats any host, then methods beats any method."
     fn find(&self, wanted: &Wanted<'_>) -> Option<usize> {
-        let host = wanted.host;
-        let exact = host.and_then(|host| self.exact.get(host.as_str())?.find(wanted.method));
-        exact
-            .or_else(|| self.find_below(host?, wanted.method))
+        let named = self.named.as_ref();
+        named
+            .and_then(|named| named.find(wanted.host?, wanted.method))
             .or_else(|| self.any.find(wanted.method))
     }
+}
 
-    fn find_below(&self, host: &Host, method: &str) -> Option<usize> {
+impl Named {
+    fn find(&self, host: &Host, method: Option<usize>) -> Option<usize> {
+        let exact = self.exact.get(host.as_str());
+        exact
+            .and_then(|methods| methods.find(method))
+            .or_else(|| self.find_parent(host, method))
+    }
+
+    fn find_parent(&self, host: &Host, method: Option<usize>) -> Option<usize> {
         if self.below.is_empty() {
             return None;
         }
@@ -112,26 +177,35 @@ impl Ends {
     }
 }
 
-/// The routes of one place and host, by method.
+/// The routes of one place and host, by the number of the method: a handful, so a list.
 #[derive(Debug, Default)]
 struct Methods {
-    listed: Map<usize>,
     any: Option<usize>,
+    listed: Vec<(usize, usize)>,
 }
 
 impl Methods {
-    fn insert(&mut self, methods: &[Method], route: usize) -> Option<usize> {
-        let mut taken = None;
-        if methods.is_empty() {
-            taken = self.any.replace(route);
-        }
-        for method in methods {
-            taken = taken.or(self.listed.insert(method.as_str().into(), route));
+    fn insert(&mut self, methods: &[usize], route: usize) -> Option<usize> {
+        let mut taken = if methods.is_empty() {
+            self.any.replace(route)
+        } else {
+            None
+        };
+        for &method in methods {
+            taken = taken.or(self.find_listed(method));
+            self.listed.push((method, route));
         }
         taken.filter(|&other| other != route)
     }
 
-    fn find(&self, method: &str) -> Option<usize> {
-        self.listed.get(method).copied().or(self.any)
+    fn find(&self, method: Option<usize>) -> Option<usize> {
+        method
+            .and_then(|method| self.find_listed(method))
+            .or(self.any)
+    }
+
+    fn find_listed(&self, method: usize) -> Option<usize> {
+        let mut listed = self.listed.iter();
+        listed.find_map(|&(other, route)| (other == method).then_some(route))
     }
 }

@@ -19,9 +19,9 @@ const REQUEST_HEADERS: u32 = 0;
 const REQUEST_TRAILERS: u32 = 1;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 const CALL_RESPONSE_BODY: u32 = 4;
+const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_REQUEST: u32 = 0;
-
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -96,10 +96,12 @@ pub struct Proxy;
 impl Proxy {
     /// The plugin's configuration; answered only while a root context is configured.
     pub fn plugin_configuration(self) -> Result<Vec<u8>, HostError> {
-        returned(|data, size| {
-            // SAFETY: the host writes where its own buffer is; both pointers are valid for the call.
-            unsafe { proxy_get_buffer_bytes(PLUGIN_CONFIGURATION, 0, usize::MAX >> 1, data, size) }
-        })
+        buffer(PLUGIN_CONFIGURATION, usize::MAX >> 1)
+    }
+
+    /// The VM's configuration; answered only while the VM starts.
+    pub fn vm_configuration(self) -> Result<Vec<u8>, HostError> {
+        buffer(VM_CONFIGURATION, usize::MAX >> 1)
     }
 
     /// Has the root context's tick called this often.
@@ -161,6 +163,13 @@ fn returned(call: impl FnOnce(*mut *mut u8, *mut usize) -> u32) -> Result<Vec<u8
         unsafe { Vec::from_raw_parts(data, size, size) }
     };
     checked(status).map(|()| bytes)
+}
+
+fn buffer(buffer: u32, bytes: usize) -> Result<Vec<u8>, HostError> {
+    returned(|data, size| {
+        // SAFETY: the host writes where its own buffer is; both pointers are valid for the call.
+        unsafe { proxy_get_buffer_bytes(buffer, 0, bytes, data, size) }
+    })
 }
 
 impl Host for Proxy {
@@ -258,7 +267,10 @@ impl Host for Proxy {
             unsafe { proxy_get_shared_data(key.as_ptr(), key.len(), data, size, &raw mut cas) }
         });
         match found {
-            Ok(bytes) => Ok(Some(SharedValue { bytes, cas: Cas(cas) })),
+            Ok(bytes) => Ok(Some(SharedValue {
+                bytes,
+                cas: Cas(cas),
+            })),
             Err(HostError(NOT_FOUND)) => Ok(None),
             Err(error) => Err(error),
         }
@@ -294,19 +306,14 @@ impl Host for Proxy {
     }
 
     fn call_body(&self, bytes: usize) -> Vec<u8> {
-        returned(|data, size| {
-            // SAFETY: both pointers are valid for the call.
-            unsafe { proxy_get_buffer_bytes(CALL_RESPONSE_BODY, 0, bytes, data, size) }
-        })
-        .unwrap_or_default()
+        buffer(CALL_RESPONSE_BODY, bytes).unwrap_or_default()
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32> {
         let mut metric = 0;
         // SAFETY: the name is valid for the call, and so is the pointer.
-        let status = unsafe {
-            proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut metric)
-        };
+        let status =
+            unsafe { proxy_define_metric(kind as u32, name.as_ptr(), name.len(), &raw mut metric) };
         checked(status).ok().map(|()| metric)
     }
 

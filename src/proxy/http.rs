@@ -1,37 +1,102 @@
 //! The HTTP context: the proxy's callbacks of one request, handed to the gate.
 
-use std::mem;
-use std::rc::Rc;
+use std::cell::RefCell;
+use std::rc::{Rc, Weak};
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::calls::Proxy;
-use crate::gate::{Decided, Gate, Next, Opened};
+use crate::gate::{Decided, Gate, Next, Opened, Stage, Waiting};
+use crate::host::Host;
 
 /// One request in the proxy.
 pub struct Http {
-    phase: Phase,
+    id: u32,
+    phase: Rc<RefCell<Phase>>,
+    held: Held,
 }
 
 enum Phase {
     Opened(Opened),
-    Decided(Decided),
+    Waiting(Box<Waiting>),
+    Decided(Box<Decided>),
     Ended,
 }
 
-impl Http {
-    pub fn new(gate: Rc<Gate>) -> Self {
-        Self {
-            phase: Phase::Opened(Opened::new(gate)),
+/// The requests that the proxy holds until the root context lets them go on.
+#[derive(Clone, Default)]
+pub struct Held(Rc<RefCell<Vec<HeldRequest>>>);
+
+struct HeldRequest {
+    id: u32,
+    phase: Weak<RefCell<Phase>>,
+}
+
+impl Held {
+    /// Lets every request go on, or answers it, that can be decided by now; `root` is the context
+    /// that is called.
+    pub fn release(&self, root: u32) {
+        if self.0.borrow().is_empty() {
+            return;
         }
+        let now = Proxy.now();
+        let held = self.0.take();
+        for request in held {
+            // A request whose caller left is gone.
+            let Some(phase) = request.phase.upgrade() else {
+                continue;
+            };
+            if is_waiting(&phase.borrow(), now) {
+                self.0.borrow_mut().push(request);
+            } else {
+                resume(request.id, &phase);
+            }
+        }
+        // What the root context does next is its own again. It cannot be gone while it is called.
+        let _ = Proxy.speak_for(root);
+    }
+
+    fn add(&self, id: u32, phase: &Rc<RefCell<Phase>>) {
+        self.0.borrow_mut().push(HeldRequest {
+            id,
+            phase: Rc::downgrade(phase),
+        });
+    }
+}
+
+fn is_waiting(phase: &Phase, now: crate::time::Now) -> bool {
+    matches!(phase, Phase::Waiting(waiting) if !waiting.is_ready(now))
+}
+
+fn resume(id: u32, phase: &RefCell<Phase>) {
+    if Proxy.speak_for(id).is_err() {
+        return;
+    }
+    let before = phase.replace(Phase::Ended);
+    let Phase::Waiting(waiting) = before else {
+        phase.replace(before);
+        return;
+    };
+    let (next, decided) = waiting.resume(&Proxy);
+    phase.replace(Phase::Decided(Box::new(decided)));
+    if next == Next::Continue {
+        // A host that refuses keeps holding the request until its own timeout ends it.
+        let _ = Proxy.continue_request();
+    }
+}
+
+impl Http {
+    pub fn new(id: u32, gate: Rc<Gate>, held: Held) -> Self {
+        let phase = Rc::new(RefCell::new(Phase::Opened(Opened::new(gate))));
+        Self { id, phase, held }
     }
 
     fn decided(&mut self, step: impl FnOnce(&mut Decided) -> Next) -> Action {
-        match &mut self.phase {
-            Phase::Decided(decided) => action(step(decided)),
-            // Nothing passes that was not decided.
-            Phase::Opened(_) | Phase::Ended => Action::Pause,
+        // Nothing passes that was not decided.
+        match self.phase.try_borrow_mut().as_deref_mut() {
+            Ok(Phase::Decided(decided)) => action(step(decided)),
+            _ => Action::Pause,
         }
     }
 }
@@ -51,17 +116,18 @@ impl Context for Http {}
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _fields: usize, _end: bool) -> Action {
-        match mem::replace(&mut self.phase, Phase::Ended) {
-            Phase::Opened(opened) => {
-                let (next, decided) = opened.headers(&Proxy);
-                self.phase = Phase::Decided(decided);
-                action(next)
-            }
-            phase => {
-                self.phase = phase;
-                Action::Pause
-            }
-        }
+        let (phase, answer) = match self.phase.replace(Phase::Ended) {
+            Phase::Opened(opened) => match opened.headers(&Proxy) {
+                Stage::Decided(next, decided) => (Phase::Decided(Box::new(decided)), action(next)),
+                Stage::Waiting(waiting) => {
+                    self.held.add(self.id, &self.phase);
+                    (Phase::Waiting(Box::new(waiting)), Action::Pause)
+                }
+            },
+            before => (before, Action::Pause),
+        };
+        self.phase.replace(phase);
+        answer
     }
 
     fn on_http_request_body(&mut self, size: usize, _end: bool) -> Action {
@@ -73,15 +139,16 @@ impl HttpContext for Http {
     }
 
     fn on_http_response_body(&mut self, size: usize, _end: bool) -> Action {
-        if let Phase::Decided(decided) = &mut self.phase {
+        if let Ok(Phase::Decided(decided)) = self.phase.try_borrow_mut().as_deref_mut() {
             decided.response_body(bytes(size));
         }
         Action::Continue
     }
 
     fn on_log(&mut self) {
-        match mem::replace(&mut self.phase, Phase::Ended) {
+        match self.phase.replace(Phase::Ended) {
             Phase::Opened(opened) => opened.finish(&Proxy),
+            Phase::Waiting(waiting) => waiting.finish(&Proxy),
             Phase::Decided(decided) => decided.finish(&Proxy),
             Phase::Ended => {}
         }

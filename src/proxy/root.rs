@@ -6,49 +6,79 @@ use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
 
 use super::calls::Proxy;
-use super::http::Http;
+use super::http::{Held, Http};
 use crate::config::Config;
-use crate::gate::Gate;
+use crate::gate::{Gate, TICK};
 use crate::host::{Host, LogLevel};
 
 /// What the requests of one worker share.
 pub struct Root {
+    id: u32,
     gate: Rc<Gate>,
+    vm_configuration: Vec<u8>,
+    held: Held,
 }
 
-impl Default for Root {
-    fn default() -> Self {
+impl Root {
+    pub fn new(id: u32) -> Self {
         Self {
+            id,
             gate: Rc::new(Gate::closed()),
+            vm_configuration: Vec::new(),
+            held: Held::default(),
         }
     }
 }
 
-impl Context for Root {}
+impl Context for Root {
+    fn on_http_call_response(&mut self, call: u32, _fields: usize, body: usize, _trailers: usize) {
+        self.gate.response(&Proxy, call, body);
+        self.held.release(self.id);
+    }
+}
 
 impl RootContext for Root {
+    fn on_vm_start(&mut self, _size: usize) -> bool {
+        self.vm_configuration = Proxy.vm_configuration().unwrap_or_default();
+        true
+    }
+
     // A pure function of the bytes: a host that is told `false` by one worker only would run that
     // worker without the filter.
     fn on_configure(&mut self, _size: usize) -> bool {
         let bytes = Proxy.plugin_configuration().unwrap_or_default();
         match Config::parse(&bytes) {
             Ok(config) => {
-                config
-                    .warnings
-                    .iter()
-                    .for_each(|warning| Proxy.log(LogLevel::Warn, warning));
-                self.gate = Rc::new(Gate::open(config, &Proxy));
+                for warning in &config.warnings {
+                    Proxy.log(LogLevel::Warn, warning);
+                }
+                self.gate = Rc::new(Gate::open(config, &self.vm_configuration, &Proxy));
+                if self.gate.needs_ticks() {
+                    Proxy.set_tick_period(TICK);
+                }
                 true
             }
             Err(errors) => {
-                Proxy.log(LogLevel::Error, &errors.to_string());
+                // A line each, so that a collector of logs keeps them apart.
+                for line in errors.to_string().lines() {
+                    Proxy.log(LogLevel::Error, line);
+                }
                 false
             }
         }
     }
 
-    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(Http::new(Rc::clone(&self.gate))))
+    fn on_tick(&mut self) {
+        self.gate.tick(&Proxy);
+        self.held.release(self.id);
+    }
+
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Http::new(
+            id,
+            Rc::clone(&self.gate),
+            self.held.clone(),
+        )))
     }
 
     fn get_type(&self) -> Option<ContextType> {

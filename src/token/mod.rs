@@ -110,7 +110,9 @@ impl Judge<'_> {
     }
 
     fn is_current(&self, caller: &Caller) -> bool {
-        let Ok(issuer) = self.issuer(caller.issuer()) else { return false };
+        let Ok(issuer) = self.issuer(caller.issuer()) else {
+            return false;
+        };
         let held = self.ring.held(caller.issuer(), &issuer.keys, self.now);
         matches!(held, Held::Keys(_, version) if version == caller.key_version())
     }
@@ -141,15 +143,20 @@ impl Judge<'_> {
                 want: Want::First,
                 denial: unavailable(&issuer.name, "have not been had yet"),
             })),
-            Held::Stale => {
-                Err(unavailable(&issuer.name, "could not be fetched for longer than max_stale").into())
-            }
+            Held::Stale => Err(unavailable(
+                &issuer.name,
+                "could not be fetched for longer than max_stale",
+            )
+            .into()),
         }
     }
 
     fn issuer(&self, index: usize) -> Result<&Issuer, Denial> {
         self.config.issuers.get(index).ok_or_else(|| {
-            Denial::new(Reason::IssuerUnknown, "the token's issuer is no longer configured")
+            Denial::new(
+                Reason::IssuerUnknown,
+                "the token's issuer is no longer configured",
+            )
         })
     }
 
@@ -171,10 +178,16 @@ impl Judge<'_> {
 // verified claim that is compared afterwards.
 fn issuer_of<'a>(config: &'a Config, token: &UnverifiedJws) -> Result<(usize, &'a Issuer), Denial> {
     let Some(iss) = token.issuer_unchecked() else {
-        return Err(Denial::new(Reason::IssuerUnknown, "the token names no issuer (iss)"));
+        return Err(Denial::new(
+            Reason::IssuerUnknown,
+            "the token names no issuer (iss)",
+        ));
     };
     config.issuer_of(iss).ok_or_else(|| {
-        Denial::new(Reason::IssuerUnknown, "no configured issuer has the token's iss")
+        Denial::new(
+            Reason::IssuerUnknown,
+            "no configured issuer has the token's iss",
+        )
     })
 }
 
@@ -182,15 +195,20 @@ fn issuer_of<'a>(config: &'a Config, token: &UnverifiedJws) -> Result<(usize, &'
 fn key_refusal(index: usize, issuer: &Issuer, error: &JwsError) -> Refusal {
     let denial = denial(error, error.reason());
     match (error, &issuer.keys) {
-        (JwsError::KidUnknown(_), KeySource::Remote(_)) => {
-            Refusal::Keys(KeysWanted { issuer: index, want: Want::UnknownKey, denial })
-        }
+        (JwsError::KidUnknown(_), KeySource::Remote(_)) => Refusal::Keys(KeysWanted {
+            issuer: index,
+            want: Want::UnknownKey,
+            denial,
+        }),
         _ => Refusal::Denied(denial),
     }
 }
 
 fn unavailable(issuer: &str, why: &str) -> Denial {
-    Denial::new(Reason::KeysUnavailable, format!("the keys of \"{issuer}\" {why}"))
+    Denial::new(
+        Reason::KeysUnavailable,
+        format!("the keys of \"{issuer}\" {why}"),
+    )
 }
 
 fn denial(error: &impl std::fmt::Display, reason: Reason) -> Denial {

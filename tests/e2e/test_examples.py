@@ -1,7 +1,9 @@
 """The files that an operator copies are loaded as they are, but for addresses and keys."""
 
 import json
+import subprocess
 
+import pytest
 import yaml
 from lab import ROOT, envoy
 from lab.client import Client
@@ -55,6 +57,20 @@ def test_the_bootstrap_to_copy_is_taken_with_its_own_policy(upstream, tmp_path):
         assert Client(proxy.wait_ready().port()).request("GET", "/v1/orders/1").reason == "credential_missing"
     finally:
         proxy.stop()
+
+
+@pytest.mark.parametrize("policy, code", [(None, 0), ('{"version": 1}', 1)], ids=["its own policy", "a broken one"])
+def test_the_bootstrap_can_be_checked_before_it_is_loaded(upstream, tmp_path, policy, code):
+    config = replaced(yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text()), upstream)
+    if policy:
+        envoy.set_policy(envoy.gate(config), policy)
+    path = tmp_path / "envoy.json"
+    path.write_text(json.dumps(config))
+    checked = subprocess.run(
+        [envoy.binary(), "--mode", "validate", "-c", str(path)], capture_output=True, text=True, timeout=60
+    )
+    assert checked.returncode == code, checked.stderr
+    assert ("routes: is missing" in checked.stderr) == bool(code)
 
 
 def test_the_policy_to_copy_is_taken(upstream, tmp_path):

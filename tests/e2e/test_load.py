@@ -5,6 +5,7 @@ import threading
 from collections import Counter
 
 import policies
+from lab.issuer import flipped, unsigned
 
 REQUESTS = 10_000
 CONNECTIONS = 16
@@ -12,8 +13,6 @@ CONNECTIONS = 16
 
 def kinds(keys):
     """Method, path, headers, and the status and reason that must come; tokens are reused, as they are in life."""
-    from lab.issuer import flipped, unsigned
-
     good = {alg: keys.token(alg) for alg in keys.good}
     table = [("GET", "/v1/orders/1", token, [], 200, "allowed") for token in good.values()]
     good = good["ES256"]
@@ -73,4 +72,5 @@ def test_ten_thousand_requests_on_two_workers_are_all_answered_right(gate, keys)
     workers = Counter(gate.envoy.worker_connections())
     assert len(workers) == 2 and all(workers.values()), workers
     assert gate.envoy.vms() == before
+    assert not any(value for name, value in before.items() if "vm_reload" in name)
     assert gate.envoy.failures() == []

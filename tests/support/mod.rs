@@ -1,8 +1,13 @@
 //! What lifecycle tests share: a signer, a configuration, and a request's whole life.
 
+#![allow(
+    dead_code,
+    reason = "each suite uses its part, and is compiled by itself"
+)]
+
 use ed25519_dalek::{Signer as _, SigningKey};
 use postern::config::Config;
-use postern::gate::{Decided, Gate, Next, Opened};
+use postern::gate::{Decided, Gate, Next, Opened, Stage};
 use postern::host::memory::MemoryHost;
 use postern::jose::base64url::encode;
 use postern::time::Now;
@@ -74,7 +79,7 @@ pub fn configuration(routes: Value) -> Value {
 
 pub fn gate(configuration: &Value) -> Rc<Gate> {
     let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
-    Rc::new(Gate::open(config, &MemoryHost::default()))
+    Rc::new(Gate::open(config, b"", &MemoryHost::default()))
 }
 
 /// A request to `GET path` with a bearer token, if any, and `more` fields.
@@ -99,7 +104,10 @@ pub fn request(path: &str, token: Option<&str>, more: &[(&str, &str)]) -> Memory
 
 /// The request's header phase.
 pub fn headers(gate: &Rc<Gate>, host: &MemoryHost) -> (Next, Decided) {
-    Opened::new(Rc::clone(gate)).headers(host)
+    match Opened::new(Rc::clone(gate)).headers(host) {
+        Stage::Decided(next, decided) => (next, decided),
+        Stage::Waiting(_) => panic!("the request is held"),
+    }
 }
 
 /// The request's whole life: whether it went on, and the events it left.
