@@ -371,7 +371,12 @@ fn a_remembered_token_of_a_withdrawn_key_does_not_pass_after_a_refresh() {
 
 #[test]
 fn the_last_good_keys_outlive_every_kind_of_failure_until_max_stale() {
-    let failures: [(&'static [(&'static str, &'static str)], Vec<u8>, &str); 8] = [
+    type Failure = (
+        &'static [(&'static str, &'static str)],
+        Vec<u8>,
+        &'static str,
+    );
+    let failures: [Failure; 8] = [
         (&[], vec![], "no_answer"),
         (&[(":status", "500")], vec![], "status"),
         (&[(":status", "302")], vec![], "status"),
