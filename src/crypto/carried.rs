@@ -7,13 +7,15 @@ use std::{borrow::Cow, convert::Infallible, num::NonZeroUsize};
 use jwt_compact::{Algorithm, AlgorithmSignature};
 use p256::ecdsa::signature::Verifier;
 
+use super::strict_ed25519;
+
 /// ECDSA on P-384 with SHA-384 (RFC 7518 section 3.4).
 pub struct Es384;
 
 /// ECDSA on P-521 with SHA-512 (RFC 7518 section 3.4).
 pub struct Es512;
 
-/// EdDSA on Ed25519 (RFC 8037 section 3.1), checked by `verify_strict`.
+/// EdDSA on Ed25519 (RFC 8037 section 3.1), checked strictly.
 ///
 /// `jwt-compact` calls dalek's `verify`, which takes an `R` or a key of small order. No such key
 /// is ever built here, and such an `R` forges nothing; but strict verification is what leaves each
@@ -21,7 +23,7 @@ pub struct Es512;
 pub struct StrictEd25519;
 
 macro_rules! carry {
-    ($algorithm:ty, $name:literal, $signature:ident($inner:ty), $length:literal, $key:ty, $verify:ident) => {
+    ($algorithm:ty, $name:literal, $signature:ident($inner:ty), $length:literal, $key:ty, $holds:expr) => {
         /// The signature as `r || s`.
         pub struct $signature($inner);
 
@@ -53,10 +55,14 @@ macro_rules! carry {
             }
 
             fn verify_signature(&self, signature: &$signature, key: &$key, message: &[u8]) -> bool {
-                key.$verify(message, &signature.0).is_ok()
+                $holds(key, message, &signature.0)
             }
         }
     };
+}
+
+fn verifies<S>(key: &impl Verifier<S>, message: &[u8], signature: &S) -> bool {
+    key.verify(message, signature).is_ok()
 }
 
 carry!(
@@ -65,7 +71,7 @@ carry!(
     P384Signature(p384::ecdsa::Signature),
     96,
     p384::ecdsa::VerifyingKey,
-    verify
+    verifies
 );
 carry!(
     Es512,
@@ -73,7 +79,7 @@ carry!(
     P521Signature(p521::ecdsa::Signature),
     132,
     p521::ecdsa::VerifyingKey,
-    verify
+    verifies
 );
 carry!(
     StrictEd25519,
@@ -81,5 +87,5 @@ carry!(
     Ed25519Signature(ed25519_dalek::Signature),
     64,
     ed25519_dalek::VerifyingKey,
-    verify_strict
+    strict_ed25519::holds
 );

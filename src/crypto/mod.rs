@@ -9,6 +9,7 @@
 //! | `der` | the few DER values the proxy asks for |
 //! | `pure` | the checks in the module itself |
 //! | `carried` | algorithms that `jwt-compact` lacks, carried by its trait |
+//! | `strict_ed25519` | the one reading of an Ed25519 signature |
 //! | `host` | the checks in the proxy's own BoringSSL |
 //! | `known_answers` | which of the proxy's checks may be believed |
 
@@ -20,6 +21,7 @@ mod host;
 mod known_answers;
 mod pure;
 mod rsa_key;
+mod strict_ed25519;
 #[cfg(test)]
 pub(crate) mod test_keys;
 #[cfg(test)]
