@@ -1,7 +1,10 @@
 //! Keys that are fetched: workers, providers and clocks over the in-memory host.
-#![cfg(not(target_family = "wasm"))]
 
 mod support;
+
+// The same stories under Node, with the attribute its runner needs.
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use postern::config::Config;
 use postern::gate::{Gate, Next, Opened, Stage, Waiting};

@@ -1,7 +1,10 @@
 //! The whole life of requests, from first header to audit event, over the in-memory host.
-#![cfg(not(target_family = "wasm"))]
 
 mod support;
+
+// The same stories under Node, with the attribute its runner needs.
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use postern::gate::{Gate, Next, Opened};
 use postern::host::Property;
