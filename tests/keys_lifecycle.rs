@@ -542,6 +542,76 @@ fn what_another_plugin_writes_is_never_taken_for_keys() {
 }
 
 #[test]
+fn a_rotation_reaches_every_worker_though_the_clock_jumped_back() {
+    let mut proxy = Proxy::new(3, &configured(json!({"remote": remote(json!({}))})));
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.pass(200);
+    proxy.now = Now::from_secs(START - 7200);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &renamed("k2"));
+    proxy.pass(200);
+    let long = json!({"exp": START + 1_000_000, "iat": START - 7200});
+    let token = signed(&json!({"alg": "EdDSA", "kid": "k2"}), &claims(long));
+    for worker in 0..3 {
+        assert_eq!(proxy.reason(worker, &token), "allowed", "{worker}");
+    }
+}
+
+#[test]
+fn a_token_of_withdrawn_keys_stays_out_though_versions_begin_anew() {
+    let configuration = configured(json!({"remote": remote(json!({"refresh": "60s"}))}));
+    let mut proxy = Proxy::new(2, &configuration);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.pass(200);
+    assert_eq!(proxy.reason(0, &good()), "allowed");
+    // Another plugin wipes what is shared, so that the next set is version 1 or 2 again.
+    for round in 0..2 {
+        for key in proxy.shared.keys() {
+            proxy.shared.overwrite(&key, b"");
+        }
+        proxy.start(&configuration);
+        proxy.pass(200);
+        proxy.answer_with(GOOD, &renamed(&format!("k{round}")));
+        proxy.pass(400);
+        proxy.answer_with(GOOD, &renamed(&format!("k{round}")));
+        proxy.pass(200);
+    }
+    let host = proxy.request(&good());
+    match proxy.stage(0, &host) {
+        Stage::Decided(next, _) => assert_eq!(next, Next::Stop),
+        Stage::Waiting(_) => {}
+    }
+}
+
+#[test]
+fn the_answer_of_a_worker_that_lost_its_lease_is_dropped() {
+    let mut proxy = Proxy::new(2, &configured(json!({"remote": remote(json!({}))})));
+    proxy.pass(200);
+    let is_fetching = |worker: &Worker| !worker.root.calls().is_empty();
+    let slow = proxy.workers.iter().position(is_fetching).unwrap();
+    let other = 1 - slow;
+    proxy.pass(3000);
+    let calls = proxy.workers[other].root.calls().len();
+    assert_eq!(calls, 1, "the lease was taken over");
+    for (worker, document) in [(other, renamed("new")), (slow, document())] {
+        let worker = &mut proxy.workers[worker];
+        worker.answered = 1;
+        worker.root.set_response(GOOD, &document);
+        worker.gate.response(&worker.root, 1, document.len());
+    }
+    proxy.pass(200);
+    for worker in 0..2 {
+        assert_eq!(
+            proxy.reason(worker, &with_kid("new")),
+            "allowed",
+            "{worker}"
+        );
+    }
+}
+
+#[test]
 fn a_configuration_update_finds_the_keys_that_were_there() {
     let configuration = configured(json!({"remote": remote(json!({}))}));
     let mut proxy = Proxy::new(1, &configuration);

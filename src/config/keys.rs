@@ -33,6 +33,10 @@ pub(super) fn compile(
     let _ = keys
         .allow_rsa_exponent_3
         .optional(&place.member("allow_rsa_exponent_3"));
+    let fetched = !keys.remote.is_absent() || !keys.discovery.is_absent();
+    if fetched && rules.algorithms.iter().all(Algorithm::is_symmetric) {
+        place.error("has shared secrets, which are not fetched; inline is accepted");
+    }
     match (keys.inline, keys.remote, keys.discovery) {
         (Field::Absent, Field::Absent, Field::Absent) => {
             place.error("has no source; one of inline, remote and discovery is needed");

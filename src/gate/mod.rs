@@ -101,7 +101,7 @@ impl Gate {
         if let Some(open) = &self.open
             && let Ok(mut refresh) = open.refresh.try_borrow_mut()
         {
-            refresh.tick(&open.config, &open.chance, host);
+            refresh.tick(&open.chance, host);
         }
     }
 
@@ -110,7 +110,7 @@ impl Gate {
         if let Some(open) = &self.open
             && let Ok(mut refresh) = open.refresh.try_borrow_mut()
         {
-            refresh.response(&open.config, &open.chance, host, call, body_bytes);
+            refresh.response(&open.chance, host, call, body_bytes);
         }
     }
 }

@@ -42,13 +42,16 @@ impl Opened {
         };
         let summary = self.summary(&headers, host);
         let mut decision = open.decide(host, &headers, &summary, summary.time);
-        match open.ask(&decision, host) {
-            // What is only observed is not held up.
-            Asked::Wait(hold, ticket) if decision.mode == Mode::Enforce => {
-                return Stage::Waiting(Waiting::new(self.gate, headers, summary, hold, ticket));
+        for _ in 0..2 {
+            match open.ask(&decision, host) {
+                // What is only observed is not held up.
+                Asked::Wait(hold, ticket) if decision.mode == Mode::Enforce => {
+                    let waiting = Waiting::new(self.gate, headers, summary, hold, ticket);
+                    return Stage::Waiting(waiting);
+                }
+                Asked::Again => decision = open.decide(host, &headers, &summary, summary.time),
+                Asked::Wait(..) | Asked::No => break,
             }
-            Asked::Again => decision = open.decide(host, &headers, &summary, summary.time),
-            Asked::Wait(..) | Asked::No => {}
         }
         decided(self.gate, host, &headers, summary, decision)
     }
@@ -127,7 +130,7 @@ impl Open {
 
     fn ask(&self, decision: &Decision, host: &dyn Host) -> Asked {
         match (decision.wanted, self.refresh.try_borrow_mut()) {
-            (Some(wanted), Ok(mut refresh)) => refresh.ask(&self.config, wanted, host),
+            (Some(wanted), Ok(mut refresh)) => refresh.ask(wanted, host),
             _ => Asked::No,
         }
     }

@@ -3,6 +3,7 @@
 use super::source::{KeySource, Remote};
 use crate::jose::KeySet;
 use crate::time::Now;
+use crate::token::cache::Fingerprint;
 
 /// A key set in force: which version, and when it was last confirmed.
 #[derive(Clone, Debug)]
@@ -11,6 +12,8 @@ pub struct Version {
     pub number: u64,
     /// When it was last fetched.
     pub fetched_at: Now,
+    /// Tells its document from others.
+    pub document: Fingerprint,
     /// The keys.
     pub keys: KeySet,
 }
@@ -18,7 +21,7 @@ pub struct Version {
 /// What can be said of an issuer's keys now.
 #[derive(Debug)]
 pub enum Held<'a> {
-    /// These are in force, and this is their version.
+    /// These are in force, and this tells them from any others that this worker has had.
     Keys(&'a KeySet, u64),
     /// None have been had yet.
     Never,
@@ -46,6 +49,8 @@ pub struct Ring {
 #[derive(Debug, Default)]
 struct Slot {
     version: Option<Version>,
+    /// Grows with every set that this worker puts in force: versions are told by others.
+    epoch: u64,
     failure: Option<&'static str>,
 }
 
@@ -68,7 +73,7 @@ impl Ring {
         match self.version(issuer) {
             None => Held::Never,
             Some(version) if is_stale(version, remote, now) => Held::Stale,
-            Some(version) => Held::Keys(&version.keys, version.number),
+            Some(version) => Held::Keys(&version.keys, self.epoch(issuer)),
         }
     }
 
@@ -81,10 +86,9 @@ impl Ring {
     /// Puts a set in force.
     pub fn put(&mut self, issuer: usize, version: Version) {
         if let Some(slot) = self.slots.get_mut(issuer) {
-            *slot = Slot {
-                version: Some(version),
-                failure: None,
-            };
+            slot.epoch = slot.epoch.saturating_add(1);
+            slot.version = Some(version);
+            slot.failure = None;
         }
     }
 
@@ -125,6 +129,10 @@ impl Ring {
                 })
             }
         }
+    }
+
+    fn epoch(&self, issuer: usize) -> u64 {
+        self.slots.get(issuer).map_or(0, |slot| slot.epoch)
     }
 }
 

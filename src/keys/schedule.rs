@@ -114,7 +114,7 @@ impl Schedule {
         now: Now,
         jitter: u64,
     ) -> Self {
-        if holder != self.holder {
+        if !self.is_held_by(holder) {
             return self;
         }
         let longest = periods.refresh;
@@ -133,7 +133,7 @@ impl Schedule {
     /// Takes note that a fetch failed for this cause; the pause doubles with each failure.
     #[must_use]
     pub fn failed(self, holder: u64, cause: u64, now: Now, jitter: u64) -> Self {
-        if holder != self.holder {
+        if !self.is_held_by(holder) {
             return self;
         }
         let doublings = u32::try_from(self.failures.min(16)).unwrap_or(16);
@@ -147,6 +147,12 @@ impl Schedule {
             cause,
             ..self.ended()
         }
+    }
+
+    /// Whether the fetch that may end now is this one.
+    #[must_use]
+    pub fn is_held_by(&self, holder: u64) -> bool {
+        self.holder == holder && self.lease_until != Now::default()
     }
 
     /// How many fetches have ended, well or not.

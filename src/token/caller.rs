@@ -18,11 +18,11 @@ pub struct Caller {
     scope_line: String,
     claims: Claims,
     deadline: Now,
-    key_version: u64,
+    key_epoch: u64,
 }
 
 impl Caller {
-    /// Resolves identity, client and scopes of claims verified with that version of the keys.
+    /// Resolves identity, client and scopes of claims verified with those keys.
     ///
     /// The identity is the issuer's configured name, a slash, and the subject; for a token without
     /// a subject, the client.
@@ -34,7 +34,7 @@ impl Caller {
         index: usize,
         issuer: &Issuer,
         claims: Claims,
-        key_version: u64,
+        key_epoch: u64,
     ) -> Result<Self, Denial> {
         let client = client(issuer, &claims)?;
         let scopes = scopes(issuer, &claims)?;
@@ -58,7 +58,7 @@ impl Caller {
             scope_line,
             claims,
             deadline,
-            key_version,
+            key_epoch,
         })
     }
 
@@ -104,10 +104,11 @@ impl Caller {
         self.deadline
     }
 
-    /// The version of the key set that the token was verified with.
+    /// Which key set the token was verified with, as [`Ring::held`](crate::keys::ring::Ring::held)
+    /// tells them apart.
     #[must_use]
-    pub fn key_version(&self) -> u64 {
-        self.key_version
+    pub fn key_epoch(&self) -> u64 {
+        self.key_epoch
     }
 
     /// How many bytes this takes, roughly and not too little.

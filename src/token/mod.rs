@@ -114,7 +114,7 @@ impl Judge<'_> {
             return false;
         };
         let held = self.ring.held(caller.issuer(), &issuer.keys, self.now);
-        matches!(held, Held::Keys(_, version) if version == caller.key_version())
+        matches!(held, Held::Keys(_, epoch) if epoch == caller.key_epoch())
     }
 
     fn verify(&self, token: &[u8], judged_by: &mut Option<usize>) -> Result<Caller, Refusal> {
@@ -122,7 +122,7 @@ impl Judge<'_> {
             .map_err(|error| denial(&error, error.reason()))?;
         let (index, issuer) = issuer_of(self.config, &token)?;
         *judged_by = Some(index);
-        let (keys, version) = self.keys(index, issuer)?;
+        let (keys, epoch) = self.keys(index, issuer)?;
         let typ = token.typ().map(str::to_owned);
         let verified = token
             .verify(keys, issuer.algorithms, self.crypto)
@@ -132,12 +132,12 @@ impl Judge<'_> {
         let claims =
             Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
         self.check_claims(issuer, &claims)?;
-        Ok(Caller::new(index, issuer, claims, version)?)
+        Ok(Caller::new(index, issuer, claims, epoch)?)
     }
 
     fn keys<'a>(&'a self, index: usize, issuer: &'a Issuer) -> Result<(&'a KeySet, u64), Refusal> {
         match self.ring.held(index, &issuer.keys, self.now) {
-            Held::Keys(keys, version) => Ok((keys, version)),
+            Held::Keys(keys, epoch) => Ok((keys, epoch)),
             Held::Never => Err(Refusal::Keys(KeysWanted {
                 issuer: index,
                 want: Want::First,

@@ -1,0 +1,158 @@
+//! Keys that stay fresh: one worker fetches for the process, the others take up what it published.
+//!
+//! Calls belong to the root context, so that everything here happens on its tick or when a response
+//! comes; a request only asks.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `source` | one issuer's keys: asked for, fetched, published, taken up |
+//! | `records` | what workers share of a source, behind compare-and-swap |
+//! | `hold` | requests that wait, counted and bounded |
+
+mod hold;
+mod records;
+mod source;
+
+use std::time::Duration;
+
+use super::chance::Chance;
+use super::decide::Wanted;
+use super::metrics::Metrics;
+use crate::config::Config;
+use crate::host::Host;
+use crate::keys::KeySource;
+use crate::keys::fetch::{Answer, DOCUMENT_BYTES};
+use crate::keys::ring::Ring;
+use crate::keys::schedule::Want;
+
+use hold::Waiters;
+pub use hold::{Hold, Ticket};
+use source::Source;
+
+/// How often the root context looks at what has changed.
+pub const TICK: Duration = Duration::from_millis(200);
+
+/// What a request that lacks keys is to do.
+pub enum Asked {
+    /// Wait.
+    Wait(Hold, Ticket),
+    /// Be decided again: newer keys were there all along.
+    Again,
+    /// Be decided without.
+    No,
+}
+
+/// The key sets of one worker and what is done to keep them fresh.
+pub struct Refresh {
+    ring: Ring,
+    sources: Vec<Source>,
+    waiters: Waiters,
+    metrics: Metrics,
+}
+
+/// What a source works with.
+struct Tools<'a> {
+    ring: &'a mut Ring,
+    metrics: &'a mut Metrics,
+    chance: &'a Chance,
+    host: &'a dyn Host,
+}
+
+impl Refresh {
+    pub fn new(config: &Config, vm_configuration: &[u8]) -> Self {
+        let issuers = config.issuers.iter().enumerate();
+        let sources = issuers.filter_map(|(index, issuer)| match &issuer.keys {
+            KeySource::Remote(remote) => {
+                Some(Source::new(index, &issuer.name, remote, vm_configuration))
+            }
+            KeySource::Inline(_) => None,
+        });
+        Self {
+            ring: Ring::new(config.issuers.len()),
+            sources: sources.collect(),
+            waiters: Waiters::default(),
+            metrics: Metrics::default(),
+        }
+    }
+
+    pub fn ring(&self) -> &Ring {
+        &self.ring
+    }
+
+    pub fn has_sources(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
+    /// What a request is to do that lacks these keys.
+    pub fn ask(&mut self, wanted: Wanted, host: &dyn Host) -> Asked {
+        let of_issuer = |source: &&mut Source| source.issuer() == wanted.issuer;
+        let Some(source) = self.sources.iter_mut().find(of_issuer) else {
+            return Asked::No;
+        };
+        if source.take_up(&mut self.ring, host) {
+            return Asked::Again;
+        }
+        let hold = source.ask(wanted, host);
+        let held = hold.and_then(|hold| Some((hold, self.waiters.admit()?)));
+        held.map_or(Asked::No, |(hold, ticket)| Asked::Wait(hold, ticket))
+    }
+
+    /// Whether what a request waits for has happened.
+    pub fn is_over(&self, hold: &Hold) -> bool {
+        let issuer = hold.wanted.issuer;
+        match hold.wanted.want {
+            Want::First | Want::Due => self.ring.version(issuer).is_some(),
+            Want::UnknownKey => {
+                let mut sources = self.sources.iter();
+                let source = sources.find(|source| source.issuer() == issuer);
+                source.is_none_or(|source| source.attempts() != hold.attempts)
+            }
+        }
+    }
+
+    /// Takes up what was published, and fetches what is due.
+    pub fn tick(&mut self, chance: &Chance, host: &dyn Host) {
+        for source in &mut self.sources {
+            source.tick(&mut Tools {
+                ring: &mut self.ring,
+                metrics: &mut self.metrics,
+                chance,
+                host,
+            });
+        }
+        self.waiters.show(&mut self.metrics, host);
+    }
+
+    /// Takes the response to one of this worker's calls; others' are left alone.
+    pub fn response(&mut self, chance: &Chance, host: &dyn Host, call: u32, body_bytes: usize) {
+        let Some(source) = self.sources.iter_mut().find(|source| source.awaits(call)) else {
+            return;
+        };
+        let mut tools = Tools {
+            ring: &mut self.ring,
+            metrics: &mut self.metrics,
+            chance,
+            host,
+        };
+        source.response(&answer(host, body_bytes), &mut tools);
+    }
+}
+
+fn answer(host: &dyn Host, body_bytes: usize) -> Answer {
+    let headers = host.call_headers();
+    let text = |name| {
+        headers
+            .only(name)
+            .and_then(|value| std::str::from_utf8(value).ok())
+    };
+    let body = if body_bytes > DOCUMENT_BYTES {
+        Err(body_bytes)
+    } else {
+        Ok(host.call_body(body_bytes))
+    };
+    Answer {
+        status: text(":status").and_then(|status| status.parse().ok()),
+        cache_control: text("cache-control").map(str::to_owned),
+        body,
+    }
+}

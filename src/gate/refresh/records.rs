@@ -1,0 +1,95 @@
+//! What the workers of a process share of a source: its schedule, and the set last published.
+
+use crate::host::{Cas, Host};
+use crate::keys::Remote;
+use crate::keys::publication::{Publication, PublicationKey};
+use crate::keys::schedule::Schedule;
+use crate::time::Now;
+use crate::token::cache::Seed;
+
+/// How often a record that others keep changing is tried before it is left for later.
+const TRIES: usize = 16;
+
+/// The shared records of one source.
+pub struct Records {
+    schedule_key: String,
+    publication_key: String,
+    tag: PublicationKey,
+    /// The schedule, where the host has no shared data.
+    own: Schedule,
+}
+
+impl Records {
+    pub fn new(remote: &Remote, vm_configuration: &[u8]) -> Self {
+        let descriptor = remote.descriptor();
+        // No secret: it only keeps the names of different sources apart.
+        let name = Seed([0; 16]).fingerprint(descriptor.as_bytes()).to_bytes();
+        let name = u128::from_le_bytes(name);
+        Self {
+            schedule_key: format!("postern.keys.{name:032x}.schedule"),
+            publication_key: format!("postern.keys.{name:032x}.set"),
+            tag: PublicationKey::new(vm_configuration, &descriptor),
+            own: Schedule::default(),
+        }
+    }
+
+    /// The schedule as it is now.
+    pub fn schedule(&self, host: &dyn Host) -> Schedule {
+        match host.shared(&self.schedule_key) {
+            Ok(Some(value)) => Schedule::decode(&value.bytes),
+            Ok(None) => Schedule::default(),
+            Err(_) => self.own,
+        }
+    }
+
+    /// Puts a change of the schedule behind compare-and-swap; none where others kept changing it.
+    pub fn change<A>(
+        &mut self,
+        host: &dyn Host,
+        change: impl Fn(Schedule) -> (A, Schedule),
+    ) -> Option<A> {
+        for _ in 0..TRIES {
+            let Ok(value) = host.shared(&self.schedule_key) else {
+                let (answer, new) = change(self.own);
+                self.own = new;
+                return Some(answer);
+            };
+            let (old, cas) = match value {
+                Some(value) => (Schedule::decode(&value.bytes), value.cas),
+                None => (Schedule::default(), Cas::ABSENT),
+            };
+            let (answer, new) = change(old);
+            if new == old || host.set_shared(&self.schedule_key, &new.encode(), cas) == Ok(true) {
+                return Some(answer);
+            }
+        }
+        None
+    }
+
+    /// The set that was last published; none where there is none, or it is not one of ours.
+    pub fn publication(&self, host: &dyn Host) -> Option<Publication> {
+        let value = host.shared(&self.publication_key).ok()??;
+        Publication::decode(&value.bytes, &self.tag)
+    }
+
+    /// Publishes a document, and answers its version: the one before where it is the same.
+    pub fn publish(&self, host: &dyn Host, document: Vec<u8>, before: u64, now: Now) -> u64 {
+        let version = match self.publication(host) {
+            Some(last) if last.document == document => last.version,
+            Some(last) => last.version.max(before).saturating_add(1),
+            None => before.saturating_add(1),
+        };
+        let cas = match host.shared(&self.publication_key) {
+            Ok(Some(value)) => value.cas,
+            _ => Cas::ABSENT,
+        };
+        let publication = Publication {
+            version,
+            fetched_at: now,
+            document,
+        };
+        // Where it is not stored, another worker's newer one was, or there is nowhere to store it.
+        let _ = host.set_shared(&self.publication_key, &publication.encode(&self.tag), cas);
+        version
+    }
+}

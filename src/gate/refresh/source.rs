@@ -1,0 +1,362 @@
+//! One issuer's keys as one worker sees them: asked for, fetched, published, taken up.
+
+use std::mem;
+
+use super::super::decide::Wanted;
+use super::hold::Hold;
+use super::records::Records;
+use super::{TICK, Tools};
+use crate::host::{Host, HostError, HttpCall, LogLevel};
+use crate::jose::KeySet;
+use crate::keys::fetch::{self, Answer, FetchError};
+use crate::keys::publication::Publication;
+use crate::keys::ring::{Ring, Version};
+use crate::keys::schedule::{self, Schedule, Want};
+use crate::keys::uri::HttpUri;
+use crate::keys::{Location, Remote};
+use crate::time::Now;
+use crate::token::cache::{Fingerprint, Seed};
+
+/// An issuer whose keys are fetched.
+pub struct Source {
+    issuer: usize,
+    name: String,
+    remote: Remote,
+    records: Records,
+    /// How many fetches had ended when this worker last looked; none before it did.
+    seen: Option<u64>,
+    asked: bool,
+    flight: Option<Flight>,
+}
+
+/// A fetch that this worker is making.
+#[derive(Clone, Copy)]
+struct Flight {
+    call: u32,
+    holder: u64,
+    until: Now,
+    step: Step,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Step {
+    OpenId,
+    AuthorizationServer,
+    KeySet,
+}
+
+enum Progress {
+    Next(Step, HttpUri),
+    Done(KeySet),
+}
+
+impl Source {
+    pub fn new(issuer: usize, name: &str, remote: &Remote, vm_configuration: &[u8]) -> Self {
+        Self {
+            issuer,
+            name: name.to_owned(),
+            remote: remote.clone(),
+            records: Records::new(remote, vm_configuration),
+            seen: None,
+            asked: false,
+            flight: None,
+        }
+    }
+
+    pub fn issuer(&self) -> usize {
+        self.issuer
+    }
+
+    /// How many fetches had ended when this worker last looked.
+    pub fn attempts(&self) -> u64 {
+        self.seen.unwrap_or_default()
+    }
+
+    pub fn awaits(&self, call: u32) -> bool {
+        self.flight.is_some_and(|flight| flight.call == call)
+    }
+
+    /// Takes up a publication if a fetch has ended since this worker last looked; answers whether
+    /// that changed its keys.
+    pub fn take_up(&mut self, ring: &mut Ring, host: &dyn Host) -> bool {
+        let schedule = self.records.schedule(host);
+        if self.seen == Some(schedule.attempts()) {
+            return false;
+        }
+        self.seen = Some(schedule.attempts());
+        let publication = self.records.publication(host);
+        let changed = publication.is_some_and(|publication| self.adopt(ring, publication));
+        if let Some(code) = FetchError::code_of(schedule.cause()) {
+            ring.note_failure(self.issuer, code);
+        }
+        changed
+    }
+
+    /// What a request waits for that lacks keys; none where waiting would change nothing.
+    pub fn ask(&mut self, wanted: Wanted, host: &dyn Host) -> Option<Hold> {
+        let (now, periods) = (host.now(), &self.remote.periods);
+        let patience = match wanted.want {
+            Want::First | Want::Due => self.remote.wait,
+            Want::UnknownKey => {
+                let (answer, _) = self
+                    .records
+                    .schedule(host)
+                    .claim(wanted.want, periods, now, 0);
+                if answer == schedule::Answer::NotYet {
+                    return None;
+                }
+                self.asked = true;
+                periods.timeout.saturating_add(TICK.saturating_mul(2))
+            }
+        };
+        let (attempts, deadline) = (self.attempts(), now.after(patience));
+        Some(Hold {
+            wanted,
+            attempts,
+            deadline,
+        })
+    }
+
+    pub fn tick(&mut self, tools: &mut Tools<'_>) {
+        self.take_up(tools.ring, tools.host);
+        self.forget_lost_flight(tools.host.now());
+        if self.flight.is_none() {
+            self.fetch_if_due(tools);
+        }
+        self.show(tools);
+    }
+
+    pub fn response(&mut self, answer: &Answer, tools: &mut Tools<'_>) {
+        let Some(flight) = self.flight.take() else {
+            return;
+        };
+        // Whoever took over a lease that ran out has the word.
+        if !self.records.schedule(tools.host).is_held_by(flight.holder) {
+            return;
+        }
+        let done = match self.advance(flight.step, answer) {
+            Ok(Progress::Next(step, uri)) => {
+                self.dispatch(Flight { step, ..flight }, &uri, tools.host)
+            }
+            Ok(Progress::Done(keys)) => {
+                self.publish(answer, keys, flight.holder, tools);
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = done {
+            self.fail(&error, flight.holder, tools);
+        }
+    }
+
+    // Numbers alone do not tell sets apart: they begin anew where shared data was lost.
+    fn adopt(&self, ring: &mut Ring, publication: Publication) -> bool {
+        let (number, fetched_at) = (publication.version, publication.fetched_at);
+        let document = fingerprint(&publication.document);
+        let held = ring.version(self.issuer);
+        if held.is_some_and(|held| held.number == number && held.document == document) {
+            ring.confirm(self.issuer, fetched_at);
+            return false;
+        }
+        let answer = Answer {
+            status: Some(200),
+            cache_control: None,
+            body: Ok(publication.document),
+        };
+        let json = answer.json();
+        let keys = json.and_then(|json| fetch::key_set(&json, &self.remote.rules));
+        let adopted = keys.is_ok();
+        if let Ok(keys) = keys {
+            let version = Version {
+                number,
+                fetched_at,
+                document,
+                keys,
+            };
+            ring.put(self.issuer, version);
+        }
+        adopted
+    }
+
+    fn fetch_if_due(&mut self, tools: &mut Tools<'_>) {
+        let want = if mem::take(&mut self.asked) {
+            Want::UnknownKey
+        } else if tools.ring.version(self.issuer).is_none() {
+            Want::First
+        } else {
+            Want::Due
+        };
+        let (now, holder) = (tools.host.now(), tools.chance.next());
+        let periods = self.remote.periods;
+        let claim = |schedule: Schedule| schedule.claim(want, &periods, now, holder);
+        if self.records.change(tools.host, claim) == Some(schedule::Answer::Fetch) {
+            self.fetch(now, holder, tools);
+        }
+    }
+
+    fn fetch(&mut self, now: Now, holder: u64, tools: &mut Tools<'_>) {
+        let (step, uri) = match &self.remote.location {
+            Location::KeySet(uri) => (Step::KeySet, Some(uri.clone())),
+            Location::Metadata(issuer) => (Step::OpenId, issuer.openid_configuration()),
+        };
+        let until = now.after(self.remote.periods.timeout);
+        let flight = Flight {
+            call: 0,
+            holder,
+            until,
+            step,
+        };
+        let nowhere = FetchError::JwksUri("cannot be found: the issuer is too long an address");
+        let uri = uri.ok_or(nowhere);
+        let sent = uri.and_then(|uri| self.dispatch(flight, &uri, tools.host));
+        if let Err(error) = sent {
+            self.fail(&error, holder, tools);
+        }
+    }
+
+    // One timeout is for all the steps of a fetch.
+    fn dispatch(
+        &mut self,
+        flight: Flight,
+        uri: &HttpUri,
+        host: &dyn Host,
+    ) -> Result<(), FetchError> {
+        let timeout = flight.until.since(host.now());
+        if timeout.is_zero() {
+            return Err(FetchError::NoAnswer);
+        }
+        let cluster = self.remote.cluster_of(uri.authority());
+        let cluster = cluster.ok_or(FetchError::JwksUri(
+            "is at an authority that is not configured",
+        ))?;
+        let call = HttpCall {
+            cluster: cluster.to_owned(),
+            scheme: uri.scheme().to_owned(),
+            authority: uri.authority().to_owned(),
+            path: uri.path().to_owned(),
+            timeout,
+        };
+        let call = host.dispatch(&call);
+        let call = call.map_err(|HostError(status)| FetchError::NotDispatched(status))?;
+        self.flight = Some(Flight { call, ..flight });
+        Ok(())
+    }
+
+    fn advance(&self, step: Step, answer: &Answer) -> Result<Progress, FetchError> {
+        let document = answer.json();
+        match (step, &self.remote.location) {
+            (Step::KeySet, _) => fetch::key_set(&document?, &self.remote.rules).map(Progress::Done),
+            // An authorization server that knows nothing of OpenID has its metadata elsewhere.
+            (Step::OpenId, Location::Metadata(issuer))
+                if document == Err(FetchError::Status(404)) =>
+            {
+                let uri = issuer.authorization_server_metadata();
+                let uri = uri.ok_or(FetchError::JwksUri("cannot be found"))?;
+                Ok(Progress::Next(Step::AuthorizationServer, uri))
+            }
+            (_, Location::Metadata(issuer)) => {
+                let allowed = |authority: &str| self.remote.cluster_of(authority).is_some();
+                let uri = fetch::jwks_uri(&document?, issuer, allowed)?;
+                Ok(Progress::Next(Step::KeySet, uri))
+            }
+            (_, Location::KeySet(uri)) => Ok(Progress::Next(Step::KeySet, uri.clone())),
+        }
+    }
+
+    fn publish(&mut self, answer: &Answer, keys: KeySet, holder: u64, tools: &mut Tools<'_>) {
+        let Tools {
+            ring,
+            metrics,
+            chance,
+            host,
+        } = tools;
+        let now = host.now();
+        let held = ring.version(self.issuer);
+        let before = held.map_or(0, |version| version.number);
+        let body = answer.body.clone().unwrap_or_default();
+        let document = fingerprint(&body);
+        let is_held = held.is_some_and(|version| version.document == document);
+        let number = self.records.publish(*host, body, before, now);
+        let (periods, fresh_for, jitter) = (self.remote.periods, answer.max_age(), chance.next());
+        self.end(*host, |schedule| {
+            schedule.succeeded(holder, &periods, fresh_for, now, jitter)
+        });
+        metrics.count(*host, format!("postern.keys.{}.fetches.ok", self.name));
+        if is_held && number == before {
+            return ring.confirm(self.issuer, now);
+        }
+        let version = Version {
+            number,
+            fetched_at: now,
+            document,
+            keys,
+        };
+        ring.put(self.issuer, version);
+        let line = format!("keys of \"{}\": version {number} is in force", self.name);
+        host.log(LogLevel::Info, &line);
+    }
+
+    fn fail(&mut self, error: &FetchError, holder: u64, tools: &mut Tools<'_>) {
+        let Tools {
+            ring,
+            metrics,
+            chance,
+            host,
+        } = tools;
+        let (now, jitter) = (host.now(), chance.next());
+        self.end(*host, |schedule| {
+            schedule.failed(holder, error.cause(), now, jitter)
+        });
+        ring.note_failure(self.issuer, error.code());
+        metrics.count(
+            *host,
+            format!("postern.keys.{}.fetches.{}", self.name, error.code()),
+        );
+        let line = format!("keys of \"{}\" were not fetched: {error}", self.name);
+        host.log(LogLevel::Warn, &line);
+    }
+
+    fn end(&mut self, host: &dyn Host, end: impl Fn(Schedule) -> Schedule) {
+        let ended = self.records.change(host, |schedule| {
+            let schedule = end(schedule);
+            (schedule.attempts(), schedule)
+        });
+        self.seen = ended.or(self.seen);
+    }
+
+    // The host answers every call; one that it lost must not end fetching for good.
+    fn forget_lost_flight(&mut self, now: Now) {
+        let timeout = self.remote.periods.timeout;
+        let is_lost = |flight: &Flight| {
+            now > flight.until.after(timeout) || flight.until > now.after(timeout)
+        };
+        self.flight = self.flight.take().filter(|flight| !is_lost(flight));
+    }
+
+    fn show(&self, tools: &mut Tools<'_>) {
+        let Tools {
+            ring,
+            metrics,
+            host,
+            ..
+        } = tools;
+        let Some(fresh) = ring.freshness(self.issuer, host.now()) else {
+            return;
+        };
+        metrics.set(
+            *host,
+            format!("postern.keys.{}.version", self.name),
+            fresh.version,
+        );
+        metrics.set(
+            *host,
+            format!("postern.keys.{}.age_seconds", self.name),
+            fresh.age,
+        );
+    }
+}
+
+// No secret: a provider that chose its sets to collide would only keep its own older one in force.
+fn fingerprint(document: &[u8]) -> Fingerprint {
+    Seed([0; 16]).fingerprint(document)
+}
