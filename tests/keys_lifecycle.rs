@@ -573,9 +573,9 @@ fn a_token_of_withdrawn_keys_stays_out_though_versions_begin_anew() {
         }
         proxy.start(&configuration);
         proxy.pass(200);
-        proxy.answer_with(GOOD, &renamed(&format!("k{round}")));
+        proxy.answer_with(GOOD, &renamed(&format!("new-{round}")));
         proxy.pass(400);
-        proxy.answer_with(GOOD, &renamed(&format!("k{round}")));
+        proxy.answer_with(GOOD, &renamed(&format!("new-{round}")));
         proxy.pass(200);
     }
     let host = proxy.request(&good());
