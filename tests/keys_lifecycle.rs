@@ -291,6 +291,37 @@ fn a_caller_that_leaves_while_it_waits_leaves_one_event_and_its_place() {
 }
 
 #[test]
+fn body_and_trailers_that_come_while_a_request_is_held_are_seen_to_when_it_goes_on() {
+    let mut configuration = configured(json!({"remote": remote(json!({}))}));
+    configuration["routes"][0]["when"] = json!([{"body_bytes_max": "1KiB"}]);
+    for (bytes, expected) in [(1024, Next::Continue), (1025, Next::Stop)] {
+        let mut proxy = Proxy::new(1, &configuration);
+        let host = proxy.request(&good());
+        host.set_request_trailers(&[("x-postern-identity", "corp/ceo"), ("x-sum", "1")]);
+        let mut waiting = proxy.hold(0, &host);
+        // A proxy that keeps the body says how much of it there is by now.
+        for bytes in [300, 900, bytes] {
+            waiting.request_body(bytes);
+        }
+        waiting.request_trailers();
+        proxy.pass(200);
+        proxy.answer_with(GOOD, &document());
+        let (next, decided) = waiting.resume(&host);
+        decided.finish(&host);
+        assert_eq!(next, expected, "{bytes}");
+        assert_eq!(events(&host)[0]["http_request"]["body_length"], bytes);
+        if next == Next::Continue {
+            assert!(
+                host.upstream_trailers()
+                    .only("x-postern-identity")
+                    .is_none()
+            );
+            assert!(host.upstream_trailers().only("x-sum").is_some());
+        }
+    }
+}
+
+#[test]
 fn what_is_only_observed_is_not_held_up() {
     let mut configuration = configured(json!({"remote": remote(json!({}))}));
     configuration["mode"] = json!("observe");
