@@ -106,6 +106,15 @@ impl Proxy {
         self.answer(|_| (fields.to_vec(), body.to_vec()));
     }
 
+    /// Answers the open call of one worker.
+    fn answer_worker(&mut self, worker: usize, body: &[u8]) {
+        let worker = &mut self.workers[worker];
+        worker.answered += 1;
+        worker.root.set_response(GOOD, body);
+        let call = u32::try_from(worker.answered).unwrap();
+        worker.gate.response(&worker.root, call, body.len());
+    }
+
     fn request(&self, token: &str) -> MemoryHost {
         let mut host = request("/x", Some(token), &[]);
         host.share(&self.shared);
@@ -484,6 +493,24 @@ fn a_worker_that_is_lost_while_it_fetches_is_replaced_when_its_lease_runs_out() 
     proxy.pass(4000);
     proxy.answer_with(GOOD, &document());
     assert_eq!(proxy.reason(0, &good()), "allowed");
+}
+
+#[test]
+fn an_answer_that_comes_after_the_lease_was_taken_over_brings_no_older_keys_back() {
+    let mut proxy = Proxy::new(2, &configured(json!({"remote": remote(json!({}))})));
+    proxy.pass(200);
+    let asked = |proxy: &Proxy, worker: usize| !proxy.workers[worker].root.calls().is_empty();
+    let slow = (0..2).find(|worker| asked(&proxy, *worker)).unwrap();
+    let quick = 1 - slow;
+    proxy.pass(3200);
+    assert!(asked(&proxy, quick), "the lease ran out");
+    proxy.answer_worker(quick, &renamed("k2"));
+    proxy.answer_worker(slow, &document());
+    proxy.pass(200);
+    for worker in 0..2 {
+        assert_eq!(proxy.reason(worker, &with_kid("k2")), "allowed", "{worker}");
+        assert_eq!(proxy.keys(worker, &with_kid("k2"))["version"], 1);
+    }
 }
 
 #[test]

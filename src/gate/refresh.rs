@@ -211,9 +211,15 @@ impl Refresh {
         let Some(source) = self.sources.get_mut(index) else {
             return;
         };
+        // Whoever took over speaks for everyone: this answer may be older than the one in force.
+        let lost_lease =
+            flight.is_some_and(|flight| source.read(host).was_taken_from(flight.holder));
         let (issuer, flight) = (source.issuer, source.flight.take());
         let (Some((_, remote)), Some(flight)) = (self.find(config, issuer), flight) else {
             return;
+        if lost_lease {
+            return;
+        }
         };
         let answer = answer(host, body_bytes);
         let done = match advance(flight.step, &answer, remote) {

@@ -149,6 +149,13 @@ impl Schedule {
         }
     }
 
+    /// Whether the fetch of that holder ran out of its lease, and another one began or ended since.
+    #[must_use]
+    pub fn was_taken_from(&self, holder: u64) -> bool {
+        // Zero: there is no record, or it was lost.
+        self.holder != 0 && self.holder != holder
+    }
+
     /// How many fetches have ended, well or not.
     #[must_use]
     pub fn attempts(&self) -> u64 {
