@@ -514,6 +514,32 @@ fn an_answer_that_comes_after_the_lease_was_taken_over_brings_no_older_keys_back
 }
 
 #[test]
+fn keys_are_taken_up_by_all_workers_after_a_clock_jumped_back() {
+    let mut proxy = Proxy::new(2, &configured(json!({"remote": remote(json!({}))})));
+    proxy.now = at(100_000);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.pass(200);
+    proxy.now = at(1000);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &renamed("k2"));
+    proxy.pass(200);
+    for worker in 0..2 {
+        assert_eq!(proxy.reason(worker, &with_kid("k2")), "allowed", "{worker}");
+        assert_eq!(proxy.keys(worker, &with_kid("k2"))["age_seconds"], 0);
+    }
+    // Confirmed at an earlier instant than before: it is that instant that ages.
+    proxy.now = at(500);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &renamed("k2"));
+    proxy.now = at(550);
+    proxy.pass(200);
+    for worker in 0..2 {
+        assert_eq!(proxy.keys(worker, &with_kid("k2"))["age_seconds"], 50);
+    }
+}
+
+#[test]
 fn discovery_asks_the_issuer_and_follows_it_only_where_the_configuration_allows() {
     let metadata = |issuer: &str, jwks: &str| {
         json!({"issuer": issuer, "jwks_uri": jwks})
