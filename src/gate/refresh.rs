@@ -381,12 +381,17 @@ impl Refresh {
             .ring
             .version(issuer)
             .map_or(0, |version| version.number);
+        // What another worker published meanwhile is taken up with the next tick.
+        source.looked = number.is_some();
         let number = source.publish(host, answer, before, now);
         let (fresh_for, jitter) = (answer.max_age(), chance.next());
         let ended = source.change(host, |schedule| {
             let schedule = schedule.succeeded(holder, &remote.periods, fresh_for, now, jitter);
             (schedule.attempts(), schedule)
         });
+        let Some(number) = number else {
+            return;
+        };
         source.attempts = ended.unwrap_or(source.attempts);
         self.ring.put(
             issuer,
@@ -517,10 +522,14 @@ impl Source {
         Publication::decode(&value.bytes, &self.tag)
     }
 
-    /// Publishes a document, and answers its version: the one before where it is the same.
-    fn publish(&self, host: &dyn Host, answer: &Answer, before: u64, now: Now) -> u64 {
+    /// Publishes a document, and answers its version: the one before where it is the same; none
+    /// where another worker published while this one was about to.
+    fn publish(&self, host: &dyn Host, answer: &Answer, before: u64, now: Now) -> Option<u64> {
         let document = answer.body.clone().unwrap_or_default();
-        let published = self.publication(host);
+        let (published, cas) = match host.shared(&self.publication_key) {
+            Ok(Some(value)) => (Publication::decode(&value.bytes, &self.tag), value.cas),
+            _ => (None, Cas::ABSENT),
+        };
         let version = match &published {
             Some(published) if published.document == document => published.version,
             Some(published) => published.version.max(before).saturating_add(1),
@@ -531,13 +540,10 @@ impl Source {
             fetched_at: now,
             document,
         };
-        let cas = match host.shared(&self.publication_key) {
-            Ok(Some(value)) => value.cas,
-            _ => Cas::ABSENT,
-        };
-        // Where it is not stored, another worker's newer one was, or there is nowhere to store it.
-        let _ = host.set_shared(&self.publication_key, &publication.encode(&self.tag), cas);
-        version
+        let encoded = publication.encode(&self.tag);
+        // A host without shared data has nobody to publish for.
+        let stored = host.set_shared(&self.publication_key, &encoded, cas);
+        (stored != Ok(false)).then_some(version)
     }
 
     // The host answers every call; one that it lost must not end fetching for good.
