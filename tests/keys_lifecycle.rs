@@ -60,9 +60,13 @@ impl Proxy {
     }
 
     fn start(&mut self, configuration: &Value) {
+        self.start_in_vm(configuration, b"");
+    }
+
+    fn start_in_vm(&mut self, configuration: &Value, vm_configuration: &[u8]) {
         let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
         let root = MemoryHost::with_shared(self.now, &self.shared);
-        let gate = Rc::new(Gate::open(config, b"", &root));
+        let gate = Rc::new(Gate::open(config, vm_configuration, &root));
         self.workers.push(Worker {
             gate,
             root,
@@ -536,6 +540,29 @@ fn keys_are_taken_up_by_all_workers_after_a_clock_jumped_back() {
     proxy.pass(200);
     for worker in 0..2 {
         assert_eq!(proxy.keys(worker, &with_kid("k2"))["age_seconds"], 50);
+    }
+}
+
+#[test]
+fn plugins_of_other_vm_configurations_have_schedules_of_their_own() {
+    let keys = remote(json!({"refresh": "60s", "max_stale": "120s"}));
+    let configuration = configured(json!({"remote": keys}));
+    let mut proxy = Proxy::new(2, &configuration);
+    for _ in 0..2 {
+        proxy.start_in_vm(&configuration, b"another");
+    }
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.pass(200);
+    assert_eq!(proxy.fetched.len(), 2, "one a plugin");
+    for _ in 0..300 {
+        proxy.pass(200);
+        proxy.answer_with(GOOD, &renamed("k2"));
+    }
+    proxy.pass(200);
+    assert_eq!(proxy.fetched.len(), 4, "one a plugin and period");
+    for worker in 0..4 {
+        assert_eq!(proxy.reason(worker, &with_kid("k2")), "allowed", "{worker}");
     }
 }
 

@@ -20,7 +20,6 @@ use crate::keys::schedule::{self, Schedule, Want};
 use crate::keys::uri::HttpUri;
 use crate::keys::{KeySource, Location, Remote};
 use crate::time::Now;
-use crate::token::cache::Seed;
 
 /// How often the root context looks at what has changed.
 pub const TICK: Duration = Duration::from_millis(200);
@@ -211,16 +210,16 @@ impl Refresh {
         let Some(source) = self.sources.get_mut(index) else {
             return;
         };
+        let (issuer, flight) = (source.issuer, source.flight.take());
         // Whoever took over speaks for everyone: this answer may be older than the one in force.
         let lost_lease =
             flight.is_some_and(|flight| source.read(host).was_taken_from(flight.holder));
-        let (issuer, flight) = (source.issuer, source.flight.take());
         let (Some((_, remote)), Some(flight)) = (self.find(config, issuer), flight) else {
             return;
+        };
         if lost_lease {
             return;
         }
-        };
         let answer = answer(host, body_bytes);
         let done = match advance(flight.step, &answer, remote) {
             Ok(Progress::Next(step, uri)) => {
@@ -381,18 +380,18 @@ impl Refresh {
             .ring
             .version(issuer)
             .map_or(0, |version| version.number);
+        let number = source.publish(host, answer, before, now);
         // What another worker published meanwhile is taken up with the next tick.
         source.looked = number.is_some();
-        let number = source.publish(host, answer, before, now);
         let (fresh_for, jitter) = (answer.max_age(), chance.next());
         let ended = source.change(host, |schedule| {
             let schedule = schedule.succeeded(holder, &remote.periods, fresh_for, now, jitter);
             (schedule.attempts(), schedule)
         });
+        source.attempts = ended.unwrap_or(source.attempts);
         let Some(number) = number else {
             return;
         };
-        source.attempts = ended.unwrap_or(source.attempts);
         self.ring.put(
             issuer,
             Version {
@@ -467,15 +466,13 @@ impl Refresh {
 
 impl Source {
     fn new(issuer: usize, remote: &Remote, vm_configuration: &[u8]) -> Self {
-        let descriptor = remote.descriptor();
-        // No secret: it only keeps the names of different sources apart.
-        let name = Seed([0; 16]).fingerprint(descriptor.as_bytes()).to_bytes();
-        let name = u128::from_le_bytes(name);
+        let tag = PublicationKey::new(vm_configuration, &remote.descriptor());
+        let name = tag.name();
         Self {
             issuer,
             schedule_key: format!("postern.keys.{name:032x}.schedule"),
             publication_key: format!("postern.keys.{name:032x}.set"),
-            tag: PublicationKey::new(vm_configuration, &descriptor),
+            tag,
             own: Schedule::default(),
             attempts: 0,
             looked: false,
@@ -614,9 +611,9 @@ fn adopt(ring: &mut Ring, issuer: usize, publication: Publication, remote: &Remo
         fetched_at,
         document,
     } = publication;
+    // What was published last is in force, whatever its instant: clocks jump back.
     match ring.version(issuer) {
         Some(held) if held.number == version => ring.confirm(issuer, fetched_at),
-    // What was published last is in force, whatever its instant: clocks jump back.
         _ => {
             let answer = Answer {
                 status: Some(200),

@@ -35,6 +35,12 @@ impl PublicationKey {
         Self(Seed(key))
     }
 
+    /// A name that those who can read each other's publications share, and nobody else has.
+    #[must_use]
+    pub fn name(&self) -> u128 {
+        u128::from_le_bytes(self.0.fingerprint(b"postern name").to_bytes())
+    }
+
     fn tag(&self, body: &[u8]) -> [u8; TAG] {
         self.0.fingerprint(body).to_bytes()
     }
