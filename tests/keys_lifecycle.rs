@@ -567,6 +567,24 @@ fn plugins_of_other_vm_configurations_have_schedules_of_their_own() {
 }
 
 #[test]
+fn an_issuer_that_can_use_no_key_of_a_set_does_not_hurry_another_that_can() {
+    let mut configuration = configured(json!({"remote": remote(json!({}))}));
+    let mut other = configuration["issuers"][0].clone();
+    other["name"] = json!("other");
+    other["issuer"] = json!("https://other.example");
+    other["algorithms"] = json!(["RS256"]);
+    configuration["issuers"].as_array_mut().unwrap().push(other);
+    let mut proxy = Proxy::new(2, &configuration);
+    for _ in 0..300 {
+        proxy.pass(200);
+        proxy.answer_with(GOOD, &document());
+    }
+    assert_eq!(proxy.reason(0, &good()), "allowed");
+    // One that is good for ten minutes, and the other's, ever further apart.
+    assert!(proxy.fetched.len() < 12, "{} fetches", proxy.fetched.len());
+}
+
+#[test]
 fn discovery_asks_the_issuer_and_follows_it_only_where_the_configuration_allows() {
     let metadata = |issuer: &str, jwks: &str| {
         json!({"issuer": issuer, "jwks_uri": jwks})

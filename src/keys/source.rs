@@ -44,7 +44,8 @@ pub enum Location {
 }
 
 impl Remote {
-    /// A text that two sources share only where they fetch the same in the same way.
+    /// A text that two sources share only where they fetch the same in the same way, and take the
+    /// same of it: a schedule is shared by those to whom one fetch is as good as another.
     #[must_use]
     pub fn descriptor(&self) -> String {
         let (kind, uri) = match &self.location {
@@ -54,6 +55,12 @@ impl Remote {
         let mut text = format!("{kind}\n{}\n{}", uri.as_str(), self.cluster);
         for (authority, cluster) in &self.authorities {
             text.extend(["\n", authority, "\n", cluster]);
+        }
+        for algorithm in self.rules.algorithms.iter() {
+            text.extend(["\n", algorithm.name()]);
+        }
+        if self.rules.allow_rsa_exponent_3 {
+            text.push_str("\nexponent 3");
         }
         text
     }
