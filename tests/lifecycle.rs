@@ -107,6 +107,21 @@ fn the_first_failure_in_the_order_of_the_reference_decides() {
 }
 
 #[test]
+fn a_name_that_a_header_field_would_change_on_its_way_is_refused() {
+    let gate = orders_gate();
+    for changes in [
+        json!({"sub": "batch-7 "}),
+        json!({"sub": " batch-7"}),
+        json!({"sub": ""}),
+        json!({"client_id": "billing-batch "}),
+    ] {
+        let token = token(&claims(changes.clone()));
+        let host = request("/v1/orders/7", Some(&token), &[]);
+        assert_eq!(reason(&gate, &host), "claim_missing", "{changes}");
+    }
+}
+
+#[test]
 fn an_authority_that_cannot_be_read_does_not_get_around_the_routes_of_a_host() {
     let gate = gate(&configuration(json!([
         {"name": "admin", "match": {"hosts": ["admin.example"], "path": "/{rest*}"}},
