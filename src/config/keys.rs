@@ -43,6 +43,14 @@ pub(super) fn compile(
             let document = inline.required(&place, "a JWK Set")?;
             key_set(&document, &rules, &place, warnings).map(KeySource::Inline)
         }
+        _ if !rules
+            .algorithms
+            .intersection(AlgorithmSet::symmetric())
+            .is_empty() =>
+        {
+            place.error("has shared secrets fetched, which whoever can fetch them could sign with; with HS algorithms inline is needed");
+            None
+        }
         (Field::Absent, remote, Field::Absent) => compile_remote(
             remote.optional(&place.member("remote"))?,
             &place.member("remote"),
