@@ -87,14 +87,12 @@ pub struct Asked<'a> {
     pub grpc: bool,
 }
 
-/// Whether a `content-type` is gRPC's: `application/grpc`, alone or with a suffix or parameter.
+/// Whether a `content-type` is gRPC's: `application/grpc`, alone or with a suffix, as the gRPC
+/// protocol and Envoy, which frames the reply, have it.
 #[must_use]
 pub fn is_grpc(content_type: &[u8]) -> bool {
-    let Some((start, rest)) = content_type.split_at_checked(b"application/grpc".len()) else {
-        return false;
-    };
-    start.eq_ignore_ascii_case(b"application/grpc")
-        && matches!(rest.first(), None | Some(b'+' | b';' | b' '))
+    let rest = content_type.strip_prefix(b"application/grpc");
+    rest.is_some_and(|rest| matches!(rest.first(), None | Some(b'+')))
 }
 
 #[derive(Serialize)]
@@ -347,7 +345,8 @@ mod tests {
         const CASES: &[(&[u8], bool)] = &[
             (b"application/grpc", true),
             (b"application/grpc+proto", true),
-            (b"Application/gRPC;charset=x", true),
+            (b"application/grpc;charset=x", false),
+            (b"Application/gRPC", false),
             (b"application/grpc-web", false),
             (b"application/json", false),
             (b"", false),

@@ -63,9 +63,13 @@ impl Proxy {
     }
 
     fn start(&mut self, configuration: &Value) {
+        self.start_in_vm(configuration, b"");
+    }
+
+    fn start_in_vm(&mut self, configuration: &Value, vm_configuration: &[u8]) {
         let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
         let root = MemoryHost::with_shared(self.now, &self.shared);
-        let gate = Rc::new(Gate::open(config, b"", &root));
+        let gate = Rc::new(Gate::open(config, vm_configuration, &root));
         self.workers.push(Worker {
             gate,
             root,
@@ -107,6 +111,15 @@ impl Proxy {
 
     fn answer_with(&mut self, fields: &'static [(&'static str, &'static str)], body: &[u8]) {
         self.answer(|_| (fields.to_vec(), body.to_vec()));
+    }
+
+    /// Answers the open call of one worker.
+    fn answer_worker(&mut self, worker: usize, body: &[u8]) {
+        let worker = &mut self.workers[worker];
+        worker.answered += 1;
+        worker.root.set_response(GOOD, body);
+        let call = u32::try_from(worker.answered).unwrap();
+        worker.gate.response(&worker.root, call, body.len());
     }
 
     fn request(&self, token: &str) -> MemoryHost {
@@ -294,6 +307,37 @@ fn a_caller_that_leaves_while_it_waits_leaves_one_event_and_its_place() {
 }
 
 #[test]
+fn body_and_trailers_that_come_while_a_request_is_held_are_seen_to_when_it_goes_on() {
+    let mut configuration = configured(json!({"remote": remote(json!({}))}));
+    configuration["routes"][0]["when"] = json!([{"body_bytes_max": "1KiB"}]);
+    for (bytes, expected) in [(1024, Next::Continue), (1025, Next::Stop)] {
+        let mut proxy = Proxy::new(1, &configuration);
+        let host = proxy.request(&good());
+        host.set_request_trailers(&[("x-postern-identity", "corp/ceo"), ("x-sum", "1")]);
+        let mut waiting = proxy.hold(0, &host);
+        // A proxy that keeps the body says how much of it there is by now.
+        for bytes in [300, 900, bytes] {
+            waiting.request_body(bytes);
+        }
+        waiting.request_trailers();
+        proxy.pass(200);
+        proxy.answer_with(GOOD, &document());
+        let (next, decided) = waiting.resume(&host);
+        decided.finish(&host);
+        assert_eq!(next, expected, "{bytes}");
+        assert_eq!(events(&host)[0]["http_request"]["body_length"], bytes);
+        if next == Next::Continue {
+            assert!(
+                host.upstream_trailers()
+                    .only("x-postern-identity")
+                    .is_none()
+            );
+            assert!(host.upstream_trailers().only("x-sum").is_some());
+        }
+    }
+}
+
+#[test]
 fn what_is_only_observed_is_not_held_up() {
     let mut configuration = configured(json!({"remote": remote(json!({}))}));
     configuration["mode"] = json!("observe");
@@ -456,6 +500,91 @@ fn a_worker_that_is_lost_while_it_fetches_is_replaced_when_its_lease_runs_out() 
     proxy.pass(4000);
     proxy.answer_with(GOOD, &document());
     assert_eq!(proxy.reason(0, &good()), "allowed");
+}
+
+#[test]
+fn an_answer_that_comes_after_the_lease_was_taken_over_brings_no_older_keys_back() {
+    let mut proxy = Proxy::new(2, &configured(json!({"remote": remote(json!({}))})));
+    proxy.pass(200);
+    let asked = |proxy: &Proxy, worker: usize| !proxy.workers[worker].root.calls().is_empty();
+    let slow = (0..2).find(|worker| asked(&proxy, *worker)).unwrap();
+    let quick = 1 - slow;
+    proxy.pass(3200);
+    assert!(asked(&proxy, quick), "the lease ran out");
+    proxy.answer_worker(quick, &renamed("k2"));
+    proxy.answer_worker(slow, &document());
+    proxy.pass(200);
+    for worker in 0..2 {
+        assert_eq!(proxy.reason(worker, &with_kid("k2")), "allowed", "{worker}");
+        assert_eq!(proxy.keys(worker, &with_kid("k2"))["version"], 1);
+    }
+}
+
+#[test]
+fn keys_are_taken_up_by_all_workers_after_a_clock_jumped_back() {
+    let mut proxy = Proxy::new(2, &configured(json!({"remote": remote(json!({}))})));
+    proxy.now = at(100_000);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.pass(200);
+    proxy.now = at(1000);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &renamed("k2"));
+    proxy.pass(200);
+    for worker in 0..2 {
+        assert_eq!(proxy.reason(worker, &with_kid("k2")), "allowed", "{worker}");
+        assert_eq!(proxy.keys(worker, &with_kid("k2"))["age_seconds"], 0);
+    }
+    // Confirmed at an earlier instant than before: it is that instant that ages.
+    proxy.now = at(500);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &renamed("k2"));
+    proxy.now = at(550);
+    proxy.pass(200);
+    for worker in 0..2 {
+        assert_eq!(proxy.keys(worker, &with_kid("k2"))["age_seconds"], 50);
+    }
+}
+
+#[test]
+fn plugins_of_other_vm_configurations_have_schedules_of_their_own() {
+    let keys = remote(json!({"refresh": "60s", "max_stale": "120s"}));
+    let configuration = configured(json!({"remote": keys}));
+    let mut proxy = Proxy::new(2, &configuration);
+    for _ in 0..2 {
+        proxy.start_in_vm(&configuration, b"another");
+    }
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.pass(200);
+    assert_eq!(proxy.fetched.len(), 2, "one a plugin");
+    for _ in 0..300 {
+        proxy.pass(200);
+        proxy.answer_with(GOOD, &renamed("k2"));
+    }
+    proxy.pass(200);
+    assert_eq!(proxy.fetched.len(), 4, "one a plugin and period");
+    for worker in 0..4 {
+        assert_eq!(proxy.reason(worker, &with_kid("k2")), "allowed", "{worker}");
+    }
+}
+
+#[test]
+fn an_issuer_that_can_use_no_key_of_a_set_does_not_hurry_another_that_can() {
+    let mut configuration = configured(json!({"remote": remote(json!({}))}));
+    let mut other = configuration["issuers"][0].clone();
+    other["name"] = json!("other");
+    other["issuer"] = json!("https://other.example");
+    other["algorithms"] = json!(["RS256"]);
+    configuration["issuers"].as_array_mut().unwrap().push(other);
+    let mut proxy = Proxy::new(2, &configuration);
+    for _ in 0..300 {
+        proxy.pass(200);
+        proxy.answer_with(GOOD, &document());
+    }
+    assert_eq!(proxy.reason(0, &good()), "allowed");
+    // One that is good for ten minutes, and the other's, ever further apart.
+    assert!(proxy.fetched.len() < 12, "{} fetches", proxy.fetched.len());
 }
 
 #[test]

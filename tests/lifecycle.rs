@@ -110,6 +110,38 @@ fn the_first_failure_in_the_order_of_the_reference_decides() {
 }
 
 #[test]
+fn a_name_that_a_header_field_would_change_on_its_way_is_refused() {
+    let gate = orders_gate();
+    for changes in [
+        json!({"sub": "batch-7 "}),
+        json!({"sub": " batch-7"}),
+        json!({"sub": ""}),
+        json!({"client_id": "billing-batch "}),
+    ] {
+        let token = token(&claims(changes.clone()));
+        let host = request("/v1/orders/7", Some(&token), &[]);
+        assert_eq!(reason(&gate, &host), "claim_missing", "{changes}");
+    }
+}
+
+#[test]
+fn an_authority_that_cannot_be_read_does_not_get_around_the_routes_of_a_host() {
+    let gate = gate(&configuration(json!([
+        {"name": "admin", "match": {"hosts": ["admin.example"], "path": "/{rest*}"}},
+        {"name": "open", "match": {"path": "/{rest*}"}, "public": true},
+    ])));
+    for authorities in [&[&b"admin.example\xff"[..]][..], &[b"admin.example", b"x"]] {
+        let host = MemoryHost::with_request(at(0), &[(":method", "GET"), (":path", "/")]);
+        for authority in authorities {
+            host.push_request_header(b":authority", authority);
+        }
+        assert_eq!(reason(&gate, &host), "route_unknown", "{authorities:?}");
+    }
+    let host = MemoryHost::with_request(at(0), &[(":method", "GET"), (":path", "/")]);
+    assert_eq!(reason(&gate, &host), "allowed");
+}
+
+#[test]
 fn fields_that_only_postern_sets_never_come_from_a_caller() {
     let forged = [
         ("x-postern-identity", "corp/admin"),

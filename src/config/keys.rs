@@ -33,10 +33,6 @@ pub(super) fn compile(
     let _ = keys
         .allow_rsa_exponent_3
         .optional(&place.member("allow_rsa_exponent_3"));
-    let fetched = !keys.remote.is_absent() || !keys.discovery.is_absent();
-    if fetched && rules.algorithms.iter().all(Algorithm::is_symmetric) {
-        place.error("has shared secrets, which are not fetched; inline is accepted");
-    }
     match (keys.inline, keys.remote, keys.discovery) {
         (Field::Absent, Field::Absent, Field::Absent) => {
             place.error("has no source; one of inline, remote and discovery is needed");
@@ -46,6 +42,14 @@ pub(super) fn compile(
             let place = place.member("inline");
             let document = inline.required(&place, "a JWK Set")?;
             key_set(&document, &rules, &place, warnings).map(KeySource::Inline)
+        }
+        _ if !rules
+            .algorithms
+            .intersection(AlgorithmSet::symmetric())
+            .is_empty() =>
+        {
+            place.error("has shared secrets fetched, which whoever can fetch them could sign with; with HS algorithms inline is needed");
+            None
         }
         (Field::Absent, remote, Field::Absent) => compile_remote(
             remote.optional(&place.member("remote"))?,

@@ -38,7 +38,8 @@ pub(super) fn header(text: &str) -> Result<String, &'static str> {
     if !matches!(text.len(), 1..=128) || !text.bytes().all(fits) {
         return Err("is no header; a header is named in lower case, such as x-client-id");
     }
-    if text.starts_with("x-postern-") {
+    // A gateway to CGI and its heirs makes no difference between the two (RFC 3875 section 4.1.18).
+    if text.replace('_', "-").starts_with("x-postern-") {
         return Err("is one of Postern's own headers; another is needed");
     }
     Ok(text.to_owned())
@@ -145,6 +146,7 @@ mod tests {
             "a:",
             "é",
             "x-postern-identity",
+            "x_postern_identity",
         ] {
             assert!(header(bad).is_err(), "{bad}");
         }

@@ -132,7 +132,7 @@ impl<'a> Target<'a> {
         let path = NormalPath::parse(path)
             .map_err(|error| Denial::new(Reason::PathAmbiguous, error.to_string()))?;
         let method = text(headers.only(":method"));
-        let authority = text(headers.only(":authority"));
+        let authority = authority(headers);
         Ok(Self {
             method,
             authority,
@@ -208,6 +208,17 @@ fn check_when(
         .when
         .check(&facts)
         .map_err(|refusal| Denial::new(Reason::ContextDenied, refusal.to_string()))
+}
+
+// Several, or one that is not UTF-8, are no host, which is not the same as none.
+fn authority(headers: &Headers) -> &str {
+    const UNREADABLE: &str = "\u{fffd}";
+    let mut values = headers.all(":authority");
+    match (values.next(), values.next()) {
+        (None, _) => "",
+        (Some(only), None) => std::str::from_utf8(only).unwrap_or(UNREADABLE),
+        (Some(_), Some(_)) => UNREADABLE,
+    }
 }
 
 fn text(value: Option<&[u8]>) -> &str {

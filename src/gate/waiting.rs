@@ -19,6 +19,8 @@ pub struct Waiting {
     headers: Headers,
     summary: Summary,
     hold: Hold,
+    request_bytes: u64,
+    has_trailers: bool,
     _ticket: Ticket,
 }
 
@@ -35,6 +37,8 @@ impl Waiting {
             headers,
             summary,
             hold,
+            request_bytes: 0,
+            has_trailers: false,
             _ticket: ticket,
         }
     }
@@ -49,6 +53,19 @@ impl Waiting {
         out_of_time || self.gate.open.as_ref().is_none_or(over)
     }
 
+    /// Takes note that the proxy keeps `bytes` of the request's body by now.
+    ///
+    /// Most proxies read no further than the header fields of a request that is held; those that do
+    /// never show again what they read.
+    pub fn request_body(&mut self, bytes: u64) {
+        self.request_bytes = self.request_bytes.max(bytes);
+    }
+
+    /// Takes note that the request's trailers have come.
+    pub fn request_trailers(&mut self) {
+        self.has_trailers = true;
+    }
+
     /// Decides the request with the keys that there are by now.
     pub fn resume(self, host: &dyn Host) -> (Next, Decided) {
         let decision = match &self.gate.open {
@@ -56,7 +73,13 @@ impl Waiting {
             None => Decision::bare(Err(super::opened::unconfigured()), Mode::Enforce),
         };
         let mut decided = Decided::new(self.gate, self.summary, decision);
-        let next = decided.act(host, &self.headers);
+        let mut next = decided.act(host, &self.headers);
+        if next == Next::Continue && self.request_bytes > 0 {
+            next = decided.request_body(host, self.request_bytes);
+        }
+        if next == Next::Continue && self.has_trailers {
+            next = decided.request_trailers(host);
+        }
         (next, decided)
     }
 

@@ -114,7 +114,7 @@ impl Schedule {
         now: Now,
         jitter: u64,
     ) -> Self {
-        if !self.is_held_by(holder) {
+        if holder != self.holder {
             return self;
         }
         let longest = periods.refresh;
@@ -133,7 +133,7 @@ impl Schedule {
     /// Takes note that a fetch failed for this cause; the pause doubles with each failure.
     #[must_use]
     pub fn failed(self, holder: u64, cause: u64, now: Now, jitter: u64) -> Self {
-        if !self.is_held_by(holder) {
+        if holder != self.holder {
             return self;
         }
         let doublings = u32::try_from(self.failures.min(16)).unwrap_or(16);
@@ -149,10 +149,11 @@ impl Schedule {
         }
     }
 
-    /// Whether the fetch that may end now is this one.
+    /// Whether the fetch of that holder ran out of its lease, and another one began or ended since.
     #[must_use]
-    pub fn is_held_by(&self, holder: u64) -> bool {
-        self.holder == holder && self.lease_until != Now::default()
+    pub fn was_taken_from(&self, holder: u64) -> bool {
+        // Zero: there is no record, or it was lost.
+        self.holder != 0 && self.holder != holder
     }
 
     /// How many fetches have ended, well or not.

@@ -16,7 +16,7 @@ pub struct Host(String);
 impl Host {
     /// Parses an `:authority` or `host` field as it was sent.
     ///
-    /// None for what is no host: such a request matches only routes that name no hosts.
+    /// None for what is no host.
     #[must_use]
     pub fn of_authority(authority: &str) -> Option<Self> {
         if let Some(rest) = authority.strip_prefix('[') {

@@ -24,6 +24,7 @@ pub struct RouteMatch {
 pub struct RouteTable<R> {
     routes: Vec<(RouteMatch, R)>,
     index: Trie,
+    names_hosts: bool,
 }
 
 impl<R> RouteTable<R> {
@@ -47,7 +48,12 @@ impl<R> RouteTable<R> {
             }
         }
         if overlaps.is_empty() {
-            Ok(Self { routes, index })
+            let names_hosts = routes.iter().any(|(route, _)| !route.hosts.is_empty());
+            Ok(Self {
+                routes,
+                index,
+                names_hosts,
+            })
         } else {
             Err(overlaps)
         }
@@ -55,12 +61,16 @@ impl<R> RouteTable<R> {
 
     /// The most specific route that host, method and path fit.
     ///
-    /// A host that is none (see [`Host::of_authority`]) fits only routes without hosts. Where the
-    /// path has parameters (`;`), readers that drop them must come to the same route: otherwise
+    /// An authority that is no host (see [`Host::of_authority`]) has no route where any route names
+    /// a host, since another reader may take it for that one. Where the path has parameters (`;`), readers that drop them must come to the same route: otherwise
     /// none is found, since a caller could choose the policy by the reading.
     #[must_use]
     pub fn find(&self, host: &str, method: &str, path: &NormalPath) -> Option<Matched<'_, R>> {
-        let host = Host::of_authority(host);
+        let authority = host;
+        let host = Host::of_authority(authority);
+        if host.is_none() && !authority.is_empty() && self.names_hosts {
+            return None;
+        }
         let index_of = |path: &NormalPath| {
             let path = path.as_str().strip_prefix('/')?;
             self.index.find(path, host.as_ref(), method)
@@ -289,9 +299,27 @@ mod tests {
             ("b.example", "GET", Some(1)),
             ("b.example", "PUT", None),
             ("example", "GET", Some(0)),
-            ("no host at all", "GET", Some(0)),
+            ("", "GET", Some(0)),
         ] {
             assert_eq!(find(&table, host, method, "/"), index, "{host} {method}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_host_cannot_get_around_the_routes_of_a_host() {
+        let open = (&[][..], &[][..], "/{rest*}");
+        let table_of = |routes: &[_]| table(routes).unwrap();
+        let admin = table_of(&[open, (&["admin.example"], &[], "/{rest*}")]);
+        let any = table_of(&[open]);
+        for authority in [
+            "admin.example:123456",
+            "admin.example:http",
+            "user@admin.example",
+            "admin.example,b.example",
+            "admin..example",
+        ] {
+            assert_eq!(find(&admin, authority, "GET", "/"), None, "{authority}");
+            assert_eq!(find(&any, authority, "GET", "/"), Some(0), "{authority}");
         }
     }
 

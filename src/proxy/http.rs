@@ -92,10 +92,18 @@ impl Http {
         Self { id, phase, held }
     }
 
-    fn decided(&mut self, step: impl FnOnce(&mut Decided) -> Next) -> Action {
+    fn decided(
+        &mut self,
+        step: impl FnOnce(&mut Decided) -> Next,
+        note: impl FnOnce(&mut Waiting),
+    ) -> Action {
         // Nothing passes that was not decided.
         match self.phase.try_borrow_mut().as_deref_mut() {
             Ok(Phase::Decided(decided)) => action(step(decided)),
+            Ok(Phase::Waiting(waiting)) => {
+                note(waiting);
+                Action::Pause
+            }
             _ => Action::Pause,
         }
     }
@@ -131,11 +139,17 @@ impl HttpContext for Http {
     }
 
     fn on_http_request_body(&mut self, size: usize, _end: bool) -> Action {
-        self.decided(|decided| decided.request_body(&Proxy, bytes(size)))
+        self.decided(
+            |decided| decided.request_body(&Proxy, bytes(size)),
+            |waiting| waiting.request_body(bytes(size)),
+        )
     }
 
     fn on_http_request_trailers(&mut self, _fields: usize) -> Action {
-        self.decided(|decided| decided.request_trailers(&Proxy))
+        self.decided(
+            |decided| decided.request_trailers(&Proxy),
+            Waiting::request_trailers,
+        )
     }
 
     fn on_http_response_body(&mut self, size: usize, _end: bool) -> Action {

@@ -44,6 +44,12 @@ impl Caller {
                 "the token names neither a subject nor a client",
             ));
         };
+        if !is_field_text(subject) {
+            return Err(Denial::new(
+                Reason::ClaimMissing,
+                "the subject is empty or has white space around it",
+            ));
+        }
         let identity = format!("{}/{subject}", issuer.name);
         let scope_line = scopes.to_string();
         let expires = claims
@@ -133,21 +139,20 @@ impl Caller {
     }
 }
 
-/// A claim as the text of a header field: text without control characters, a number, a truth
-/// value, or a list of such, space-separated; none for anything else.
+/// A claim as the text of a header field: text without control characters or white space around
+/// it, a number, a truth value, or a list of such, space-separated and without space in them; none
+/// for anything else.
 #[must_use]
 pub fn claim_text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => {
-            (!text.is_empty() && !text.contains(|c: char| c.is_control())).then(|| text.clone())
-        }
+        Value::String(text) => is_field_text(text).then(|| text.clone()),
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Array(values) => {
             let texts: Option<Vec<_>> = values
                 .iter()
                 .filter(|value| !value.is_array())
-                .map(claim_text)
+                .map(|value| claim_text(value).filter(|text| !text.contains(' ')))
                 .collect();
             texts
                 .filter(|texts| texts.len() == values.len() && !texts.is_empty())
@@ -157,14 +162,16 @@ pub fn claim_text(value: &Value) -> Option<String> {
     }
 }
 
+// RFC 9110 section 5.5: a recipient takes white space around a value away, so that `admin ` would
+// arrive as `admin`.
+fn is_field_text(text: &str) -> bool {
+    !text.is_empty() && text.trim() == text && !text.contains(|c: char| c.is_control())
+}
+
 fn client(issuer: &Issuer, claims: &Claims) -> Result<Option<String>, Denial> {
     match first(&issuer.client_claims, claims) {
         None => Ok(None),
-        Some(Value::String(text))
-            if !text.is_empty() && !text.contains(|c: char| c.is_control()) =>
-        {
-            Ok(Some(text.clone()))
-        }
+        Some(Value::String(text)) if is_field_text(text) => Ok(Some(text.clone())),
         Some(_) => Err(Denial::new(
             Reason::ClaimMissing,
             "the client claim is not a printable text",
@@ -223,6 +230,12 @@ mod tests {
             (json!([]), None),
             (json!({"a": 1}), None),
             (json!(null), None),
+            // White space around a value is no part of it (RFC 9110 section 5.5).
+            (json!(" gold"), None),
+            (json!("gold "), None),
+            (json!("Domain Admins"), Some("Domain Admins")),
+            (json!(["Domain Admins"]), None),
+            (json!(["guests admins", "users"]), None),
         ];
         for (value, expected) in cases {
             assert_eq!(claim_text(&value).as_deref(), expected, "{value}");

@@ -5,7 +5,6 @@ use crate::keys::Remote;
 use crate::keys::publication::{Publication, PublicationKey};
 use crate::keys::schedule::Schedule;
 use crate::time::Now;
-use crate::token::cache::Seed;
 
 /// How often a record that others keep changing is tried before it is left for later.
 const TRIES: usize = 16;
@@ -22,13 +21,13 @@ pub struct Records {
 impl Records {
     pub fn new(remote: &Remote, vm_configuration: &[u8]) -> Self {
         let descriptor = remote.descriptor();
-        // No secret: it only keeps the names of different sources apart.
-        let name = Seed([0; 16]).fingerprint(descriptor.as_bytes()).to_bytes();
-        let name = u128::from_le_bytes(name);
+        // VMs of different configurations cannot read each other's sets, so that neither may wait
+        // for the other to fetch.
+        let tag = PublicationKey::new(vm_configuration, &descriptor);
         Self {
-            schedule_key: format!("postern.keys.{name:032x}.schedule"),
-            publication_key: format!("postern.keys.{name:032x}.set"),
-            tag: PublicationKey::new(vm_configuration, &descriptor),
+            schedule_key: format!("{}.schedule", tag.name(&remote.schedule_descriptor())),
+            publication_key: format!("{}.set", tag.name(&descriptor)),
+            tag,
             own: Schedule::default(),
         }
     }
@@ -72,24 +71,32 @@ impl Records {
         Publication::decode(&value.bytes, &self.tag)
     }
 
-    /// Publishes a document, and answers its version: the one before where it is the same.
-    pub fn publish(&self, host: &dyn Host, document: Vec<u8>, before: u64, now: Now) -> u64 {
-        let version = match self.publication(host) {
+    /// Publishes a document, and answers its version: the one before where it is the same; none
+    /// where another worker published while this one was about to.
+    pub fn publish(
+        &self,
+        host: &dyn Host,
+        document: Vec<u8>,
+        before: u64,
+        now: Now,
+    ) -> Option<u64> {
+        let (last, cas) = match host.shared(&self.publication_key) {
+            Ok(Some(value)) => (Publication::decode(&value.bytes, &self.tag), value.cas),
+            _ => (None, Cas::ABSENT),
+        };
+        let version = match last {
             Some(last) if last.document == document => last.version,
             Some(last) => last.version.max(before).saturating_add(1),
             None => before.saturating_add(1),
-        };
-        let cas = match host.shared(&self.publication_key) {
-            Ok(Some(value)) => value.cas,
-            _ => Cas::ABSENT,
         };
         let publication = Publication {
             version,
             fetched_at: now,
             document,
         };
-        // Where it is not stored, another worker's newer one was, or there is nowhere to store it.
-        let _ = host.set_shared(&self.publication_key, &publication.encode(&self.tag), cas);
-        version
+        let encoded = publication.encode(&self.tag);
+        // A host without shared data has nobody to publish for.
+        let stored = host.set_shared(&self.publication_key, &encoded, cas);
+        (stored != Ok(false)).then_some(version)
     }
 }

@@ -130,8 +130,9 @@ impl Source {
         let Some(flight) = self.flight.take() else {
             return;
         };
-        // Whoever took over a lease that ran out has the word.
-        if !self.records.schedule(tools.host).is_held_by(flight.holder) {
+        // Whoever took over speaks for everyone: this answer may be older than the one in force.
+        let schedule = self.records.schedule(tools.host);
+        if schedule.was_taken_from(flight.holder) {
             return;
         }
         let done = match self.advance(flight.step, answer) {
@@ -282,6 +283,11 @@ impl Source {
             schedule.succeeded(holder, &periods, fresh_for, now, jitter)
         });
         metrics.count(*host, format!("postern.keys.{}.fetches.ok", self.name));
+        let Some(number) = number else {
+            // What another worker published meanwhile is taken up with the next tick.
+            self.seen = None;
+            return;
+        };
         if is_held && number == before {
             return ring.confirm(self.issuer, now);
         }
