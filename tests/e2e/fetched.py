@@ -1,5 +1,6 @@
 """Policies whose keys are fetched, and tokens for them."""
 
+import json
 import time
 
 from lab import envoy, provider
@@ -9,7 +10,7 @@ from lab.issuer import Key, mint, now
 CLUSTER = "idp"
 FOREVER = {"timeout": "5s", "refresh": "1h", "cooldown": "1h", "wait": "20s"}
 """Nothing but the first keys is ever fetched, and requests wait for them as long as a test may take."""
-QUICK = {"timeout": "500ms", "refresh": "1s", "max_stale": "5s", "cooldown": "1s", "wait": "1s"}
+QUICK = {"timeout": "1s", "refresh": "1s", "max_stale": "6s", "cooldown": "1s", "wait": "1s"}
 
 
 def host(name: str) -> str:
@@ -84,3 +85,7 @@ def eventually(question, timeout: float = 20.0, pause: float = 0.05):
 def keys_of(event: dict) -> dict:
     """What audit says of the keys behind a decision."""
     return event["unmapped"].get("keys", {})
+
+
+def as_json(value) -> bytes:
+    return json.dumps(value).encode()
