@@ -20,7 +20,6 @@ use crate::keys::schedule::{self, Schedule, Want};
 use crate::keys::uri::HttpUri;
 use crate::keys::{KeySource, Location, Remote};
 use crate::time::Now;
-use crate::token::cache::Seed;
 
 /// How often the root context looks at what has changed.
 pub const TICK: Duration = Duration::from_millis(200);
@@ -457,14 +456,14 @@ impl Refresh {
 impl Source {
     fn new(issuer: usize, remote: &Remote, vm_configuration: &[u8]) -> Self {
         let descriptor = remote.descriptor();
-        // No secret: it only keeps the names of different sources apart.
-        let name = Seed([0; 16]).fingerprint(descriptor.as_bytes()).to_bytes();
-        let name = u128::from_le_bytes(name);
+        // VMs of different configurations cannot read each other's sets: neither may wait for the
+        // other to fetch.
+        let tag = PublicationKey::new(vm_configuration, &descriptor);
         Self {
             issuer,
-            schedule_key: format!("postern.keys.{name:032x}.schedule"),
-            publication_key: format!("postern.keys.{name:032x}.set"),
-            tag: PublicationKey::new(vm_configuration, &descriptor),
+            schedule_key: format!("{}.schedule", tag.name(&remote.schedule_descriptor())),
+            publication_key: format!("{}.set", tag.name(&descriptor)),
+            tag,
             own: Schedule::default(),
             attempts: 0,
             looked: false,

@@ -35,6 +35,14 @@ impl PublicationKey {
         Self(Seed(key))
     }
 
+    /// The name under which those who share this key find what `descriptor` says in shared data.
+    #[must_use]
+    pub fn name(&self, descriptor: &str) -> String {
+        // No descriptor begins as a publication does, so that no name is a tag.
+        let name = self.0.fingerprint(descriptor.as_bytes()).to_bytes();
+        format!("postern.keys.{:032x}", u128::from_le_bytes(name))
+    }
+
     fn tag(&self, body: &[u8]) -> [u8; TAG] {
         self.0.fingerprint(body).to_bytes()
     }
@@ -110,6 +118,20 @@ mod tests {
                 Publication::decode(&bytes, &PublicationKey::new(other.0, other.1)),
                 None
             );
+        }
+    }
+
+    #[test]
+    fn names_are_those_of_a_vm_configuration_a_source_and_a_descriptor() {
+        let key = |vm: &[u8], source| PublicationKey::new(vm, source);
+        let name = key(b"vm", "corp").name("a");
+        assert_eq!(name, key(b"vm", "corp").name("a"));
+        for other in [
+            key(b"", "corp").name("a"),
+            key(b"vm", "shop").name("a"),
+            key(b"vm", "corp").name("b"),
+        ] {
+            assert_ne!(name, other);
         }
     }
 

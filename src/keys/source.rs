@@ -44,7 +44,7 @@ pub enum Location {
 }
 
 impl Remote {
-    /// A text that two sources share only where they fetch the same in the same way.
+    /// A text that two sources share only where they fetch the same from the same place.
     #[must_use]
     pub fn descriptor(&self) -> String {
         let (kind, uri) = match &self.location {
@@ -54,6 +54,28 @@ impl Remote {
         let mut text = format!("{kind}\n{}\n{}", uri.as_str(), self.cluster);
         for (authority, cluster) in &self.authorities {
             text.extend(["\n", authority, "\n", cluster]);
+        }
+        text
+    }
+
+    /// A text that two sources share only where they also fetch at the same times, and take the same
+    /// keys: what is too old or of no use to one is then so to the other.
+    #[must_use]
+    pub fn schedule_descriptor(&self) -> String {
+        let Periods {
+            timeout,
+            refresh,
+            cooldown,
+        } = self.periods;
+        let mut text = self.descriptor();
+        for period in [timeout, refresh, cooldown] {
+            text.extend(["\n", &period.as_millis().to_string()]);
+        }
+        for algorithm in self.rules.algorithms.iter() {
+            text.extend(["\n", algorithm.name()]);
+        }
+        if self.rules.allow_rsa_exponent_3 {
+            text.push_str("\nexponent 3");
         }
         text
     }
