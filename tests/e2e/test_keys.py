@@ -66,6 +66,24 @@ def test_requests_before_the_keys_wait_for_them_and_four_workers_fetch_once(idp,
         assert gate.envoy.vms() == before
 
 
+def test_a_request_that_waits_in_vain_is_answered_when_its_time_is_up(idp, key, shutter, upstream, tmp_path):
+    token = fetched.token(key)
+    timing = {**fetched.FOREVER, "wait": "1s"}
+    with opened(idp, upstream, tmp_path, [fetched.issuer(**timing)]) as gate, ThreadPoolExecutor(10) as pool:
+
+        def timed(_number):
+            asked = time.monotonic()
+            return gate.client.request("GET", "/any/x", token=token), time.monotonic() - asked
+
+        for reply, lasted in pool.map(timed, range(10)):
+            gate.check(reply, 503, "keys_unavailable")
+            assert 0.7 < lasted < 8
+        assert fetched.eventually(lambda: fetched.waiting(gate) == 0)
+        shutter.open()
+        assert fetched.eventually(lambda: gate.client.request("GET", "/any/x", token=token).status == 200)
+        assert idp.count() == 1
+
+
 def test_a_held_request_goes_on_whole(idp, key, shutter, upstream, tmp_path):
     token = fetched.token(key)
     h2 = [(":method", "POST"), (":scheme", "http"), (":authority", "api.example"), (":path", "/any/h2")]
@@ -232,6 +250,30 @@ def test_an_update_while_keys_are_fetched_loses_nobody_and_listeners_share_one_f
             gate.check(reply.result(), 200, "allowed")
         assert idp.count() == 1
         assert fetched.eventually(lambda: fetched.waiting(gate) == 0)
+        assert gate.envoy.failures() == []
+
+
+def test_vms_of_different_configurations_fetch_for_themselves(idp, key, upstream, tmp_path):
+    later = Key.new("ES256", "k2")
+    idp.answers[fetched.target("corp")] = provider.document(jwks(key))
+    policy = fetched.policy(fetched.issuer(refresh="1s", cooldown="1s"))
+    config = envoy.bootstrap(policy, http=upstream.http, grpc=upstream.grpc)
+    fetched.clusters(idp=idp.port)(config)
+    second = {**copy.deepcopy(envoy.gate(config)), "name": "second"}
+    text = {"@type": f"{envoy.TYPES}google.protobuf.StringValue", "value": "a configuration of its own"}
+    envoy.plugin(second)["vm_config"]["configuration"] = text
+    config["static_resources"]["listeners"].append(second)
+    with Gate.running(config, tmp_path) as gate:
+        clients = [gate.client, Client(gate.envoy.port("second"))]
+
+        def reasons(signer: Key) -> set[str]:
+            return {client.request("GET", "/any/x", token=fetched.token(signer)).reason for client in clients}
+
+        assert reasons(key) == {"allowed"}
+        assert idp.count() >= 2
+        idp.answers[fetched.target("corp")] = provider.document(jwks(later))
+        assert fetched.eventually(lambda: reasons(key) == {"key_unknown"})
+        assert reasons(later) == {"allowed"}
         assert gate.envoy.failures() == []
 
 
