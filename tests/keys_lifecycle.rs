@@ -32,7 +32,9 @@ struct Proxy {
     fetched: Vec<HttpCall>,
 }
 
-const GOOD: &[(&str, &str)] = &[(":status", "200")];
+type Fields = &'static [(&'static str, &'static str)];
+
+const GOOD: Fields = &[(":status", "200")];
 
 fn remote(more: Value) -> Value {
     let mut remote = json!({"cluster": "idp", "uri": "https://idp.example/jwks"});
@@ -63,10 +65,11 @@ impl Proxy {
     }
 
     fn start(&mut self, configuration: &Value) {
-        self.start_in_vm(configuration, b"");
+        self.start_in(b"", configuration);
     }
 
-    fn start_in_vm(&mut self, configuration: &Value, vm_configuration: &[u8]) {
+    /// Starts a worker in a VM of this configuration.
+    fn start_in(&mut self, vm_configuration: &[u8], configuration: &Value) {
         let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
         let root = MemoryHost::with_shared(self.now, &self.shared);
         let gate = Rc::new(Gate::open(config, vm_configuration, &root));
@@ -109,7 +112,7 @@ impl Proxy {
         }
     }
 
-    fn answer_with(&mut self, fields: &'static [(&'static str, &'static str)], body: &[u8]) {
+    fn answer_with(&mut self, fields: Fields, body: &[u8]) {
         self.answer(|_| (fields.to_vec(), body.to_vec()));
     }
 
@@ -418,12 +421,7 @@ fn a_remembered_token_of_a_withdrawn_key_does_not_pass_after_a_refresh() {
 
 #[test]
 fn the_last_good_keys_outlive_every_kind_of_failure_until_max_stale() {
-    type Failure = (
-        &'static [(&'static str, &'static str)],
-        Vec<u8>,
-        &'static str,
-    );
-    let failures: [Failure; 8] = [
+    let failures: [(Fields, Vec<u8>, &str); 8] = [
         (&[], vec![], "no_answer"),
         (&[(":status", "500")], vec![], "status"),
         (&[(":status", "302")], vec![], "status"),
@@ -552,7 +550,7 @@ fn plugins_of_other_vm_configurations_have_schedules_of_their_own() {
     let configuration = configured(json!({"remote": keys}));
     let mut proxy = Proxy::new(2, &configuration);
     for _ in 0..2 {
-        proxy.start_in_vm(&configuration, b"another");
+        proxy.start_in(b"another", &configuration);
     }
     proxy.pass(200);
     proxy.answer_with(GOOD, &document());
@@ -751,6 +749,62 @@ fn a_configuration_update_finds_the_keys_that_were_there() {
     proxy.pass(1000);
     assert_eq!(proxy.workers[1].root.calls().len(), 0);
     assert_eq!(proxy.shared.keys().len(), 2, "no key is added by an update");
+}
+
+#[test]
+fn listeners_that_refresh_at_different_times_share_keys_and_keep_their_own_times() {
+    let refreshed =
+        |period: &str| configured(json!({"remote": remote(json!({"refresh": period}))}));
+    let mut proxy = Proxy::new(0, &json!({}));
+    proxy.start(&refreshed("600s"));
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.start(&refreshed("60s"));
+    assert_eq!(proxy.reason(1, &good()), "allowed");
+    assert_eq!(proxy.fetched.len(), 1);
+    for _ in 0..300 {
+        proxy.pass(1000);
+        proxy.answer_with(GOOD, &document());
+        let age = proxy.keys(1, &good())["age_seconds"].as_u64().unwrap();
+        assert!(age <= 60, "{age}");
+    }
+    assert!(proxy.fetched.len() <= 8, "{}", proxy.fetched.len());
+}
+
+#[test]
+fn vms_of_different_configurations_keep_keys_of_their_own_fresh() {
+    let configuration = configured(json!({"remote": remote(json!({"refresh": "60s"}))}));
+    let mut proxy = Proxy::new(0, &json!({}));
+    proxy.start_in(b"one", &configuration);
+    proxy.start_in(b"other", &configuration);
+    for _ in 0..300 {
+        proxy.pass(1000);
+        proxy.answer_with(GOOD, &document());
+        for worker in 0..2 {
+            let age = proxy.keys(worker, &good())["age_seconds"].as_u64().unwrap();
+            assert!(age <= 61, "worker {worker}: {age}");
+        }
+    }
+    assert!(
+        (10..=14).contains(&proxy.fetched.len()),
+        "{}",
+        proxy.fetched.len()
+    );
+}
+
+#[test]
+fn a_set_that_one_listener_cannot_use_is_not_fetched_again_and_again() {
+    let usable = configured(json!({"remote": remote(json!({}))}));
+    let mut unusable = usable.clone();
+    unusable["issuers"][0]["algorithms"] = json!(["RS256"]);
+    let mut proxy = Proxy::new(1, &usable);
+    proxy.start(&unusable);
+    for _ in 0..600 {
+        proxy.pass(200);
+        proxy.answer_with(GOOD, &document());
+    }
+    assert_eq!(proxy.reason(0, &good()), "allowed");
+    assert!(proxy.fetched.len() < 14, "{}", proxy.fetched.len());
 }
 
 #[test]

@@ -15,9 +15,10 @@ pub const DOCUMENT_BYTES: usize = 256 * 1024;
 /// Why a fetch brought no key set.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchError {
-    /// The proxy did not take the call; in Envoy an unknown cluster looks like this (status 2).
+    /// The proxy did not take the call; in Envoy an unknown cluster looks like this (status 2), and
+    /// one without an endpoint (status 10).
     NotDispatched(u32),
-    /// No answer in time, or none at all.
+    /// No answer in time, or none that is whole; Envoy itself answers with 503 or 504 for most.
     NoAnswer,
     /// The provider answered with another status than 200.
     Status(u16),
@@ -79,10 +80,21 @@ impl fmt::Display for FetchError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotDispatched(2) => write!(f, "the proxy does not know the cluster (yet)"),
+            Self::NotDispatched(10) => {
+                write!(
+                    f,
+                    "the proxy has nobody to call: no endpoint in the cluster is usable"
+                )
+            }
             Self::NotDispatched(status) => {
                 write!(f, "the proxy did not take the call (status {status})")
             }
             Self::NoAnswer => write!(f, "no answer in time"),
+            // A proxy's own words for a provider that it did not reach in time, or at all.
+            Self::Status(status @ (503 | 504)) => write!(
+                f,
+                "status {status} instead of 200: from the provider, or from the proxy for one that did not answer"
+            ),
             Self::Status(status) => write!(f, "status {status} instead of 200"),
             Self::TooLarge(bytes) => write!(f, "{bytes} bytes; at most {DOCUMENT_BYTES} are read"),
             Self::NotJson(error) => write!(f, "not acceptable JSON: {error}"),
@@ -225,6 +237,20 @@ mod tests {
         ];
         for (answer, expected) in cases {
             assert_eq!(answer.json().unwrap_err().code(), expected);
+        }
+    }
+
+    #[test]
+    fn the_log_says_what_to_look_at() {
+        const CASES: &[(FetchError, &str)] = &[
+            (FetchError::NotDispatched(2), "does not know the cluster"),
+            (FetchError::NotDispatched(10), "no endpoint"),
+            (FetchError::NotDispatched(7), "status 7"),
+            (FetchError::Status(404), "status 404 instead of 200"),
+            (FetchError::Status(504), "did not answer"),
+        ];
+        for (error, expected) in CASES {
+            assert!(error.to_string().contains(expected), "{error}");
         }
     }
 

@@ -103,6 +103,20 @@ def set_policy(listener: dict, policy, kind: str = "StringValue") -> None:
     target["configuration"] = {"@type": f"{TYPES}google.protobuf.{kind}", "value": policy}
 
 
+def cluster(name: str, port: int | None, address: str = "127.0.0.1", kind: str = "STATIC") -> dict:
+    """A cluster of one endpoint, or of none."""
+    endpoint = {"endpoint": {"address": {"socket_address": {"address": address, "port_value": port}}}}
+    return {
+        "name": name,
+        "type": kind,
+        "connect_timeout": "1s",
+        "load_assignment": {
+            "cluster_name": name,
+            "endpoints": [] if port is None else [{"lb_endpoints": [endpoint]}],
+        },
+    }
+
+
 class Envoy:
     """One Envoy process, with its files in a directory of its own."""
 
@@ -180,7 +194,8 @@ class Envoy:
 
     def vms(self) -> dict[str, int]:
         """The statistics of the wasm machinery: constant while nothing fails or is updated."""
-        return self.stats("wasm")
+        # A module's own metrics are under `wasmcustom.`.
+        return {name: value for name, value in self.stats("wasm").items() if name.startswith("wasm.")}
 
     def worker_connections(self) -> dict[str, int]:
         """How many connections each worker has had."""
@@ -212,8 +227,7 @@ class DynamicListeners:
         self.listeners: list[dict] = config["static_resources"].pop("listeners")
         self._version = 0
         config["node"] = {"id": "lab", "cluster": "lab"}
-        source = {"path": str(self.path), "watched_directory": {"path": str(directory)}}
-        config["dynamic_resources"] = {"lds_config": {"resource_api_version": "V3", "path_config_source": source}}
+        config.setdefault("dynamic_resources", {})["lds_config"] = _file_source(self.path)
         self.write()
 
     def write(self, *more: dict) -> None:
@@ -221,9 +235,7 @@ class DynamicListeners:
         self._version += 1
         kind = f"{TYPES}envoy.config.listener.v3.Listener"
         resources = [{"@type": kind, **listener} for listener in (*self.listeners, *more)]
-        draft = self.path.with_suffix(".draft")
-        draft.write_text(json.dumps({"version_info": str(self._version), "resources": resources}))
-        os.replace(draft, self.path)
+        _replace(self.path, self._version, resources)
 
     def push(self, envoy: "Envoy", *more: dict, timeout: float = START_PATIENCE) -> bool:
         """Writes, and waits for Envoy's word: True where the update was taken, False where not."""
@@ -241,6 +253,35 @@ class DynamicListeners:
     def _counts(envoy: "Envoy") -> tuple[int, int]:
         stats = envoy.stats("listener_manager.lds.update_")
         return stats["listener_manager.lds.update_success"], stats["listener_manager.lds.update_rejected"]
+
+
+class DynamicClusters:
+    """Clusters beside the static ones, which Envoy reads from a file whenever it is replaced (CDS)."""
+
+    def __init__(self, config: dict, directory: Path):
+        directory.mkdir(parents=True, exist_ok=True)
+        self.path = directory / "cds.json"
+        self._version = 0
+        config["node"] = {"id": "lab", "cluster": "lab"}
+        config.setdefault("dynamic_resources", {})["cds_config"] = _file_source(self.path)
+        self.write()
+
+    def write(self, *clusters: dict) -> None:
+        """Puts exactly these clusters in place."""
+        self._version += 1
+        kind = f"{TYPES}envoy.config.cluster.v3.Cluster"
+        _replace(self.path, self._version, [{"@type": kind, **cluster} for cluster in clusters])
+
+
+def _file_source(path: Path) -> dict:
+    source = {"path": str(path), "watched_directory": {"path": str(path.parent)}}
+    return {"resource_api_version": "V3", "path_config_source": source}
+
+
+def _replace(path: Path, version: int, resources: list[dict]) -> None:
+    draft = path.with_suffix(".draft")
+    draft.write_text(json.dumps({"version_info": str(version), "resources": resources}))
+    os.replace(draft, path)
 
 
 class EnvoyEnded(RuntimeError):

@@ -24,6 +24,13 @@ class Gate:
         for change in (permissive, tweak):
             if change:
                 change(config)
+        with cls.running(config, directory, concurrency=concurrency) as opened:
+            yield opened
+
+    @classmethod
+    @contextlib.contextmanager
+    def running(cls, config: dict, directory: Path, *, concurrency: int = 2):
+        """Runs a bootstrap as it is."""
         proxy = envoy.Envoy(config, directory, concurrency=concurrency)
         try:
             proxy.wait_ready()
