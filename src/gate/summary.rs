@@ -67,7 +67,10 @@ fn without_query(target: &[u8]) -> &[u8] {
 
 fn bounded(value: &[u8], bytes: usize) -> String {
     let kept = value.get(..bytes).unwrap_or(value);
-    String::from_utf8_lossy(kept).into_owned()
+    match std::str::from_utf8(kept) {
+        Ok(text) => text.to_owned(),
+        Err(_) => String::from_utf8_lossy(kept).into_owned(),
+    }
 }
 
 fn socket_address(value: &[u8]) -> Option<SocketAddr> {

@@ -131,7 +131,8 @@ fn check_audience(aud: Option<&Value>) -> Result<(), ClaimsError> {
 }
 
 fn check_printable(text: &str, name: &'static str) -> Result<(), ClaimsError> {
-    if text.chars().any(char::is_control) {
+    let is_plain = |byte: u8| matches!(byte, b' '..=b'~');
+    if !text.bytes().all(is_plain) && text.chars().any(char::is_control) {
         return Err(ClaimsError::ControlCharacters(name));
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value, error::Category};
+use serde_json::{Map, Number, Value, error::Category, map::Entry};
 
 use super::Excerpt;
 
@@ -243,13 +243,14 @@ impl<'de> Visitor<'de> for Node<'_> {
         let inner = self.inner()?;
         let mut members = Map::new();
         while let Some(name) = input.next_key::<String>()? {
-            if members.contains_key(&name) {
-                return Err(self.duplicate(&name));
-            }
+            let place = match members.entry(name) {
+                Entry::Vacant(place) => place,
+                Entry::Occupied(first) => return Err(self.duplicate(first.key())),
+            };
             let value = input
                 .next_value_seed(inner)
-                .map_err(|error| self.within(error, || Step::Member(Excerpt::of(&name))))?;
-            members.insert(name, value);
+                .map_err(|error| self.within(error, || Step::Member(Excerpt::of(place.key()))))?;
+            place.insert(value);
         }
         Ok(Value::Object(members))
     }

@@ -119,12 +119,11 @@ impl UnverifiedJws {
             .filter(|algorithm| allowed.contains(*algorithm))
             .ok_or_else(|| JwsError::AlgorithmNotAllowed(Excerpt::of(&self.header.alg)))?;
         let holds = self
-            .candidates(keys, algorithm)?
-            .into_iter()
+            .fitting(keys, algorithm)
             .take(MAX_TRIES)
             .any(|key| self.holds(key, algorithm, crypto));
         if !holds {
-            return Err(JwsError::SignatureInvalid);
+            return Err(self.refusal(keys, algorithm));
         }
         Ok(VerifiedJws {
             header: self.header,
@@ -133,25 +132,28 @@ impl UnverifiedJws {
         })
     }
 
-    fn candidates<'k>(
-        &self,
-        keys: &'k KeySet,
-        algorithm: Algorithm,
-    ) -> Result<Vec<&'k Key>, JwsError> {
-        let named: Vec<&Key> = match self.kid() {
-            Some(kid) => keys.iter().filter(|key| key.kid() == Some(kid)).collect(),
-            None => keys.iter().collect(),
-        };
-        let fitting: Vec<&Key> = named
-            .iter()
-            .copied()
-            .filter(|key| key.algorithms().contains(algorithm))
-            .collect();
-        match (self.kid(), named.is_empty(), fitting.is_empty()) {
-            (_, _, false) => Ok(fitting),
-            (Some(kid), true, _) => Err(JwsError::KidUnknown(Excerpt::of(kid))),
-            (Some(_), false, _) => Err(JwsError::KeyUnsuited(Excerpt::of(algorithm.name()))),
-            (None, ..) => Err(JwsError::NoKeyFits),
+    fn named<'k>(&self, keys: &'k KeySet) -> impl Iterator<Item = &'k Key> {
+        let kid = self.kid();
+        keys.iter()
+            .filter(move |key| kid.is_none() || key.kid() == kid)
+    }
+
+    fn fitting<'k>(&self, keys: &'k KeySet, algorithm: Algorithm) -> impl Iterator<Item = &'k Key> {
+        self.named(keys)
+            .filter(move |key| key.algorithms().contains(algorithm))
+    }
+
+    /// Why no key of the set holds.
+    fn refusal(&self, keys: &KeySet, algorithm: Algorithm) -> JwsError {
+        if self.fitting(keys, algorithm).next().is_some() {
+            return JwsError::SignatureInvalid;
+        }
+        match self.kid() {
+            Some(kid) if self.named(keys).next().is_none() => {
+                JwsError::KidUnknown(Excerpt::of(kid))
+            }
+            Some(_) => JwsError::KeyUnsuited(Excerpt::of(algorithm.name())),
+            None => JwsError::NoKeyFits,
         }
     }
 

@@ -1,5 +1,7 @@
 //! The header of a JSON Web Signature (RFC 7515 section 4).
 
+use std::mem;
+
 use serde_json::{Map, Value};
 
 use super::{
@@ -20,7 +22,9 @@ impl Header {
     /// Reads a decoded header.
     pub fn parse(bytes: &[u8]) -> Result<Self, JwsError> {
         let value = json::parse(bytes, Bounds::TOKEN).map_err(JwsError::HeaderNotJson)?;
-        let parameters = value.as_object().ok_or(JwsError::HeaderNotAnObject)?;
+        let Value::Object(mut parameters) = value else {
+            return Err(JwsError::HeaderNotAnObject);
+        };
         // RFC 7515 section 4.1.11: what must be understood is not. RFC 7797 section 6: `b64` may
         // not be there without `crit`.
         for name in ["crit", "b64"] {
@@ -28,22 +32,22 @@ impl Header {
                 return Err(JwsError::Critical(name));
             }
         }
-        optional_string(parameters, "cty")?;
+        take_string(&mut parameters, "cty")?;
         Ok(Self {
-            alg: optional_string(parameters, "alg")?.ok_or(JwsError::HeaderParameter("alg"))?,
-            kid: optional_string(parameters, "kid")?,
-            typ: optional_string(parameters, "typ")?,
+            alg: take_string(&mut parameters, "alg")?.ok_or(JwsError::HeaderParameter("alg"))?,
+            kid: take_string(&mut parameters, "kid")?,
+            typ: take_string(&mut parameters, "typ")?,
         })
     }
 }
 
-fn optional_string(
-    parameters: &Map<String, Value>,
+fn take_string(
+    parameters: &mut Map<String, Value>,
     name: &'static str,
 ) -> Result<Option<String>, JwsError> {
-    parameters
-        .get(name)
-        .map(|value| value.as_str().map(str::to_owned))
-        .map(|string| string.ok_or(JwsError::HeaderParameter(name)))
-        .transpose()
+    match parameters.get_mut(name) {
+        None => Ok(None),
+        Some(Value::String(text)) => Ok(Some(mem::take(text))),
+        Some(_) => Err(JwsError::HeaderParameter(name)),
+    }
 }
