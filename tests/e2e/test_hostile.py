@@ -407,6 +407,27 @@ FORGED_TRAILERS = [
 ]
 
 
+@pytest.mark.parametrize(
+    ("hosts", "expected"),
+    [
+        (["other.example"], 200),
+        (["api.example"], 200),
+        (["other.example", "api.example"], 403),
+        (["api.example", "other.example"], 403),
+        (["api.example:123456"], 403),
+        (["api.example:http"], 403),
+        (["x@api.example"], 403),
+        (["[api.example]"], 403),
+        (["api%2eexample"], 403),
+    ],
+)
+def test_a_host_that_is_none_does_not_get_around_the_routes_of_a_host(gate, hosts, expected):
+    fields = "".join(f"host: {host}\r\n" for host in hosts)
+    answer = gate.client.raw(f"GET /public/x HTTP/1.1\r\n{fields}connection: close\r\n\r\n".encode())
+    assert status(answer) == expected, answer
+    assert (b"route_unknown" in answer) == (expected == 403)
+
+
 @pytest.mark.parametrize("path", ["/any/thing", "/public/thing", "/observed/thing"])
 def test_identity_forged_in_trailers_never_reaches_the_upstream(gate, keys, path):
     request_id = str(uuid.uuid4())
