@@ -9,7 +9,7 @@ use super::calls::Proxy;
 use super::http::{Held, Http};
 use crate::config::Config;
 use crate::gate::{Gate, TICK};
-use crate::host::{Host, LogLevel};
+use crate::host::{Host, HostError, LogLevel};
 
 /// What the requests of one worker share.
 pub struct Root {
@@ -30,24 +30,9 @@ impl Root {
     }
 }
 
-impl Context for Root {
-    fn on_http_call_response(&mut self, call: u32, _fields: usize, body: usize, _trailers: usize) {
-        self.gate.response(&Proxy, call, body);
-        self.held.release(self.id);
-    }
-}
-
-impl RootContext for Root {
-    fn on_vm_start(&mut self, _size: usize) -> bool {
-        self.vm_configuration = Proxy.vm_configuration().unwrap_or_default();
-        true
-    }
-
-    // A pure function of the bytes: a host that is told `false` by one worker only would run that
-    // worker without the filter.
-    fn on_configure(&mut self, _size: usize) -> bool {
-        let bytes = Proxy.plugin_configuration().unwrap_or_default();
-        match Config::parse(&bytes) {
+impl Root {
+    fn configure(&mut self, bytes: &[u8]) -> bool {
+        match Config::parse(bytes) {
             Ok(config) => {
                 for warning in &config.warnings {
                     Proxy.log(LogLevel::Warn, warning);
@@ -64,6 +49,36 @@ impl RootContext for Root {
                     Proxy.log(LogLevel::Error, line);
                 }
                 false
+            }
+        }
+    }
+}
+
+impl Context for Root {
+    fn on_http_call_response(&mut self, call: u32, _fields: usize, body: usize, _trailers: usize) {
+        self.gate.response(&Proxy, call, body);
+        self.held.release(self.id);
+    }
+}
+
+impl RootContext for Root {
+    fn on_vm_start(&mut self, _size: usize) -> bool {
+        self.vm_configuration = Proxy.vm_configuration().unwrap_or_default();
+        true
+    }
+
+    // False is for a bad configuration alone, which is bad for every worker: a host that is told so
+    // by one worker only would run that worker without the filter.
+    fn on_configure(&mut self, size: usize) -> bool {
+        match Proxy.plugin_configuration() {
+            Ok(bytes) => self.configure(&bytes),
+            Err(_) if size == 0 => self.configure(b""),
+            Err(HostError(status)) => {
+                let line = format!(
+                    "the configuration was not handed over (status {status}): every request is refused"
+                );
+                Proxy.log(LogLevel::Error, &line);
+                true
             }
         }
     }

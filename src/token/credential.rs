@@ -31,11 +31,13 @@ pub fn token<'a>(
     }
 }
 
-/// Whether a field carries a credential of the configured kind, sound or not.
+/// Whether a field carries a credential of the configured kind, sound or not, alone or among those
+/// that a proxy merged into one field.
 #[must_use]
 pub fn is_credential(name: &[u8], value: &[u8], tokens: &Tokens) -> bool {
+    let mut parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
     name.eq_ignore_ascii_case(tokens.header.as_bytes())
-        && after_scheme(value, &tokens.scheme).is_ok()
+        && parts.any(|part| after_scheme(part, &tokens.scheme).is_ok())
 }
 
 struct OtherScheme;
@@ -163,6 +165,22 @@ mod tests {
             reason(&[], Some("access_token=a.b.c")),
             Err(Reason::CredentialMissing)
         );
+    }
+
+    #[test]
+    fn a_credential_is_recognised_in_a_merged_field_too() {
+        const CASES: &[(&str, bool)] = &[
+            ("Bearer a.b.c", true),
+            ("Basic eDp5, bearer a.b.c", true),
+            ("Bearer", true),
+            ("Basic eDp5", false),
+            ("Digest a=\"Bearer\", b=c", false),
+        ];
+        for (value, expected) in CASES {
+            let tokens = tokens("authorization");
+            let found = is_credential(b"Authorization", value.as_bytes(), &tokens);
+            assert_eq!(found, *expected, "{value}");
+        }
     }
 
     #[test]
