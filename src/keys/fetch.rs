@@ -132,7 +132,7 @@ impl Answer {
             .body
             .as_ref()
             .map_err(|bytes| FetchError::TooLarge(*bytes))?;
-        json::parse(body, Bounds::KEY_SET).map_err(|error| FetchError::NotJson(error.to_string()))
+        document(body)
     }
 
     /// For how long the provider says that its answer is fresh (RFC 9111 section 5.2.2).
@@ -157,6 +157,14 @@ impl Answer {
         }
         max_age
     }
+}
+
+/// Reads a fetched document as JSON.
+///
+/// # Errors
+/// [`FetchError::NotJson`].
+pub fn document(body: &[u8]) -> Result<Value, FetchError> {
+    json::parse(body, Bounds::KEY_SET).map_err(|error| FetchError::NotJson(error.to_string()))
 }
 
 /// Reads a fetched key set as strictly as an inline one.
