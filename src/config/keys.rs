@@ -29,10 +29,10 @@ pub(super) fn compile(
     warnings: &mut Vec<String>,
 ) -> Option<KeySource> {
     let keys = keys.required(place, "an object with inline, remote or discovery")?;
-    let rules = rules(&keys.allow_rsa_exponent_3, algorithms);
-    let _ = keys
+    let exponent_3 = keys
         .allow_rsa_exponent_3
         .optional(&place.member("allow_rsa_exponent_3"));
+    let rules = rules(exponent_3.unwrap_or_default(), algorithms);
     match (keys.inline, keys.remote, keys.discovery) {
         (Field::Absent, Field::Absent, Field::Absent) => {
             place.error("has no source; one of inline, remote and discovery is needed");
@@ -68,7 +68,7 @@ pub(super) fn compile(
 }
 
 // A set of algorithms with an error in it says nothing about the keys.
-fn rules(exponent_3: &Field<bool>, algorithms: AlgorithmSet) -> KeyRules {
+fn rules(allow_rsa_exponent_3: bool, algorithms: AlgorithmSet) -> KeyRules {
     let asymmetric = AlgorithmSet::asymmetric();
     KeyRules {
         algorithms: if algorithms.is_empty() {
@@ -76,7 +76,7 @@ fn rules(exponent_3: &Field<bool>, algorithms: AlgorithmSet) -> KeyRules {
         } else {
             algorithms
         },
-        allow_rsa_exponent_3: matches!(exponent_3, Field::Given(true)),
+        allow_rsa_exponent_3,
         key_use: KeyUse::Signature,
     }
 }

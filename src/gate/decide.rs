@@ -7,12 +7,11 @@ use std::rc::Rc;
 
 use crate::config::{Allow, Config, Route};
 use crate::decision::{Denial, Mode, Reason};
-use crate::keys::schedule::Want;
 use crate::policy::{Facts, NormalPath, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
 use crate::time::Now;
-use crate::token::{Caller, Judge, KeysWanted, Known, Refusal, credential};
+use crate::token::{Caller, Judge, Known, Refusal, Wanted, credential};
 
 /// A request as it arrived.
 #[derive(Clone, Copy)]
@@ -42,15 +41,6 @@ pub struct Decision {
     pub wanted: Option<Wanted>,
 }
 
-/// An issuer whose keys are wanted, and why.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Wanted {
-    /// The issuer's place in the configuration.
-    pub issuer: usize,
-    /// Why.
-    pub want: Want,
-}
-
 impl Decision {
     /// A decision about a request of which nothing was learned.
     #[must_use]
@@ -75,12 +65,8 @@ pub fn decide(judge: &Judge<'_>, known: &mut Known, arrival: &Arrival<'_>) -> De
     decision.verdict = match steps(judge, known, arrival, &mut decision) {
         Ok(()) => Ok(()),
         Err(Refusal::Denied(denial)) => Err(denial),
-        Err(Refusal::Keys(KeysWanted {
-            issuer,
-            want,
-            denial,
-        })) => {
-            decision.wanted = Some(Wanted { issuer, want });
+        Err(Refusal::Keys(wanted, denial)) => {
+            decision.wanted = Some(wanted);
             Err(denial)
         }
     };
@@ -104,7 +90,7 @@ fn steps(
     };
     let route = matched.route;
     decision.route = Some(matched.index);
-    decision.mode = route.mode.unwrap_or(config.mode);
+    decision.mode = config.mode_of(route);
     if route.public {
         return Ok(());
     }

@@ -91,9 +91,8 @@ impl Gate {
     /// Whether the gate wants [`Gate::tick`] to be called every [`TICK`].
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
-        self.open
-            .as_ref()
-            .is_some_and(|open| open.refresh.borrow().has_sources())
+        let refresh = self.open.as_ref().map(|open| open.refresh.try_borrow());
+        matches!(refresh, Some(Ok(refresh)) if refresh.has_sources())
     }
 
     /// Takes up what other workers published, and fetches what is due.

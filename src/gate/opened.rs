@@ -10,6 +10,7 @@ use super::{Decided, Gate, Open, Stage, upstream};
 use crate::crypto::Hosted;
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, Property};
+use crate::keys::ring::Ring;
 use crate::proof::{Connection, digest_from_hex};
 use crate::request::Headers;
 use crate::time::Now;
@@ -33,12 +34,13 @@ impl Opened {
             Ok(headers) => headers,
             Err(error) => {
                 let what = "the host did not give the request's fields";
-                return self.refuse(host, upstream::host_unavailable(what, error));
+                let denial = upstream::host_unavailable(what, error);
+                return self.refuse(host, &Headers::default(), denial);
             }
         };
         let gate = Rc::clone(&self.gate);
         let Some(open) = &gate.open else {
-            return self.refuse_seen(host, &headers, unconfigured());
+            return self.refuse(host, &headers, unconfigured());
         };
         let summary = self.summary(&headers, host);
         let mut decision = open.decide(host, &headers, &summary, summary.time);
@@ -63,11 +65,7 @@ impl Opened {
         Decided::undecided(self.gate, summary).finish(host);
     }
 
-    fn refuse(self, host: &dyn Host, denial: Denial) -> Stage {
-        self.refuse_seen(host, &Headers::default(), denial)
-    }
-
-    fn refuse_seen(self, host: &dyn Host, headers: &Headers, denial: Denial) -> Stage {
+    fn refuse(self, host: &dyn Host, headers: &Headers, denial: Denial) -> Stage {
         let summary = self.summary(headers, host);
         let decision = Decision::bare(Err(denial), Mode::Enforce);
         decided(self.gate, host, headers, summary, decision)
@@ -114,10 +112,13 @@ impl Open {
             source,
             connection: &Peer(host),
         };
-        let refresh = self.refresh.borrow();
+        // A host that calls back into a refresh under way gets a decision without fetched keys, which
+        // are then unavailable.
+        let refresh = self.refresh.try_borrow();
+        let no_keys = Ring::default();
         let judge = Judge {
             config: &self.config,
-            ring: refresh.ring(),
+            ring: refresh.as_ref().map_or(&no_keys, |refresh| refresh.ring()),
             crypto: &crypto,
             now,
         };

@@ -49,7 +49,10 @@ impl Waiting {
     pub fn is_ready(&self, now: Now) -> bool {
         // A clock that jumps back must not hold a request for longer than it was told to wait.
         let out_of_time = now >= self.hold.deadline || now < self.summary.time;
-        let over = |open: &super::Open| open.refresh.borrow().is_over(&self.hold);
+        let over = |open: &super::Open| {
+            let refresh = open.refresh.try_borrow();
+            refresh.is_ok_and(|refresh| refresh.is_over(&self.hold))
+        };
         out_of_time || self.gate.open.as_ref().is_none_or(over)
     }
 

@@ -47,10 +47,13 @@ impl Held {
             let Some(phase) = request.phase.upgrade() else {
                 continue;
             };
-            if is_waiting(&phase.borrow(), now) {
-                self.0.borrow_mut().push(request);
-            } else {
+            if phase
+                .try_borrow()
+                .is_ok_and(|phase| !is_waiting(&phase, now))
+            {
                 resume(request.id, &phase);
+            } else {
+                self.0.borrow_mut().push(request);
             }
         }
         // What the root context does next is its own again. It cannot be gone while it is called.

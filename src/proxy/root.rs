@@ -28,9 +28,7 @@ impl Root {
             held: Held::default(),
         }
     }
-}
 
-impl Root {
     fn configure(&mut self, bytes: &[u8]) -> bool {
         match Config::parse(bytes) {
             Ok(config) => {

@@ -52,19 +52,17 @@ pub struct Judge<'a> {
 pub enum Refusal {
     /// It is refused.
     Denied(Denial),
-    /// It is refused unless fetching the issuer's keys changes that.
-    Keys(KeysWanted),
+    /// It is refused unless fetching these keys changes that.
+    Keys(Wanted, Denial),
 }
 
-/// Keys that a decision lacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KeysWanted {
+/// An issuer whose keys are wanted, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Wanted {
     /// The issuer's place in the configuration.
     pub issuer: usize,
-    /// Why they are wanted.
+    /// Why.
     pub want: Want,
-    /// The decision where they cannot be had.
-    pub denial: Denial,
 }
 
 impl From<Denial> for Refusal {
@@ -92,10 +90,9 @@ impl Judge<'_> {
         };
         let fingerprint = seed.fingerprint(token);
         if let Some(caller) = cache.find(fingerprint, self.now)
-            && self.is_current(&caller)
+            && let Some(issuer) = self.issuer_in_force(&caller)
         {
             *judged_by = Some(caller.issuer());
-            let issuer = self.issuer(caller.issuer())?;
             self.check_claims(issuer, caller.claims())?;
             return Ok(caller);
         }
@@ -109,12 +106,13 @@ impl Judge<'_> {
         Ok(caller)
     }
 
-    fn is_current(&self, caller: &Caller) -> bool {
-        let Ok(issuer) = self.issuer(caller.issuer()) else {
-            return false;
-        };
-        let held = self.ring.held(caller.issuer(), &issuer.keys, self.now);
-        matches!(held, Held::Keys(_, epoch) if epoch == caller.key_epoch())
+    /// The issuer of a remembered caller, if the keys are still those it was verified with.
+    fn issuer_in_force(&self, caller: &Caller) -> Option<&Issuer> {
+        let issuer = self.config.issuers.get(caller.issuer())?;
+        match self.ring.held(caller.issuer(), &issuer.keys, self.now) {
+            Held::Keys(_, epoch) if epoch == caller.key_epoch() => Some(issuer),
+            _ => None,
+        }
     }
 
     fn verify(&self, token: &[u8], judged_by: &mut Option<usize>) -> Result<Caller, Refusal> {
@@ -123,11 +121,10 @@ impl Judge<'_> {
         let (index, issuer) = issuer_of(self.config, &token)?;
         *judged_by = Some(index);
         let (keys, epoch) = self.keys(index, issuer)?;
-        let typ = token.typ().map(str::to_owned);
         let verified = token
             .verify(keys, issuer.algorithms, self.crypto)
             .map_err(|error| key_refusal(index, issuer, &error))?;
-        check_type(typ.as_deref(), issuer.profile)
+        check_type(verified.typ(), issuer.profile)
             .map_err(|error| denial(&error, error.reason()))?;
         let claims =
             Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
@@ -138,26 +135,16 @@ impl Judge<'_> {
     fn keys<'a>(&'a self, index: usize, issuer: &'a Issuer) -> Result<(&'a KeySet, u64), Refusal> {
         match self.ring.held(index, &issuer.keys, self.now) {
             Held::Keys(keys, epoch) => Ok((keys, epoch)),
-            Held::Never => Err(Refusal::Keys(KeysWanted {
-                issuer: index,
-                want: Want::First,
-                denial: unavailable(&issuer.name, "have not been had yet"),
-            })),
+            Held::Never => {
+                let denial = unavailable(&issuer.name, "have not been had yet");
+                Err(wanted(index, Want::First, denial))
+            }
             Held::Stale => Err(unavailable(
                 &issuer.name,
                 "could not be fetched for longer than max_stale",
             )
             .into()),
         }
-    }
-
-    fn issuer(&self, index: usize) -> Result<&Issuer, Denial> {
-        self.config.issuers.get(index).ok_or_else(|| {
-            Denial::new(
-                Reason::IssuerUnknown,
-                "the token's issuer is no longer configured",
-            )
-        })
     }
 
     fn check_claims(&self, issuer: &Issuer, claims: &Claims) -> Result<(), Denial> {
@@ -195,13 +182,13 @@ fn issuer_of<'a>(config: &'a Config, token: &UnverifiedJws) -> Result<(usize, &'
 fn key_refusal(index: usize, issuer: &Issuer, error: &JwsError) -> Refusal {
     let denial = denial(error, error.reason());
     match (error, &issuer.keys) {
-        (JwsError::KidUnknown(_), KeySource::Remote(_)) => Refusal::Keys(KeysWanted {
-            issuer: index,
-            want: Want::UnknownKey,
-            denial,
-        }),
+        (JwsError::KidUnknown(_), KeySource::Remote(_)) => wanted(index, Want::UnknownKey, denial),
         _ => Refusal::Denied(denial),
     }
+}
+
+fn wanted(issuer: usize, want: Want, denial: Denial) -> Refusal {
+    Refusal::Keys(Wanted { issuer, want }, denial)
 }
 
 fn unavailable(issuer: &str, why: &str) -> Denial {

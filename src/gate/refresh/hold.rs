@@ -3,10 +3,10 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::super::decide::Wanted;
 use super::super::metrics::Metrics;
 use crate::host::Host;
 use crate::time::Now;
+use crate::token::Wanted;
 
 /// The most requests of one worker that wait at once; one more is decided without waiting.
 const WAITERS: u32 = 1024;

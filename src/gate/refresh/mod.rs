@@ -16,7 +16,6 @@ mod source;
 use std::time::Duration;
 
 use super::chance::Chance;
-use super::decide::Wanted;
 use super::metrics::Metrics;
 use crate::config::Config;
 use crate::host::Host;
@@ -24,6 +23,7 @@ use crate::keys::KeySource;
 use crate::keys::fetch::{Answer, DOCUMENT_BYTES};
 use crate::keys::ring::Ring;
 use crate::keys::schedule::Want;
+use crate::token::Wanted;
 
 use hold::Waiters;
 pub use hold::{Hold, Ticket};

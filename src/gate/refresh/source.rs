@@ -2,7 +2,6 @@
 
 use std::mem;
 
-use super::super::decide::Wanted;
 use super::hold::Hold;
 use super::records::Records;
 use super::{TICK, Tools};
@@ -15,6 +14,7 @@ use crate::keys::schedule::{self, Schedule, Want};
 use crate::keys::uri::HttpUri;
 use crate::keys::{Location, Remote};
 use crate::time::Now;
+use crate::token::Wanted;
 use crate::token::cache::{Fingerprint, Seed};
 
 /// An issuer whose keys are fetched.
@@ -159,12 +159,7 @@ impl Source {
             ring.confirm(self.issuer, fetched_at);
             return false;
         }
-        let answer = Answer {
-            status: Some(200),
-            cache_control: None,
-            body: Ok(publication.document),
-        };
-        let json = answer.json();
+        let json = fetch::document(&publication.document);
         let keys = json.and_then(|json| fetch::key_set(&json, &self.remote.rules));
         let adopted = keys.is_ok();
         if let Ok(keys) = keys {
