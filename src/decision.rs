@@ -4,6 +4,7 @@
 //! The enum is exhaustive on purpose, so that a new reason breaks every match that must know it.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 /// Whether a refusal is enforced, or only counted and audited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,6 +146,9 @@ pub struct Denial {
     pub detail: Cow<'static, str>,
     /// The scopes that would have been needed, for `scope_missing`; empty otherwise.
     pub scopes: Vec<String>,
+    /// For how long the same request would be refused for the same reason; none where that is not
+    /// known, or for ever.
+    pub retry_after: Option<Duration>,
 }
 
 impl Denial {
@@ -154,6 +158,16 @@ impl Denial {
             reason,
             detail: detail.into(),
             scopes: Vec::new(),
+            retry_after: None,
+        }
+    }
+
+    /// The same refusal, which ends after that time.
+    #[must_use]
+    pub fn after(self, wait: Duration) -> Self {
+        Self {
+            retry_after: Some(wait),
+            ..self
         }
     }
 }

@@ -20,6 +20,7 @@
 //! | [`jose`] | base64url, JWK sets, JWS, claims |
 //! | [`keys`] | where key sets come from and how they stay fresh |
 //! | [`crypto`] | signature checks: in the proxy, or in the module |
+//! | [`limits`] | rates and quotas, and the bounded store they are counted in |
 //! | [`policy`] | normal path, route table, scopes, conditions |
 //! | [`decision`] | reasons, and what a decision is |
 //! | [`reply`] | a denial as status, fields and body |
@@ -51,6 +52,7 @@ pub mod gate;
 pub mod host;
 pub mod jose;
 pub mod keys;
+pub mod limits;
 pub mod policy;
 pub mod proof;
 pub mod reply;

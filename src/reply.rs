@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::config::Detail;
 use crate::decision::{Denial, Reason};
+use crate::limits::fields::{RateFields, whole_millis, whole_seconds};
 
 /// A status code of gRPC, sent as `grpc-status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,6 +62,14 @@ impl Reply {
         if let Some(challenge) = challenge(denial, options) {
             fields.push(("www-authenticate", challenge));
         }
+        if let Some(wait) = denial.retry_after {
+            // RFC 9110 section 10.2.3: in whole seconds.
+            fields.push(("retry-after", whole_seconds(wait).max(1).to_string()));
+        }
+        if let Some(rate) = request.rate {
+            fields.push(("ratelimit-policy", rate.policy.clone()));
+            fields.push(("ratelimit", rate.state.clone()));
+        }
         let body = if request.grpc {
             message(denial, options).to_owned()
         } else {
@@ -85,6 +94,8 @@ pub struct Asked<'a> {
     pub id: Option<&'a str>,
     /// Whether the content type is gRPC's.
     pub grpc: bool,
+    /// What the limits say that refused it.
+    pub rate: Option<&'a RateFields>,
 }
 
 /// Whether a `content-type` is gRPC's: `application/grpc`, alone or with a suffix, as the gRPC
@@ -104,6 +115,8 @@ struct Problem<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     detail: Option<&'a str>,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     scopes: &'a [String],
@@ -116,6 +129,7 @@ fn problem(denial: &Denial, options: &ReplyOptions<'_>, id: Option<&str>) -> Str
         status: denial.reason.status(),
         reason: denial.reason.code(),
         request_id: id,
+        retry_after_ms: denial.retry_after.map(whole_millis),
         detail: (options.detail == Detail::Full).then_some(&*denial.detail),
         scopes: &denial.scopes,
     };
@@ -309,6 +323,7 @@ mod tests {
         let asked = Asked {
             id: Some("r-1"),
             grpc: false,
+            rate: None,
         };
         let reply = Reply::new(&denial, &OPTIONS, asked);
         assert!(!reply.body.contains("now 2"), "{}", reply.body);
@@ -333,6 +348,7 @@ mod tests {
             Asked {
                 id: None,
                 grpc: true,
+                rate: None,
             },
         );
         assert_eq!(reply.grpc, Some(GrpcStatus::PermissionDenied));

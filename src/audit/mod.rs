@@ -49,8 +49,17 @@ pub struct Who<'a> {
     pub scopes: &'a str,
 }
 
+/// The limits that have something to say of a request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LimitNames<'a> {
+    /// The one that refused it.
+    pub refused_by: Option<&'a str>,
+    /// Those that would have refused it, and are only observed.
+    pub observed: Vec<&'a str>,
+}
+
 /// Everything an audit event says, borrowed from where it is kept.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Record<'a> {
     /// When the request came.
     pub time: Now,
@@ -70,7 +79,9 @@ pub struct Record<'a> {
     pub purpose: Option<&'a str>,
     /// The fetched keys that the token was held against.
     pub keys: Option<Freshness>,
-    /// The caller's address and port.
+    /// The limits that have something to say.
+    pub limits: LimitNames<'a>,
+    /// The caller's address and port; the port is zero where it is not known.
     pub source: Option<SocketAddr>,
     /// The request's method.
     pub method: &'a str,

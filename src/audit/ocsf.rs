@@ -153,6 +153,10 @@ struct Unmapped<'a> {
     purpose: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     keys: Option<Keys>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    limit: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    limits_observed: Vec<&'a str>,
 }
 
 #[derive(Serialize)]
@@ -257,7 +261,7 @@ impl Endpoint {
         match record.source {
             Some(source) => Self {
                 ip: Some(source.ip().to_string()),
-                port: Some(source.port()),
+                port: Some(source.port()).filter(|port| *port != 0),
                 name: None,
             },
             None => Self {
@@ -283,6 +287,8 @@ impl<'a> Unmapped<'a> {
                 age_seconds: keys.age,
                 failure: keys.failure,
             }),
+            limit: record.limits.refused_by,
+            limits_observed: record.limits.observed.clone(),
         }
     }
 }
@@ -353,6 +359,7 @@ mod tests {
 
     fn record() -> Record<'static> {
         Record {
+            limits: crate::audit::LimitNames::default(),
             time: Now::from_nanos(1_500_000_000),
             end: Now::from_nanos(1_512_000_000),
             outcome: Outcome::Allowed,

@@ -2,11 +2,10 @@
 
 use serde_json::Value;
 
-use super::list::{Empty, elements, required, texts};
+use super::list::{Empty, elements, references, required, texts};
 use super::names::claim_path;
 use super::place::Place;
 use super::wire::{self, Field, List};
-use crate::jose::Excerpt;
 use crate::policy::{ClaimCondition, Scalar, Scope, ScopeRule};
 
 /// Who may call; everything must hold.
@@ -31,38 +30,13 @@ impl Allow {
             return Self::default();
         };
         let restricted = !wire.issuers.is_absent();
-        let named = issuer_places(wire.issuers, &place.member("issuers"), issuers);
+        let named = references(wire.issuers, &place.member("issuers"), issuers, "issuer");
         Self {
             issuers: restricted.then_some(named),
             scopes: scopes(wire.scopes, &place.member("scopes")),
             claims: claims(wire.claims, &place.member("claims")),
         }
     }
-}
-
-fn issuer_places(list: List<String>, place: &Place<'_>, issuers: Option<&[String]>) -> Vec<usize> {
-    let mut places = Vec::new();
-    for (index, name) in elements(list, place, Empty::Refused) {
-        let place = place.element(index);
-        let (Some(name), Some(issuers)) = (name.optional(&place), issuers) else {
-            continue;
-        };
-        match issuers.iter().position(|issuer| *issuer == name) {
-            Some(at) if places.contains(&at) => place.error("is listed twice; once is enough"),
-            Some(at) => places.push(at),
-            None => place.error(no_issuer(&name, issuers)),
-        }
-    }
-    places
-}
-
-fn no_issuer(name: &str, issuers: &[String]) -> String {
-    let name = Excerpt::of(name);
-    if issuers.is_empty() {
-        return format!("no issuer is named {name}; there are none");
-    }
-    let issuers = issuers.join(", ");
-    format!("no issuer is named {name}; issuers are: {issuers}")
 }
 
 fn scopes(wire: Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {

@@ -46,3 +46,17 @@ pub(super) fn size(
     }
     usize::try_from(size.0).ok()
 }
+
+/// A whole number within bounds.
+pub(super) fn whole_number(
+    field: Field<u64>,
+    place: &Place<'_>,
+    bounds: RangeInclusive<u64>,
+) -> Option<u64> {
+    let number = field.optional(place)?;
+    if !bounds.contains(&number) {
+        let (least, most) = bounds.into_inner();
+        place.error(format_args!("is {number}; {least} to {most} is accepted"));
+    }
+    Some(number)
+}

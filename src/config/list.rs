@@ -78,6 +78,38 @@ pub(super) fn required<T, E: Display>(
     text(Field::Given(given), place, parse)
 }
 
+/// The places of what a list refers to by name, among `known` things of that kind; says which are
+/// not there. Where nothing is known every name is passed over.
+pub(super) fn references(
+    list: List<String>,
+    place: &Place<'_>,
+    known: Option<&[String]>,
+    kind: &str,
+) -> Vec<usize> {
+    let mut places = Vec::new();
+    for (index, name) in elements(list, place, Empty::Refused) {
+        let place = place.element(index);
+        let (Some(name), Some(known)) = (name.optional(&place), known) else {
+            continue;
+        };
+        match known.iter().position(|known| *known == name) {
+            Some(at) if places.contains(&at) => place.error("is listed twice; once is enough"),
+            Some(at) => places.push(at),
+            None => place.error(unknown(&name, known, kind)),
+        }
+    }
+    places
+}
+
+fn unknown(name: &str, known: &[String], kind: &str) -> String {
+    let name = Excerpt::of(name);
+    if known.is_empty() {
+        return format!("no {kind} is named {name}; there are none");
+    }
+    let known = known.join(", ");
+    format!("no {kind} is named {name}; {kind}s are: {known}")
+}
+
 /// Notes where a text is; says so where it was there before.
 pub(super) fn note_unique(
     seen: &mut BTreeMap<String, String>,

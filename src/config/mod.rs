@@ -13,7 +13,7 @@
 //! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
-//! | `issuer`, `keys`, `tokens`, `route`, `allow`, `when`, `audit`, `responses` | its sections |
+//! | `issuer`, `keys`, `tokens`, `route`, `allow`, `when`, `limit`, `source`, `audit`, `responses` | its sections |
 //! | `names`, `bounds` | what names, texts, durations and sizes may be |
 //! | `schema` | the published JSON Schema, from the wire types |
 
@@ -24,6 +24,7 @@ mod errors;
 mod field;
 mod issuer;
 mod keys;
+mod limit;
 mod list;
 mod model;
 mod names;
@@ -37,6 +38,7 @@ mod responses;
 mod route;
 #[cfg(feature = "schema")]
 mod schema;
+mod source;
 mod tokens;
 mod when;
 mod wire;
@@ -45,9 +47,11 @@ pub use allow::Allow;
 pub use audit::Audit;
 pub use errors::{ConfigError, ConfigErrors};
 pub use issuer::{ClaimHeader, Issuer};
+pub use limit::Counters;
 pub use model::Config;
 pub use responses::{Detail, Responses};
 pub use route::Route;
 #[cfg(feature = "schema")]
 pub use schema::json_schema;
+pub use source::Source;
 pub use tokens::Tokens;

@@ -5,15 +5,18 @@ use serde_json::Value;
 use super::audit::Audit;
 use super::errors::ConfigErrors;
 use super::issuer::{self, Issuer};
+use super::limit::{self, Counters};
 use super::place::{Found, Place};
 use super::proto_struct;
 use super::reader;
 use super::responses::Responses;
 use super::route::{self, Route};
+use super::source::Source;
 use super::tokens::Tokens;
 use super::wire::{self, Field};
 use crate::decision::Mode;
 use crate::jose::json::{self, Bounds, JsonError};
+use crate::limits::Limit;
 use crate::policy::RouteTable;
 
 /// A configuration that was found sound, compiled for use.
@@ -27,6 +30,12 @@ pub struct Config {
     pub tokens: Tokens,
     /// What requests are let through.
     pub routes: RouteTable<Route>,
+    /// How much callers may, in the order of the document.
+    pub limits: Vec<Limit>,
+    /// Where limits are counted.
+    pub counters: Counters,
+    /// Where callers come from, and what those are told that keep failing.
+    pub source: Source,
     /// What is written of decisions.
     pub audit: Audit,
     /// What a refused caller is told.
@@ -94,7 +103,21 @@ fn compile(wire: wire::Config, place: &Place<'_>) -> Option<Config> {
     let issuers = place.member("issuers");
     let issuers = issuer::compile_all(wire.issuers, &issuers, &tokens.header, &mut warnings);
     let routes = place.member("routes");
-    let routes = route::compile_all(wire.routes, &routes, names.as_deref(), &mut warnings);
+    let limit_names = limit::names(&wire.limits);
+    let limits = place.member("limits");
+    let limits = limit::compile_all(wire.limits, &limits, &tokens.header, &mut warnings);
+    let counters = Counters::compile(wire.counters, &place.member("counters"));
+    let source = Source::compile(
+        wire.source,
+        &place.member("source"),
+        &tokens.header,
+        &mut warnings,
+    );
+    let known = route::Names {
+        issuers: names.as_deref(),
+        limits: limit_names.as_deref(),
+    };
+    let routes = route::compile_all(wire.routes, &routes, known, &mut warnings);
     let audit = Audit::compile(wire.audit, &place.member("audit"), &tokens.header);
     let responses = Responses::compile(wire.responses, &place.member("responses"));
     Some(Config {
@@ -102,6 +125,9 @@ fn compile(wire: wire::Config, place: &Place<'_>) -> Option<Config> {
         issuers: issuers?,
         tokens,
         routes: routes?,
+        limits,
+        counters,
+        source,
         audit,
         responses,
         warnings,

@@ -16,6 +16,15 @@ pub struct Span(pub Duration);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Size(pub u64);
 
+/// Units in a period: `100/1m`; neither is zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Rate {
+    /// How many units.
+    pub count: u64,
+    /// In how long.
+    pub period: Duration,
+}
+
 const SPANS: &[(&str, u64)] = &[
     ("ms", 1),
     ("s", 1_000),
@@ -36,6 +45,17 @@ impl Span {
     fn parse(text: &str) -> Option<Self> {
         let millis = parse(text, SPANS)?;
         Some(Self(Duration::from_millis(millis)))
+    }
+}
+
+impl Rate {
+    const EXPECTED: &str = "a rate such as \"100/1m\" or \"10000/1d\"";
+
+    fn parse(text: &str) -> Option<Self> {
+        let (count, period) = text.split_once('/')?;
+        let count = parse(count, &[("", 1)])?;
+        let Span(period) = Span::parse(period)?;
+        (count > 0 && !period.is_zero()).then_some(Self { count, period })
     }
 }
 
@@ -101,6 +121,26 @@ impl Visitor<'_> for SpanVisitor {
     }
 }
 
+impl<'de> Deserialize<'de> for Rate {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(RateVisitor)
+    }
+}
+
+struct RateVisitor;
+
+impl Visitor<'_> for RateVisitor {
+    type Value = Rate;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(Rate::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Rate, E> {
+        Rate::parse(text).ok_or_else(|| not_a(text, Rate::EXPECTED))
+    }
+}
+
 impl<'de> Deserialize<'de> for Size {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_any(SizeVisitor)
@@ -140,7 +180,22 @@ mod schema {
 
     use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 
-    use super::{Size, Span};
+    use super::{Rate, Size, Span};
+
+    impl JsonSchema for Rate {
+        fn schema_name() -> Cow<'static, str> {
+            "Rate".into()
+        }
+
+        fn json_schema(_: &mut SchemaGenerator) -> Schema {
+            json_schema!({
+                "description": "Units in a period: a whole number, a slash, and a duration.",
+                "type": "string",
+                "pattern": "^0*[1-9][0-9]*/0*[1-9][0-9]*(ms|s|m|h|d)$",
+                "examples": ["100/1m", "10000/1d"]
+            })
+        }
+    }
 
     impl JsonSchema for Span {
         fn schema_name() -> Cow<'static, str> {
@@ -201,6 +256,30 @@ mod tests {
         ] {
             let span = millis.map(|ms| Span(Duration::from_millis(ms)));
             assert_eq!(Span::parse(text), span, "{text}");
+        }
+    }
+
+    #[test]
+    fn reads_rates() {
+        for (text, rate) in [
+            ("100/1m", Some((100, 60_000))),
+            ("1/500ms", Some((1, 500))),
+            ("10000/1d", Some((10_000, 86_400_000))),
+            ("0/1m", None),
+            ("1/0m", None),
+            ("/1m", None),
+            ("1/", None),
+            ("1", None),
+            ("1/m", None),
+            ("-1/1m", None),
+            ("1/1m/1m", None),
+            ("99999999999999999999/1m", None),
+        ] {
+            let rate = rate.map(|(count, millis)| Rate {
+                count,
+                period: Duration::from_millis(millis),
+            });
+            assert_eq!(Rate::parse(text), rate, "{text}");
         }
     }
 

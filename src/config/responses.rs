@@ -14,6 +14,8 @@ pub struct Responses {
     pub resource_metadata: Option<String>,
     /// How much a reply says.
     pub detail: Detail,
+    /// Whether allowed responses carry `RateLimit` fields.
+    pub rate_fields: bool,
 }
 
 /// How much a reply says.
@@ -39,6 +41,10 @@ impl Responses {
                 Some(wire::Detail::Full) => Detail::Full,
                 Some(wire::Detail::Reason) | None => Detail::Reason,
             },
+            rate_fields: wire
+                .rate_fields
+                .optional(&place.member("rate_fields"))
+                .unwrap_or_default(),
         }
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::allow::Allow;
+use super::limit;
 use super::list::{Empty, elements, note_unique, required, texts};
 use super::model::mode;
 use super::names;
@@ -23,15 +24,24 @@ pub struct Route {
     pub allow: Allow,
     /// What else must hold of a request.
     pub when: When,
+    /// The places in the configuration of the limits that its requests are charged to.
+    pub limits: Vec<usize>,
     /// Whether refusals are enforced; none is as for the whole document.
     pub mode: Option<Mode>,
 }
 
-/// None only where an error was noted. `issuers` are the names that routes may refer to.
+/// The names that routes may refer to; none where those they name cannot be read at all.
+#[derive(Clone, Copy)]
+pub(super) struct Names<'a> {
+    pub issuers: Option<&'a [String]>,
+    pub limits: Option<&'a [String]>,
+}
+
+/// None only where an error was noted.
 pub(super) fn compile_all(
     routes: List<wire::Route>,
     place: &Place<'_>,
-    issuers: Option<&[String]>,
+    known: Names<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<RouteTable<Route>> {
     let routes = routes.required(place, "a list of routes")?;
@@ -42,7 +52,7 @@ pub(super) fn compile_all(
             continue;
         };
         note_unique(&mut names, &route.name, &place.member("name"));
-        if let Some(route) = compile(route, &place, issuers, warnings) {
+        if let Some(route) = compile(route, &place, known, warnings) {
             compiled.push(route);
             places.push(index);
         }
@@ -65,44 +75,46 @@ pub(super) fn compile_all(
 fn compile(
     wire: wire::Route,
     place: &Place<'_>,
-    issuers: Option<&[String]>,
+    known: Names<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<(RouteMatch, Route)> {
+    check_public(&wire, place);
     let name = required(wire.name, &place.member("name"), "a name", names::name);
     let matching = matching(wire.matching, &place.member("match"));
     let public = wire
         .public
         .optional(&place.member("public"))
         .unwrap_or_default();
-    check_public(public, &wire.allow, &wire.when, place);
-    if !public && issuers.is_some_and(<[_]>::is_empty) {
+    if !public && known.issuers.is_some_and(<[_]>::is_empty) {
         place.error(
             "needs a token, but no issuer is configured; issuers, or public: true, is needed",
         );
     }
     let route = Route {
         public,
-        allow: Allow::compile(wire.allow, &place.member("allow"), issuers),
+        allow: Allow::compile(wire.allow, &place.member("allow"), known.issuers),
         when: when::compile(wire.when, &place.member("when")),
+        limits: limit::of_route(wire.limits, &place.member("limits"), known.limits),
         mode: mode(wire.mode, &place.member("mode"), warnings),
         name: name?,
     };
     Some((matching?, route))
 }
 
-/// The decision about a public route ends before `allow` and `when`: they would do nothing.
-fn check_public(
-    public: bool,
-    allow: &Field<wire::Allow>,
-    when: &List<wire::Condition>,
-    place: &Place<'_>,
-) {
-    let idle = "is never looked at on a public route; remove it, or public";
-    if public && !allow.is_absent() {
-        place.member("allow").error(idle);
-    }
-    if public && !when.is_absent() {
-        place.member("when").error(idle);
+/// The decision about a public route ends before these: they would do nothing.
+fn check_public(wire: &wire::Route, place: &Place<'_>) {
+    let public = matches!(wire.public, Field::Given(true));
+    let idle = [
+        ("allow", wire.allow.is_absent()),
+        ("when", wire.when.is_absent()),
+        ("limits", wire.limits.is_absent()),
+    ];
+    for (name, absent) in idle {
+        if public && !absent {
+            place
+                .member(name)
+                .error("is never looked at on a public route; remove it, or public");
+        }
     }
 }
 

@@ -27,6 +27,7 @@ pub(super) const SCOPE: &str = r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$";
 pub(super) const HOURS: &str =
     "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 pub(super) const QUOTABLE: &str = r"^[\x20\x21\x23-\x5b\x5d-\x7e]{1,256}$";
+pub(super) const KEY_PART: &str = "^(identity|issuer|client|route|source|source_network|claim:.+|header:(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128})$";
 pub(super) const URL: &str =
     r"^https?://[\x21\x24-\x2e\x30-\x5b\x5d-\x7e][\x21\x24-\x5b\x5d-\x7e]*$";
 
@@ -53,6 +54,15 @@ impl JsonSchema for Scalar {
 pub(super) enum Decisions {
     Word(DecisionsWord),
     Rates(DecisionRates),
+}
+
+/// What a request costs: a number of units, or what that depends on.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) enum CostForms {
+    Units(#[schemars(range(min = 1))] u64),
+    Depends(wire::Cost),
 }
 
 /// The whole document.
@@ -112,6 +122,36 @@ pub(super) fn one_source(schema: &mut Schema) {
     schema.insert("oneOf".to_owned(), json!(sources));
 }
 
+/// Either a rate, perhaps with a burst, or a quota.
+pub(super) fn rate_or_quota(schema: &mut Schema) {
+    schema.insert(
+        "oneOf".to_owned(),
+        json!([
+            {"required": ["rate"], "properties": {"quota": false}},
+            {"required": ["quota"], "properties": {"rate": false, "burst": false}},
+        ]),
+    );
+}
+
+/// A cost by the query, or by the response.
+pub(super) fn one_cost(schema: &mut Schema) {
+    schema.insert(
+        "oneOf".to_owned(),
+        json!([
+            {"required": ["query"], "properties": {"response_bytes": false}},
+            {"required": ["response_bytes"], "properties": {"query": false, "per": false}},
+        ]),
+    );
+}
+
+/// A number of proxies, or their networks.
+pub(super) fn one_trust(schema: &mut Schema) {
+    schema.insert(
+        "not".to_owned(),
+        json!({"required": ["trusted_hops", "trusted_cidrs"]}),
+    );
+}
+
 /// From authorities to clusters.
 pub(super) fn authorities(schema: &mut Schema) {
     let names = json!({"type": "object", "additionalProperties": {"type": "string", "minLength": 1, "maxLength": 256}});
@@ -126,7 +166,7 @@ pub(super) fn public(schema: &mut Schema) {
     );
     schema.insert(
         "then".to_owned(),
-        json!({"properties": {"allow": false, "when": false}}),
+        json!({"properties": {"allow": false, "when": false, "limits": false}}),
     );
 }
 

@@ -11,7 +11,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 pub use super::field::Field;
-pub use super::quantity::{Size, Span};
+pub use super::quantity::{Rate, Size, Span};
 #[cfg(feature = "schema")]
 use super::schema;
 
@@ -40,6 +40,16 @@ pub struct Config {
     /// no route is denied.
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub routes: List<Route>,
+    /// How much callers may.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
+    pub limits: List<Limit>,
+    /// Where limits are counted.
+    #[serde(default)]
+    pub counters: Field<Counters>,
+    /// Where callers come from, and what those are told that keep failing.
+    #[serde(default)]
+    pub source: Field<Source>,
     /// What is written of decisions.
     #[serde(default)]
     pub audit: Field<Audit>,
@@ -262,6 +272,10 @@ pub struct Route {
     #[serde(default)]
     #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
     pub when: List<Condition>,
+    /// The limits that its requests are charged to, all or none of them.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16), inner(regex(pattern = schema::NAME))))]
+    pub limits: List<String>,
     /// Whether refusals are enforced here. Default: as for the whole document.
     #[serde(default)]
     pub mode: Field<Mode>,
@@ -406,6 +420,163 @@ pub enum Weekday {
     Sun,
 }
 
+/// How much callers may: a rate or a quota.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::rate_or_quota))]
+pub struct Limit {
+    /// How routes and audit refer to it.
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::NAME), example = &"per-client"))]
+    pub name: Field<String>,
+    /// What it counts by: identity, issuer, client, route, source, source_network (/24 of IPv4,
+    /// /64 of IPv6), claim:NAME, header:NAME.
+    #[cfg_attr(
+        feature = "schema",
+        schemars(length(min = 1), inner(regex(pattern = schema::KEY_PART)), extend("examples" = [["client", "route"]]))
+    )]
+    pub key: List<String>,
+    /// The sustained rate, counted by the generic cell rate algorithm.
+    #[serde(default)]
+    pub rate: Field<Rate>,
+    /// How many units of a rate may come at once. Default: the rate's count.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 999_999_999)))]
+    pub burst: Field<u64>,
+    /// Units in fixed windows of whole seconds, which begin at multiples of their length since
+    /// 1970-01-01 00:00 UTC.
+    #[serde(default)]
+    pub quota: Field<Rate>,
+    /// What a request costs, in units. Default: 1.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(with = "schema::CostForms"))]
+    pub cost: Field<Value>,
+    /// For whom it is counted. Default: process, which is all workers of a proxy.
+    #[serde(default)]
+    pub per: Field<Per>,
+    /// What happens to a request when workers hinder each other in counting. Default: deny.
+    #[serde(default)]
+    pub on_contention: Field<OnContention>,
+    /// What happens where a host has no shared data, or refuses it. Default: per_worker.
+    #[serde(default)]
+    pub on_failure: Field<OnFailure>,
+    /// Whether its refusals are enforced, or only audited. Default: enforce.
+    #[serde(default)]
+    pub mode: Field<Mode>,
+}
+
+/// What a request costs, where that depends on it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::one_cost))]
+pub struct Cost {
+    /// The query parameter that says how much is asked for; one unit where it is absent.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
+    pub query: Field<String>,
+    /// How much of the parameter a unit is worth, rounded up. Default: 1.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
+    pub per: Field<u64>,
+    /// How many bytes of the response a unit is worth, charged when the response has ended.
+    #[serde(default)]
+    pub response_bytes: Field<Size>,
+}
+
+/// For whom a limit is counted.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub enum Per {
+    /// For all workers of a proxy.
+    Process,
+}
+
+/// What happens to a request when workers hinder each other in counting.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub enum OnContention {
+    /// It is refused.
+    Deny,
+    /// It is let through and not counted.
+    Allow,
+}
+
+/// What happens where a host has no shared data, or refuses it.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub enum OnFailure {
+    /// Each worker counts for itself.
+    PerWorker,
+    /// Requests are refused with `limits_unavailable`.
+    Deny,
+}
+
+/// Where limits are counted.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct Counters {
+    /// How many counters are kept at once, rounded up to a multiple of 16. Default: 65536.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 16, max = 4_194_304)))]
+    pub slots: Field<u64>,
+}
+
+/// Where callers come from, and what those are told that keep failing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::one_trust))]
+pub struct Source {
+    /// The header in which trusted proxies list the addresses they were called from. Default:
+    /// x-forwarded-for.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HEADER)))]
+    pub header: Field<String>,
+    /// How many proxies in front of this one are trusted. Default: 0.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(max = 32)))]
+    pub trusted_hops: Field<u64>,
+    /// The networks of the proxies that are trusted, instead of a number of them.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(length(min = 1), extend("examples" = [["10.0.0.0/8"]])))]
+    pub trusted_cidrs: List<String>,
+    /// How often a source may fail to authenticate.
+    #[serde(default)]
+    pub pressure: Field<Pressure>,
+}
+
+/// How often a source may fail to authenticate before it is turned away unheard.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub struct Pressure {
+    /// The sustained rate of failures. Default: 600/1m.
+    #[serde(default)]
+    pub rate: Field<Rate>,
+    /// How many failures may come at once. Default: 300, or the rate's count where that is given.
+    #[serde(default)]
+    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 999_999_999)))]
+    pub burst: Field<u64>,
+    /// Whether it is enforced, only audited, or off. Default: enforce.
+    #[serde(default)]
+    pub mode: Field<PressureMode>,
+}
+
+/// Whether source pressure is enforced.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+#[cfg_attr(feature = "schema", derive(JsonSchema))]
+pub enum PressureMode {
+    /// A source past it is refused with `source_throttled`.
+    Enforce,
+    /// It is audited.
+    Observe,
+    /// Failures are not counted.
+    Off,
+}
+
 /// What is written of decisions.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -490,6 +661,9 @@ pub struct Responses {
     /// How much a reply says: the reason, or what happened as well. Default: reason.
     #[serde(default)]
     pub detail: Field<Detail>,
+    /// Whether allowed responses carry `RateLimit` fields as well. Default: false.
+    #[serde(default)]
+    pub rate_fields: Field<bool>,
 }
 
 /// How much a reply says.

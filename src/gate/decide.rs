@@ -1,12 +1,15 @@
 //! The decision: a pure function of configuration, request, memory and instant.
 //!
-//! The order is fixed (path, route, credential, signature, claims, proof, scopes, allow, when) and
-//! the first failure decides.
+//! The order is fixed (path, route, source pressure, credential, signature, claims, proof, scopes,
+//! allow, when, limits) and the first failure decides.
 
+use std::net::IpAddr;
 use std::rc::Rc;
 
 use crate::config::{Allow, Config, Route};
 use crate::decision::{Denial, Mode, Reason};
+use crate::limits::pressure::Look;
+use crate::limits::{Charged, Counters, Subject};
 use crate::policy::{Facts, NormalPath, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
@@ -19,7 +22,7 @@ pub struct Arrival<'a> {
     /// All header fields, pseudo-headers included.
     pub headers: &'a Headers,
     /// The caller's address; none where the host does not say.
-    pub source: Option<std::net::IpAddr>,
+    pub source: Option<IpAddr>,
     /// What can be asked about the connection.
     pub connection: &'a dyn Connection,
 }
@@ -39,6 +42,10 @@ pub struct Decision {
     pub caller: Option<Rc<Caller>>,
     /// Keys that could change the verdict, if they were fetched.
     pub wanted: Option<Wanted>,
+    /// What was charged.
+    pub charged: Charged,
+    /// Whether the source would have been turned away, if that were enforced.
+    pub pressed: bool,
 }
 
 impl Decision {
@@ -52,6 +59,8 @@ impl Decision {
             issuer: None,
             caller: None,
             wanted: None,
+            charged: Charged::default(),
+            pressed: false,
         }
     }
 }
@@ -59,10 +68,15 @@ impl Decision {
 /// Decides a request: `Decision = f(&Config, request, &mut State, Now)`.
 ///
 /// The configuration, the keys in force and the instant are in `judge`; the state is the memory of
-/// tokens.
-pub fn decide(judge: &Judge<'_>, known: &mut Known, arrival: &Arrival<'_>) -> Decision {
+/// tokens, and the counters.
+pub fn decide(
+    judge: &Judge<'_>,
+    known: &mut Known,
+    counters: &mut Counters<'_>,
+    arrival: &Arrival<'_>,
+) -> Decision {
     let mut decision = Decision::bare(Ok(()), judge.config.mode);
-    decision.verdict = match steps(judge, known, arrival, &mut decision) {
+    decision.verdict = match steps(judge, known, counters, arrival, &mut decision) {
         Ok(()) => Ok(()),
         Err(Refusal::Denied(denial)) => Err(denial),
         Err(Refusal::Keys(wanted, denial)) => {
@@ -76,6 +90,7 @@ pub fn decide(judge: &Judge<'_>, known: &mut Known, arrival: &Arrival<'_>) -> De
 fn steps(
     judge: &Judge<'_>,
     known: &mut Known,
+    counters: &mut Counters<'_>,
     arrival: &Arrival<'_>,
     decision: &mut Decision,
 ) -> Result<(), Refusal> {
@@ -94,14 +109,101 @@ fn steps(
     if route.public {
         return Ok(());
     }
+    let mut gauge = Gauge {
+        judge,
+        counters: &mut *counters,
+        source: arrival.source,
+        pressed: &mut decision.pressed,
+    };
+    gauge.check(Look::Glance)?;
     let query = target.query()?;
     let token = credential::token(arrival.headers, query, &config.tokens)?;
-    let caller = judge.authenticate(known, token, &mut decision.issuer)?;
+    let before_signature = || gauge.check(Look::Exact);
+    let caller = judge.authenticate(known, token, &mut decision.issuer, before_signature)?;
     decision.caller = Some(Rc::clone(&caller));
     proof::check(caller.claims().raw(), arrival.connection)?;
     check_allow(&route.allow, &caller, config)?;
     let view = target.view(query, arrival);
-    Ok(check_when(route, &view, &caller, judge.now)?)
+    check_when(route, &view, &caller, judge.now)?;
+    if route.limits.is_empty() {
+        return Ok(());
+    }
+    let subject = Subject {
+        caller: &caller,
+        issuer: issuer_name(config, &caller),
+        route: &route.name,
+        view: &view,
+    };
+    let charged = &mut decision.charged;
+    let limits = (config.limits.as_slice(), route.limits.as_slice());
+    Ok(counters.charge(limits, &subject, judge.now, charged)?)
+}
+
+/// Charges a refusal to the source it came from, if it is one that could be repeated to guess or to
+/// wear the gate out; a source that has no failures left is told that instead.
+///
+/// Whoever sends no credential is told to send one, and is not charged for it.
+pub fn charge_failure(
+    config: &Config,
+    counters: &mut Counters<'_>,
+    source: Option<IpAddr>,
+    now: Now,
+    decision: &mut Decision,
+) {
+    let (Some(pressure), Some(source), Err(denial)) =
+        (&config.source.pressure, source, &decision.verdict)
+    else {
+        return;
+    };
+    let failed = denial.reason.status() == 401 || denial.reason == Reason::CredentialAmbiguous;
+    if !failed || denial.reason == Reason::CredentialMissing {
+        return;
+    }
+    let Some(until) = counters.failed(pressure, source, now) else {
+        return;
+    };
+    decision.pressed = true;
+    if pressure.mode == Mode::Enforce {
+        decision.verdict = Err(throttled(until, now));
+    }
+}
+
+/// Source pressure, looked at twice at most.
+struct Gauge<'a, 'b> {
+    judge: &'a Judge<'a>,
+    counters: &'a mut Counters<'b>,
+    source: Option<IpAddr>,
+    pressed: &'a mut bool,
+}
+
+impl Gauge<'_, '_> {
+    fn check(&mut self, look: Look) -> Result<(), Denial> {
+        // Where a host does not say where a request came from, all would share one counter.
+        let (Some(pressure), Some(source)) = (&self.judge.config.source.pressure, self.source)
+        else {
+            return Ok(());
+        };
+        let now = self.judge.now;
+        let Some(until) = self.counters.throttled(pressure, source, look, now) else {
+            return Ok(());
+        };
+        *self.pressed = true;
+        match pressure.mode {
+            Mode::Enforce => Err(throttled(until, now)),
+            Mode::Observe => Ok(()),
+        }
+    }
+}
+
+fn throttled(until: Now, now: Now) -> Denial {
+    let wait = until.since(now);
+    let detail = "too many requests from this address failed to authenticate";
+    Denial::new(Reason::SourceThrottled, detail).after(wait)
+}
+
+fn issuer_name<'a>(config: &'a Config, caller: &Caller) -> &'a str {
+    let issuer = config.issuers.get(caller.issuer());
+    issuer.map_or("", |issuer| &issuer.name)
 }
 
 /// The parts of a request that choose its route.
@@ -156,10 +258,7 @@ fn check_allow(allow: &Allow, caller: &Caller, config: &Config) -> Result<(), De
         .as_ref()
         .is_some_and(|issuers| !issuers.contains(&caller.issuer()))
     {
-        let name = config
-            .issuers
-            .get(caller.issuer())
-            .map_or("", |issuer| &issuer.name);
+        let name = issuer_name(config, caller);
         return Err(Denial::new(
             Reason::NotAllowed,
             format!("the route does not allow the issuer \"{name}\""),

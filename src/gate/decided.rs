@@ -5,11 +5,12 @@ use std::rc::Rc;
 use super::decide::Decision;
 use super::summary::Summary;
 use super::{Gate, Next, Open, upstream};
-use crate::audit::{Outcome, Record, Who, ocsf};
+use crate::audit::{LimitNames, Outcome, Record, Who, ocsf};
 use crate::config::{Config, Detail};
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Freshness;
+use crate::limits::fields::RateFields;
 use crate::reply::{Asked, Reply, ReplyOptions};
 use crate::request::Headers;
 
@@ -86,13 +87,29 @@ impl Decided {
         }
     }
 
+    /// Adds what the limits say to a response that the caller is let have.
+    pub fn response_headers(&self, host: &dyn Host) {
+        let Some(open) = &self.gate.open else {
+            return;
+        };
+        if !open.config.responses.rate_fields || self.is_stopped() {
+            return;
+        }
+        if let Some(rate) = self.rate_fields(host) {
+            // What cannot be told changes no decision.
+            let _ = host.add_response_header("ratelimit-policy", &rate.policy);
+            let _ = host.add_response_header("ratelimit", &rate.state);
+        }
+    }
+
     /// Takes note of `bytes` more of the response's body.
     pub fn response_body(&mut self, bytes: u64) {
         self.response_bytes = self.response_bytes.saturating_add(bytes);
     }
 
-    /// Writes the request's event.
+    /// Charges what the response cost, and writes the request's event.
     pub fn finish(self, host: &dyn Host) {
+        self.settle(host);
         let Some(open) = &self.gate.open else {
             // Whoever runs an unconfigured gate still sees each refusal.
             return host.log(LogLevel::Warn, &ocsf::line(&self.record(host)));
@@ -105,6 +122,23 @@ impl Decided {
         if open.chance.falls_within(share) {
             host.log(open.config.audit.level, &ocsf::line(&self.record(host)));
         }
+    }
+
+    fn settle(&self, host: &dyn Host) {
+        let owed = &self.decision.charged.owed;
+        if let (Some(open), false, false) = (&self.gate.open, owed.is_empty(), self.is_stopped())
+            && let Ok(mut limits) = open.limits.try_borrow_mut()
+        {
+            let (now, bytes) = (host.now(), self.response_bytes);
+            limits.with(host, |counters| {
+                counters.settle(&open.config.limits, owed, bytes, now);
+            });
+        }
+    }
+
+    fn rate_fields(&self, host: &dyn Host) -> Option<RateFields> {
+        let config = &self.gate.open.as_ref()?.config;
+        self.decision.charged.fields(&config.limits, host.now())
     }
 
     fn is_stopped(&self) -> bool {
@@ -138,9 +172,12 @@ impl Decided {
         if self.decision.mode == Mode::Observe {
             return Next::Continue;
         }
+        let limited = denial.reason.status() == 429;
+        let rate = limited.then(|| self.rate_fields(host)).flatten();
         let asked = Asked {
             id: self.summary.request_id.as_deref(),
             grpc: self.summary.grpc,
+            rate: rate.as_ref(),
         };
         let reply = Reply::new(denial, &self.options(), asked);
         // A host that refuses the reply still holds the request.
@@ -186,6 +223,7 @@ impl Decided {
             who: config.and_then(|config| self.who(config)),
             purpose: summary.purpose.as_deref(),
             keys: self.keys,
+            limits: self.limit_names(config),
             source: summary.source,
             method: &summary.method,
             host: &summary.host,
@@ -195,6 +233,20 @@ impl Decided {
             status: response_code(host),
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
+        }
+    }
+
+    fn limit_names<'a>(&self, config: Option<&'a Config>) -> LimitNames<'a> {
+        let limits = config.map_or(&[][..], |config| &config.limits);
+        let name = |index: usize| limits.get(index).map(|limit| limit.name.as_str());
+        let charged = &self.decision.charged;
+        let observed = charged.observed.iter().filter_map(|index| name(*index));
+        let pressed = self.decision.pressed && self.decision.verdict.is_ok();
+        LimitNames {
+            refused_by: charged.refused_by.and_then(name),
+            observed: observed
+                .chain(pressed.then_some("source.pressure"))
+                .collect(),
         }
     }
 

@@ -8,6 +8,9 @@
 mod chance;
 pub mod decide;
 mod decided;
+mod limits;
+#[cfg(all(test, not(target_family = "wasm")))]
+mod limits_model;
 mod metrics;
 mod opened;
 mod refresh;
@@ -25,6 +28,7 @@ use crate::token::cache::Seed;
 
 use chance::Chance;
 pub use decided::Decided;
+use limits::Limits;
 pub use opened::Opened;
 use refresh::Refresh;
 pub use refresh::TICK;
@@ -42,9 +46,9 @@ pub enum Next {
 /// Where a request is once its header fields are in.
 pub enum Stage {
     /// It was decided.
-    Decided(Next, Decided),
+    Decided(Next, Box<Decided>),
     /// It is held until keys were fetched, or its time is up.
-    Waiting(Waiting),
+    Waiting(Box<Waiting>),
 }
 
 /// A configured gate, shared by the requests of one worker.
@@ -58,6 +62,7 @@ struct Open {
     crypto: KnownAnswers,
     known: RefCell<Known>,
     refresh: RefCell<Refresh>,
+    limits: RefCell<Limits>,
     chance: Chance,
 }
 
@@ -77,12 +82,14 @@ impl Gate {
         });
         let (known, chance) = seeded(&config, host);
         let refresh = RefCell::new(Refresh::new(&config, vm_configuration));
+        let limits = RefCell::new(Limits::open(&config, host));
         Self {
             open: Some(Open {
                 config,
                 crypto,
                 known: RefCell::new(known),
                 refresh,
+                limits,
                 chance,
             }),
         }

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::decide::{Arrival, Decision, decide};
+use super::decide::{Arrival, Decision, charge_failure, decide};
 use super::refresh::Asked;
 use super::summary::Summary;
 use super::waiting::Waiting;
@@ -49,12 +49,13 @@ impl Opened {
                 // What is only observed is not held up.
                 Asked::Wait(hold, ticket) if decision.mode == Mode::Enforce => {
                     let waiting = Waiting::new(self.gate, headers, summary, hold, ticket);
-                    return Stage::Waiting(waiting);
+                    return Stage::Waiting(Box::new(waiting));
                 }
                 Asked::Again => decision = open.decide(host, &headers, &summary, summary.time),
                 Asked::Wait(..) | Asked::No => break,
             }
         }
+        open.conclude(host, &summary, &mut decision);
         decided(self.gate, host, &headers, summary, decision)
     }
 
@@ -75,7 +76,12 @@ impl Opened {
         let purpose = self.gate.open.as_ref();
         let purpose = purpose.and_then(|open| open.config.audit.purpose_header.as_deref());
         let source = host.property(Property::SourceAddress);
-        Summary::new(headers, source.as_deref(), purpose, host.now())
+        let mut summary = Summary::new(headers, source.as_deref(), purpose, host.now());
+        let forwarded = self.gate.open.as_ref();
+        if let Some(forwarded) = forwarded.and_then(|open| open.config.source.forwarded.as_ref()) {
+            summary.look_behind(forwarded, headers);
+        }
+        summary
     }
 }
 
@@ -93,7 +99,7 @@ fn decided(
 ) -> Stage {
     let mut decided = Decided::new(gate, summary, decision);
     let next = decided.act(host, headers);
-    Stage::Decided(next, decided)
+    Stage::Decided(next, Box::new(decided))
 }
 
 impl Open {
@@ -122,10 +128,31 @@ impl Open {
             crypto: &crypto,
             now,
         };
-        match self.known.try_borrow_mut() {
-            Ok(mut known) => decide(&judge, &mut known, &arrival),
-            // A host that calls back into a decision under way gets one without memory.
-            Err(_) => decide(&judge, &mut Known::default(), &arrival),
+        // A host that calls back into a decision under way gets none: nothing would be counted.
+        let Ok(mut limits) = self.limits.try_borrow_mut() else {
+            let denial = Denial::new(Reason::HostUnavailable, "the host called back too early");
+            return Decision::bare(Err(denial), Mode::Enforce);
+        };
+        limits.with(host, |counters| match self.known.try_borrow_mut() {
+            Ok(mut known) => decide(&judge, &mut known, counters, &arrival),
+            Err(_) => decide(&judge, &mut Known::default(), counters, &arrival),
+        })
+    }
+
+    /// Charges a decision that stands to the source it is about, if it is a failure.
+    pub(super) fn conclude(&self, host: &dyn Host, summary: &Summary, decision: &mut Decision) {
+        let source = summary.source.map(|source| source.ip());
+        if decision.verdict.is_ok() || self.config.source.pressure.is_none() {
+            return;
+        }
+        if let Ok(mut limits) = self.limits.try_borrow_mut() {
+            let now = host.now();
+            limits.with(host, |counters| {
+                charge_failure(&self.config, counters, source, now, decision);
+            });
+            if decision.pressed {
+                limits.count(host, "source_throttled");
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use crate::policy::Forwarded;
 use crate::reply::is_grpc;
 use crate::request::Headers;
 use crate::time::Now;
@@ -13,6 +14,7 @@ const TEXT: usize = 256;
 /// The parts of a request that its event and its reply name.
 pub struct Summary {
     pub time: Now,
+    /// The caller's address; the port is zero where only the address is known.
     pub source: Option<SocketAddr>,
     pub method: String,
     pub host: String,
@@ -43,6 +45,16 @@ impl Summary {
             }
         }
         summary
+    }
+
+    /// Takes the caller that trusted proxies name for the source; its port is not known.
+    pub fn look_behind(&mut self, forwarded: &Forwarded, headers: &Headers) {
+        if let Some(peer) = self.source {
+            let caller = forwarded.caller(peer.ip(), headers);
+            if caller != peer.ip() {
+                self.source = Some(SocketAddr::new(caller, 0));
+            }
+        }
     }
 
     fn note(&mut self, name: &[u8], value: &[u8]) {

@@ -72,7 +72,12 @@ impl Waiting {
     /// Decides the request with the keys that there are by now.
     pub fn resume(self, host: &dyn Host) -> (Next, Decided) {
         let decision = match &self.gate.open {
-            Some(open) => open.decide(host, &self.headers, &self.summary, host.now()),
+            Some(open) => {
+                let now = host.now();
+                let mut decision = open.decide(host, &self.headers, &self.summary, now);
+                open.conclude(host, &self.summary, &mut decision);
+                decision
+            }
             None => Decision::bare(Err(super::opened::unconfigured()), Mode::Enforce),
         };
         let mut decided = Decided::new(self.gate, self.summary, decision);

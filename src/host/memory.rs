@@ -31,6 +31,10 @@ pub enum Call {
     Random,
     /// [`Host::send_reply`].
     SendReply,
+    /// [`Host::shared`].
+    Shared,
+    /// [`Host::set_shared`].
+    SetShared,
     /// [`Host::dispatch`], as for a cluster that the host does not know.
     Dispatch,
 }
@@ -38,17 +42,33 @@ pub enum Call {
 /// The shared data of one proxy, as the hosts on proxy-wasm-cpp-host keep it (Envoy, Istio).
 ///
 /// A set under a missing key stores whatever number it names; zero overwrites blindly; a value is
-/// never freed.
+/// never freed. Strict ones (ngx_wasm_module) compare always, with zero where there is no value.
 #[derive(Clone, Debug, Default)]
 pub struct SharedData(Rc<RefCell<Stored>>);
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct Stored {
     values: BTreeMap<String, (Vec<u8>, u32)>,
     last: u32,
+    strict: bool,
 }
 
 impl SharedData {
+    /// Shared data of a host that compares always.
+    #[must_use]
+    pub fn strict() -> Self {
+        Self(Rc::new(RefCell::new(Stored {
+            strict: true,
+            ..Stored::default()
+        })))
+    }
+
+    /// A copy that goes its own way from here.
+    #[must_use]
+    pub fn fork(&self) -> Self {
+        Self(Rc::new(RefCell::new(self.0.borrow().clone())))
+    }
+
     fn value(&self, key: &str) -> Option<SharedValue> {
         let stored = self.0.borrow();
         let (bytes, cas) = stored.values.get(key)?;
@@ -61,13 +81,24 @@ impl SharedData {
     fn set(&self, key: &str, value: &[u8], cas: Cas) -> bool {
         let mut stored = self.0.borrow_mut();
         let current = stored.values.get(key).map(|(_, current)| *current);
-        if current.is_some_and(|current| cas.0 != 0 && cas.0 != current) {
+        let mismatch = if stored.strict {
+            cas.0 != current.unwrap_or_default()
+        } else {
+            current.is_some_and(|current| cas.0 != 0 && cas.0 != current)
+        };
+        if mismatch {
             return false;
         }
         stored.last = stored.last.wrapping_add(1);
         let last = stored.last;
         stored.values.insert(key.to_owned(), (value.to_vec(), last));
         true
+    }
+
+    /// The bytes under a key; none where there is no such key.
+    #[must_use]
+    pub fn bytes(&self, key: &str) -> Option<Vec<u8>> {
+        self.value(key).map(|value| value.bytes)
     }
 
     /// The keys that there are.
@@ -78,7 +109,10 @@ impl SharedData {
 
     /// Overwrites a value as another plugin could.
     pub fn overwrite(&self, key: &str, value: &[u8]) {
-        self.set(key, value, Cas(0));
+        let mut stored = self.0.borrow_mut();
+        stored.last = stored.last.wrapping_add(1);
+        let last = stored.last;
+        stored.values.insert(key.to_owned(), (value.to_vec(), last));
     }
 }
 
@@ -90,6 +124,7 @@ pub struct MemoryHost {
     now: Cell<Now>,
     headers: Fields,
     trailers: Fields,
+    response_headers: Fields,
     properties: RefCell<BTreeMap<Property, Vec<u8>>>,
     log: RefCell<Vec<(LogLevel, String)>>,
     replies: RefCell<Vec<Reply>>,
@@ -206,6 +241,12 @@ impl MemoryHost {
         Headers::new(self.headers.borrow().iter().cloned())
     }
 
+    /// The fields that were added to the response.
+    #[must_use]
+    pub fn response_headers(&self) -> Headers {
+        Headers::new(self.response_headers.borrow().iter().cloned())
+    }
+
     /// The request's trailers as the upstream would see them now.
     #[must_use]
     pub fn upstream_trailers(&self) -> Headers {
@@ -266,6 +307,12 @@ impl Host for MemoryHost {
         Ok(())
     }
 
+    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        let field = (name.as_bytes().to_vec(), value.as_bytes().to_vec());
+        self.response_headers.borrow_mut().push(field);
+        Ok(())
+    }
+
     fn request_trailers(&self) -> Result<Headers, HostError> {
         self.permitted(Call::RequestTrailers)?;
         Ok(self.upstream_trailers())
@@ -295,11 +342,13 @@ impl Host for MemoryHost {
     }
 
     fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
+        self.permitted(Call::Shared)?;
         let shared = self.shared.as_ref().ok_or(HostError(UNIMPLEMENTED))?;
         Ok(shared.value(key))
     }
 
     fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError> {
+        self.permitted(Call::SetShared)?;
         let shared = self.shared.as_ref().ok_or(HostError(UNIMPLEMENTED))?;
         Ok(shared.set(key, value, cas))
     }

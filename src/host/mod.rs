@@ -130,6 +130,12 @@ pub trait Host {
     /// The host refused; the field may still be there.
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError>;
 
+    /// Adds a field to the response, beside any of that name.
+    ///
+    /// # Errors
+    /// The host refused; the response goes on without it.
+    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
+
     /// Every trailer field of the request.
     ///
     /// # Errors

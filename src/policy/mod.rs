@@ -7,6 +7,7 @@
 
 mod claim_condition;
 mod context_denial;
+mod forwarded;
 mod hosts;
 mod hours;
 mod method;
@@ -23,6 +24,7 @@ mod when;
 
 pub use claim_condition::{ClaimCondition, ClaimMismatch, Scalar};
 pub use context_denial::ContextDenial;
+pub use forwarded::{Forwarded, Trust};
 pub use hosts::{Host, HostError, HostPattern};
 pub use hours::{Hours, HoursError, Weekday, Weekdays};
 pub use method::{Method, MethodError};

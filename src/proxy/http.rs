@@ -129,10 +129,10 @@ impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _fields: usize, _end: bool) -> Action {
         let (phase, answer) = match self.phase.replace(Phase::Ended) {
             Phase::Opened(opened) => match opened.headers(&Proxy) {
-                Stage::Decided(next, decided) => (Phase::Decided(Box::new(decided)), action(next)),
+                Stage::Decided(next, decided) => (Phase::Decided(decided), action(next)),
                 Stage::Waiting(waiting) => {
                     self.held.add(self.id, &self.phase);
-                    (Phase::Waiting(Box::new(waiting)), Action::Pause)
+                    (Phase::Waiting(waiting), Action::Pause)
                 }
             },
             before => (before, Action::Pause),
@@ -153,6 +153,13 @@ impl HttpContext for Http {
             |decided| decided.request_trailers(&Proxy),
             Waiting::request_trailers,
         )
+    }
+
+    fn on_http_response_headers(&mut self, _fields: usize, _end: bool) -> Action {
+        if let Ok(Phase::Decided(decided)) = self.phase.try_borrow().as_deref() {
+            decided.response_headers(&Proxy);
+        }
+        Action::Continue
     }
 
     fn on_http_response_body(&mut self, size: usize, _end: bool) -> Action {

@@ -76,6 +76,7 @@ impl Judge<'_> {
     ///
     /// A remembered token counts only with the very keys it was verified with, and its claims are
     /// checked again. `judged_by` is set to the issuer whose keys the token was held against.
+    /// `before_signature` has a last say before a signature is checked.
     ///
     /// # Errors
     /// The first check that fails, in the order of the configuration reference.
@@ -84,8 +85,10 @@ impl Judge<'_> {
         known: &mut Known,
         token: &[u8],
         judged_by: &mut Option<usize>,
+        before_signature: impl FnOnce() -> Result<(), Denial>,
     ) -> Result<Rc<Caller>, Refusal> {
         let Some((seed, cache)) = &mut known.0 else {
+            before_signature()?;
             return self.verify(token, judged_by).map(Rc::new);
         };
         let fingerprint = seed.fingerprint(token);
@@ -96,6 +99,7 @@ impl Judge<'_> {
             self.check_claims(issuer, caller.claims())?;
             return Ok(caller);
         }
+        before_signature()?;
         let caller = Rc::new(self.verify(token, judged_by)?);
         cache.keep(
             fingerprint,

@@ -100,6 +100,8 @@ def main(keys: Keys, **issuer_members) -> dict:
             },
             {"name": "public", "match": {"path": "/public/{rest*}"}, "public": True},
         ],
+        # Many tests fail on purpose, and all come from one address.
+        "source": {"pressure": {"rate": "100000/1s"}},
         "responses": {
             "realm": "orders",
             "resource_metadata": "https://api.example/.well-known/oauth-protected-resource",

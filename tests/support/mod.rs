@@ -105,7 +105,7 @@ pub fn request(path: &str, token: Option<&str>, more: &[(&str, &str)]) -> Memory
 /// The request's header phase.
 pub fn headers(gate: &Rc<Gate>, host: &MemoryHost) -> (Next, Decided) {
     match Opened::new(Rc::clone(gate)).headers(host) {
-        Stage::Decided(next, decided) => (next, decided),
+        Stage::Decided(next, decided) => (next, *decided),
         Stage::Waiting(_) => panic!("the request is held"),
     }
 }

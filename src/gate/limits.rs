@@ -1,0 +1,210 @@
+//! Counters in the host's shared data, and what is reported of them.
+//!
+//! What the host makes of compare-and-swap is found out when the gate opens. Where it has no shared
+//! data, or none that compares, each worker counts for itself.
+
+use std::cell::Cell;
+
+use super::metrics::Metrics;
+use crate::config::Config;
+use crate::host::{Cas, Host, LogLevel, SharedValue};
+use crate::limits::cells::{Cells, OwnCells, Unavailable, Version};
+use crate::limits::store::Incidents;
+use crate::limits::{Counters, Limiter};
+use crate::token::cache::Seed;
+
+/// The names under which workers find what they share; other plugins may be in the same place.
+const PROBE: &str = "postern.limits.1.probe";
+const SECRET: &str = "postern.limits.1.secret";
+const CELL: &str = "postern.limits.1.";
+
+const PER_WORKER: &str = "postern.limits.per_worker";
+
+/// What a host makes of compare-and-swap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Sharing {
+    /// A value is made where there is none by naming this version.
+    Shared(Cas),
+    /// There is nothing to share.
+    Apart,
+}
+
+/// The limits of one worker, and where they are counted.
+pub struct Limits {
+    limiter: Limiter,
+    sharing: Sharing,
+    own: OwnCells,
+    metrics: Metrics,
+}
+
+impl Limits {
+    /// Finds out what the host can do, and takes up the secret that its workers share.
+    pub fn open(config: &Config, host: &dyn Host) -> Self {
+        let mut metrics = Metrics::default();
+        let found = sharing(host);
+        let secret = found.and_then(|absent| Some((absent, shared_secret(host, absent)?)));
+        let (sharing, secret) = match secret {
+            Some((absent, secret)) => (Sharing::Shared(absent), secret),
+            None => {
+                // Without randomness a collision can be aimed at, which makes callers share a
+                // counter: never more than the limit.
+                let mut own = [0; 16];
+                let _ = host.random(&mut own);
+                (Sharing::Apart, Seed(own))
+            }
+        };
+        let apart = sharing == Sharing::Apart;
+        if apart && !config.limits.is_empty() {
+            let line =
+                "limits: the host has no shared data to count in: each worker counts for itself";
+            host.log(LogLevel::Warn, line);
+        }
+        metrics.set(host, PER_WORKER.to_owned(), u64::from(apart));
+        Self {
+            limiter: Limiter::new(config, secret),
+            sharing,
+            own: OwnCells::default(),
+            metrics,
+        }
+    }
+
+    /// Lends the counters out, and reports what happened to them.
+    pub fn with<T>(&mut self, host: &dyn Host, work: impl FnOnce(&mut Counters<'_>) -> T) -> T {
+        let absent = match self.sharing {
+            Sharing::Shared(absent) => Some(absent),
+            Sharing::Apart => None,
+        };
+        let apart = Cell::new(absent.is_none());
+        let mut cells = HostCells {
+            host,
+            absent,
+            own: &mut self.own,
+            apart: &apart,
+        };
+        let done = work(&mut Counters {
+            limiter: &mut self.limiter,
+            cells: &mut cells,
+            own: &|| apart.get(),
+        });
+        let failed = apart.get() && absent.is_some();
+        let incidents = std::mem::take(&mut self.limiter.incidents);
+        if failed || incidents != Incidents::default() {
+            self.report(host, failed, incidents);
+        }
+        done
+    }
+
+    /// Counts one more of something that has to do with limits.
+    pub fn count(&mut self, host: &dyn Host, what: &str) {
+        self.metrics.count(host, format!("postern.limits.{what}"));
+    }
+
+    fn report(&mut self, host: &dyn Host, failed: bool, incidents: Incidents) {
+        let counts = [
+            ("unavailable", u64::from(failed)),
+            ("contended", incidents.contended),
+            ("evicted", incidents.evictions),
+            ("damaged", incidents.damaged),
+            ("not_given_back", incidents.lost_refunds),
+        ];
+        for (what, times) in counts {
+            for _ in 0..times {
+                self.count(host, what);
+            }
+        }
+    }
+}
+
+/// Buckets in the host's shared data; in this worker's own once the host refuses.
+pub(super) struct HostCells<'a> {
+    pub host: &'a dyn Host,
+    /// The version that makes a value where there is none; none where nothing is shared.
+    pub absent: Option<Cas>,
+    pub own: &'a mut OwnCells,
+    /// Whether this worker counts for itself.
+    pub apart: &'a Cell<bool>,
+}
+
+impl Cells for HostCells<'_> {
+    fn read(&mut self, cell: u32) -> Result<(Vec<u8>, Version), Unavailable> {
+        if self.apart.get() {
+            return self.own.read(cell);
+        }
+        match self.host.shared(&name(cell)) {
+            Ok(Some(SharedValue { bytes, cas })) => Ok((bytes, Version::Number(cas.0))),
+            Ok(None) => Ok((Vec::new(), Version::Absent)),
+            Err(_) => {
+                self.apart.set(true);
+                self.own.read(cell)
+            }
+        }
+    }
+
+    fn write(&mut self, cell: u32, value: &[u8], version: Version) -> Result<bool, Unavailable> {
+        let Some(absent) = self.absent.filter(|_| !self.apart.get()) else {
+            return self.own.write(cell, value, version);
+        };
+        let cas = match version {
+            Version::Absent => absent,
+            // Zero would overwrite blindly; no stored value has it but where the numbers wrapped.
+            Version::Number(0) => return Ok(false),
+            Version::Number(number) => Cas(number),
+        };
+        let written = self.host.set_shared(&name(cell), value, cas);
+        // What was read is no longer what will be written to: it has to be looked at again.
+        written.or_else(|_| {
+            self.apart.set(true);
+            Ok(false)
+        })
+    }
+}
+
+pub(super) fn name(cell: u32) -> String {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut name = String::with_capacity(32);
+    name.push_str(CELL);
+    for nibble in (0..6_u32).rev() {
+        let digit = (cell >> nibble.saturating_mul(4)) & 15;
+        let digit = usize::try_from(digit)
+            .ok()
+            .and_then(|digit| DIGITS.get(digit));
+        name.push(char::from(*digit.unwrap_or(&b'0')));
+    }
+    name
+}
+
+/// The version that makes a value where there is none; none where the host cannot be relied on.
+///
+/// Hosts on proxy-wasm-cpp-host store under a missing key whatever they are given, so that only a
+/// version that no value has makes a value and never overwrites one. Strict hosts compare with zero
+/// where there is no value.
+fn sharing(host: &dyn Host) -> Option<Cas> {
+    let first = host.shared(PROBE).ok()?;
+    if first.is_none() && !host.set_shared(PROBE, b"1", Cas::ABSENT).ok()? {
+        // Refused, though there was nothing: a strict host, unless another worker was faster.
+        host.set_shared(PROBE, b"1", Cas(0)).ok()?;
+    }
+    host.shared(PROBE).ok()??;
+    // Whoever does not compare would let workers overwrite each other.
+    if host.set_shared(PROBE, b"1", Cas::ABSENT).ok()? {
+        return None;
+    }
+    // Only a strict host refuses zero on a value that is there.
+    let lax = host.set_shared(PROBE, b"1", Cas(0)).ok()?;
+    Some(if lax { Cas::ABSENT } else { Cas(0) })
+}
+
+/// The secret that all workers key counters with, made by whoever comes first.
+fn shared_secret(host: &dyn Host, absent: Cas) -> Option<Seed> {
+    let read = || {
+        let value = host.shared(SECRET).ok()??;
+        Some(Seed(value.bytes.try_into().ok()?))
+    };
+    read().or_else(|| {
+        let mut secret = [0; 16];
+        host.random(&mut secret).ok()?;
+        host.set_shared(SECRET, &secret, absent).ok()?;
+        // Another worker may have been faster.
+        read()
+    })
+}

@@ -1,0 +1,372 @@
+//! Sixteen counters packed into one value of shared data, changed in place.
+//!
+//! ```text
+//! offset  bytes
+//! 0       1      the form: 1
+//! 1       1      n, how many entries follow (at most 16)
+//! 2       1      m, how many floors follow them (at most 9)
+//! 3       8      the latest instant seen, nanoseconds
+//! 11      20 n   entries: limit (4), key (8), position (8)
+//! ...     12 m   floors: limit (4), position (8)
+//! ```
+//!
+//! Integers are little-endian. When all sixteen are live and a key comes that has none, the limit
+//! that holds the most of them gives up the one that stands for the least use, and its position
+//! becomes that limit's *floor* in this bucket: the least that every key of the limit without an
+//! entry is taken to have used. A key that comes (back) begins at the floor. So no counter ever
+//! says less than what its key used, and nobody exceeds a limit through eviction; what it costs is
+//! that a key without an entry may be taken to have used more than it did. This is the
+//! Space-Saving algorithm (Metwally, Agrawal, El Abbadi: Efficient Computation of Frequent and
+//! Top-k Elements in Data Streams, ICDT 2005) with positions for counts: as there, the floor is at
+//! most the use of the whole bucket divided by the entries the limit holds.
+
+use super::meter::Position;
+use crate::time::Now;
+
+/// How many counters a bucket holds.
+pub const ENTRIES: usize = 16;
+
+/// How many limits have a floor of their own in a bucket; the others share one.
+const FLOORS: usize = 8;
+/// The limit whose name the shared floor has.
+const ANY: u32 = 0;
+
+const FORM: u8 = 1;
+const HEADER: usize = 11;
+const ENTRY: usize = 20;
+const FLOOR: usize = 12;
+
+/// A clock that is this much behind what the bucket has seen was set back; less is only the
+/// difference between workers.
+const SLACK: u64 = 2_000_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+/// Which counter: of what limit, and for which key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counter {
+    /// The limit's tag, never zero.
+    pub limit: u32,
+    /// The keyed hash of the key.
+    pub key: u64,
+}
+
+/// A bucket as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bucket {
+    seen: u64,
+    entries: Vec<(Counter, Position)>,
+    floors: Vec<(u32, Position)>,
+}
+
+impl Bucket {
+    /// A bucket without counters.
+    #[must_use]
+    pub fn empty() -> Self {
+        Self {
+            seen: 0,
+            entries: Vec::with_capacity(1),
+            floors: Vec::new(),
+        }
+    }
+
+    /// Reads a stored bucket; none where the bytes are not one.
+    #[must_use]
+    pub fn decode(bytes: &[u8]) -> Option<Self> {
+        let (header, rest) = bytes.split_at_checked(HEADER)?;
+        let [form, entries, floors, seen @ ..] = header else {
+            return None;
+        };
+        let (entries, floors) = (usize::from(*entries), usize::from(*floors));
+        if *form != FORM || entries > ENTRIES || floors > FLOORS.saturating_add(1) {
+            return None;
+        }
+        let (packed, rest) = rest.split_at_checked(entries.saturating_mul(ENTRY))?;
+        if rest.len() != floors.saturating_mul(FLOOR) {
+            return None;
+        }
+        let mut bucket = Self {
+            seen: u64::from_le_bytes(seen.try_into().ok()?),
+            entries: Vec::with_capacity(ENTRIES.min(entries.saturating_add(1))),
+            floors: Vec::with_capacity(floors),
+        };
+        bucket
+            .entries
+            .extend(packed.chunks_exact(ENTRY).filter_map(entry));
+        bucket
+            .floors
+            .extend(rest.chunks_exact(FLOOR).filter_map(floor));
+        (bucket.floors_of_their_own() <= FLOORS).then_some(bucket)
+    }
+
+    /// The bytes to store.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let entries = self.entries.len().saturating_mul(ENTRY);
+        let floors = self.floors.len().saturating_mul(FLOOR);
+        let mut bytes = Vec::with_capacity(HEADER.saturating_add(entries).saturating_add(floors));
+        let count = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
+        bytes.extend([FORM, count(self.entries.len()), count(self.floors.len())]);
+        bytes.extend(self.seen.to_le_bytes());
+        for (counter, position) in &self.entries {
+            bytes.extend(counter.limit.to_le_bytes());
+            bytes.extend(counter.key.to_le_bytes());
+            bytes.extend(position.0.to_le_bytes());
+        }
+        for (limit, position) in &self.floors {
+            bytes.extend(limit.to_le_bytes());
+            bytes.extend(position.0.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// The latest instant seen.
+    #[must_use]
+    pub const fn seen(&self) -> Now {
+        Now::from_nanos(self.seen)
+    }
+
+    /// The instant at which the bucket is judged: never before one that it has seen.
+    ///
+    /// Where the clock was set back, every position goes back with it, so that nobody has to wait
+    /// for the clock to catch up and nobody is given what the jump would be worth.
+    pub fn advance(&mut self, now: Now) -> Now {
+        if now.nanos().saturating_add(SLACK) < self.seen {
+            self.set_back(self.seen.saturating_sub(now.nanos()));
+        }
+        self.seen = self.seen.max(now.nanos());
+        Now::from_nanos(self.seen)
+    }
+
+    /// The position of a counter: its own, or the floor where it has no entry.
+    #[must_use]
+    pub fn position(&self, counter: Counter) -> Position {
+        let own = self.entries.iter().find(|(held, _)| *held == counter);
+        own.map_or_else(|| self.floor(counter.limit), |(_, position)| *position)
+    }
+
+    /// Sets the position of a counter; answers whether a live one had to make way.
+    pub fn set(&mut self, counter: Counter, position: Position, now: Now) -> bool {
+        if let Some((_, held)) = self.entries.iter_mut().find(|(held, _)| *held == counter) {
+            *held = position;
+            return false;
+        }
+        self.floors.retain(|(_, floor)| floor.is_live(now));
+        if let Some(free) = self.entries.iter_mut().find(|(_, held)| !held.is_live(now)) {
+            *free = (counter, position);
+            return false;
+        }
+        let full = self.entries.len() >= ENTRIES;
+        if full {
+            self.evict();
+        }
+        self.entries.push((counter, position));
+        full
+    }
+
+    /// Changes the position of a counter that has an entry.
+    pub fn change(&mut self, counter: Counter, change: impl FnOnce(Position) -> Position) -> bool {
+        let held = self.entries.iter_mut().find(|(held, _)| *held == counter);
+        held.map(|(_, position)| *position = change(*position))
+            .is_some()
+    }
+
+    fn floor(&self, limit: u32) -> Position {
+        let floors = self.floors.iter();
+        let of_limit = floors.filter(|(of, _)| *of == limit || *of == ANY);
+        of_limit
+            .map(|(_, position)| *position)
+            .max()
+            .unwrap_or_default()
+    }
+
+    fn floors_of_their_own(&self) -> usize {
+        self.floors.iter().filter(|(of, _)| *of != ANY).count()
+    }
+
+    fn evict(&mut self) {
+        let held = |limit: u32| {
+            self.entries
+                .iter()
+                .filter(|(c, _)| c.limit == limit)
+                .count()
+        };
+        let entries = self.entries.iter().enumerate();
+        let victim = entries.max_by_key(|(_, (counter, position))| {
+            (
+                held(counter.limit),
+                counter.limit,
+                std::cmp::Reverse(*position),
+            )
+        });
+        let Some(victim) = victim.map(|(index, _)| index) else {
+            return;
+        };
+        let (counter, position) = self.entries.swap_remove(victim);
+        self.raise_floor(counter.limit, position);
+    }
+
+    fn raise_floor(&mut self, limit: u32, position: Position) {
+        let known = self.floors.iter().any(|(of, _)| *of == limit);
+        let limit = if known || self.floors_of_their_own() < FLOORS {
+            limit
+        } else {
+            ANY
+        };
+        match self.floors.iter_mut().find(|(of, _)| *of == limit) {
+            Some((_, floor)) => *floor = position.max(*floor),
+            None => self.floors.push((limit, position)),
+        }
+    }
+
+    // By whole seconds, and rather too little: the count of a quota is in the nanoseconds.
+    fn set_back(&mut self, nanos: u64) {
+        let by = nanos.saturating_sub(nanos.checked_rem(SECOND).unwrap_or_default());
+        let back = |position: &mut Position| position.0 = position.0.saturating_sub(by);
+        self.entries
+            .iter_mut()
+            .for_each(|(_, position)| back(position));
+        self.floors
+            .iter_mut()
+            .for_each(|(_, position)| back(position));
+        self.seen = self.seen.saturating_sub(nanos);
+    }
+}
+
+fn entry(bytes: &[u8]) -> Option<(Counter, Position)> {
+    let (limit, rest) = bytes.split_first_chunk::<4>()?;
+    let (key, position) = rest.split_first_chunk::<8>()?;
+    let counter = Counter {
+        limit: u32::from_le_bytes(*limit),
+        key: u64::from_le_bytes(*key),
+    };
+    Some((
+        counter,
+        Position(u64::from_le_bytes(position.try_into().ok()?)),
+    ))
+}
+
+fn floor(bytes: &[u8]) -> Option<(u32, Position)> {
+    let (limit, position) = bytes.split_first_chunk::<4>()?;
+    let position = u64::from_le_bytes(position.try_into().ok()?);
+    Some((u32::from_le_bytes(*limit), Position(position)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const START: Now = Now::from_secs(1_772_445_600);
+
+    fn counter(limit: u32, key: u64) -> Counter {
+        Counter { limit, key }
+    }
+
+    fn ahead(nanos: u64) -> Position {
+        Position(START.nanos() + nanos)
+    }
+
+    fn full() -> Bucket {
+        let mut bucket = Bucket::empty();
+        bucket.advance(START);
+        for key in 0..16 {
+            assert!(!bucket.set(counter(1, key), ahead(100 + key), START));
+        }
+        bucket
+    }
+
+    #[test]
+    fn a_bucket_is_read_back_as_it_was_written() {
+        let mut bucket = full();
+        assert!(bucket.set(counter(2, 99), ahead(7), START));
+        assert_eq!(Bucket::decode(&bucket.encode()), Some(bucket.clone()));
+        assert_eq!(bucket.encode().len(), HEADER + 16 * ENTRY + FLOOR);
+    }
+
+    #[test]
+    fn what_is_no_bucket_is_not_read() {
+        let bytes = full().encode();
+        for end in 0..bytes.len() {
+            assert_eq!(Bucket::decode(&bytes[..end]), None, "{end}");
+        }
+        assert_eq!(Bucket::decode(&[bytes.clone(), vec![0]].concat()), None);
+        for (place, value) in [(0, 2), (1, 17), (1, 255), (2, 10), (2, 1)] {
+            let mut bytes = bytes.clone();
+            bytes[place] = value;
+            assert_eq!(Bucket::decode(&bytes), None, "{place} {value}");
+        }
+    }
+
+    #[test]
+    fn the_one_with_the_least_use_makes_way_and_its_use_is_remembered() {
+        let mut bucket = full();
+        assert_eq!(bucket.position(counter(1, 99)), Position(0));
+        assert!(bucket.set(counter(1, 99), ahead(500), START));
+        assert_eq!(bucket.position(counter(1, 0)), ahead(100));
+        assert_eq!(
+            bucket.position(counter(1, 77)),
+            ahead(100),
+            "whoever has no entry"
+        );
+        assert_eq!(
+            bucket.position(counter(2, 77)),
+            Position(0),
+            "of that limit alone"
+        );
+        assert_eq!(bucket.position(counter(1, 1)), ahead(101));
+    }
+
+    #[test]
+    fn a_limit_gives_up_its_own_before_it_takes_from_one_that_holds_less() {
+        let mut bucket = full();
+        for key in 0..8 {
+            assert!(bucket.set(counter(2, key), ahead(1), START));
+        }
+        assert!(bucket.set(counter(2, 8), ahead(1), START));
+        let of = |limit| {
+            bucket
+                .entries
+                .iter()
+                .filter(|(c, _)| c.limit == limit)
+                .count()
+        };
+        assert_eq!((of(1), of(2)), (8, 8));
+    }
+
+    #[test]
+    fn entries_and_floors_that_have_run_out_are_free() {
+        let mut bucket = full();
+        bucket.set(counter(1, 99), ahead(500), START);
+        let now = bucket.advance(Now::from_nanos(START.nanos() + 101));
+        assert!(!bucket.set(counter(1, 98), ahead(900), now));
+        assert!(bucket.floors.is_empty());
+        assert_eq!(bucket.entries.len(), 16);
+    }
+
+    #[test]
+    fn limits_beyond_the_eighth_share_a_floor() {
+        let mut bucket = full();
+        for limit in 1..=12 {
+            for key in 0..32 {
+                bucket.set(counter(limit, 1000 + key), ahead(1000), START);
+            }
+        }
+        assert!(bucket.floors.len() <= FLOORS + 1);
+        assert!(Bucket::decode(&bucket.encode()).is_some());
+        let lost = bucket.position(counter(12, 5));
+        assert!(lost >= ahead(1000), "{lost:?}");
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_takes_the_positions_with_it() {
+        let mut bucket = full();
+        let earlier = Now::from_nanos(START.nanos() - 86_400 * SECOND);
+        assert_eq!(bucket.advance(earlier), earlier);
+        assert_eq!(
+            bucket.position(counter(1, 3)),
+            Position(earlier.nanos() + 103)
+        );
+        let mut bucket = full();
+        let a_little = Now::from_nanos(START.nanos() - SECOND);
+        assert_eq!(bucket.advance(a_little), START, "the latest instant counts");
+    }
+}

@@ -1,0 +1,62 @@
+//! The `RateLimit` and `RateLimit-Policy` fields of draft-ietf-httpapi-ratelimit-headers.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use super::Limit;
+use super::meter::{Meter, Standing};
+use crate::time::Now;
+
+/// What the fields say of the limits of one request.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RateFields {
+    /// `RateLimit-Policy`: what the limits are.
+    pub policy: String,
+    /// `RateLimit`: what is left of them.
+    pub state: String,
+}
+
+impl RateFields {
+    /// Adds a limit of that name; names have nothing that would need an escape.
+    pub fn add(&mut self, limit: &Limit, standing: Standing, now: Now) {
+        for text in [&mut self.policy, &mut self.state] {
+            if !text.is_empty() {
+                text.push_str(", ");
+            }
+        }
+        let (quota, window) = policy(limit);
+        let reset = whole_seconds(standing.full_at.since(now));
+        // Writing into memory has no way to fail.
+        let _ = write!(self.policy, "\"{}\";q={quota};w={window}", limit.name);
+        let remaining = standing.remaining;
+        let _ = write!(self.state, "\"{}\";r={remaining};t={reset}", limit.name);
+    }
+}
+
+/// Whole seconds, rounded up: whoever waits that long has waited long enough.
+#[must_use]
+pub fn whole_seconds(duration: Duration) -> u64 {
+    let more = u64::from(duration.subsec_nanos() > 0);
+    duration.as_secs().saturating_add(more)
+}
+
+/// Whole milliseconds, rounded up.
+#[must_use]
+pub fn whole_millis(duration: Duration) -> u64 {
+    let millis = duration.as_nanos().div_ceil(1_000_000);
+    u64::try_from(millis).unwrap_or(u64::MAX)
+}
+
+/// Units in a window of whole seconds; a shorter period counts as often as it fits into one.
+fn policy(limit: &Limit) -> (u64, u64) {
+    match limit.meter {
+        Meter::Quota { window, quota } => (quota, window),
+        Meter::Rate { .. } if limit.period >= Duration::from_secs(1) => {
+            (limit.count, whole_seconds(limit.period))
+        }
+        Meter::Rate { interval, .. } => (
+            1_000_000_000_u64.checked_div(interval).unwrap_or_default(),
+            1,
+        ),
+    }
+}

@@ -1,0 +1,384 @@
+//! Limits: how much a caller may, counted exactly across workers and bounded in memory.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `meter` | the generic cell rate algorithm and quotas, as pure functions |
+//! | `bucket` | sixteen counters in one value, and what happens when it is full |
+//! | `cells` | where buckets are kept |
+//! | `store` | charges behind compare-and-swap, all or none |
+//! | `key` | what a limit counts by, hashed with a secret |
+//! | `pressure` | sources that keep failing |
+//! | `fields` | `RateLimit` fields |
+//!
+//! Nothing here calls the host: whoever does hands in [`cells::Cells`].
+
+pub mod bucket;
+pub mod cells;
+pub mod fields;
+pub mod key;
+pub mod meter;
+pub mod pressure;
+#[cfg(all(test, not(target_family = "wasm")))]
+mod properties;
+pub mod store;
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::config::Config;
+use crate::decision::{Denial, Mode, Reason};
+use crate::policy::parameter;
+use crate::request::RequestView;
+use crate::time::Now;
+use crate::token::Caller;
+use crate::token::cache::Seed;
+
+use bucket::ENTRIES;
+use cells::Cells;
+use fields::RateFields;
+use key::{KeyHasher, KeyPart, Place, address, network, tag};
+use meter::{Meter, Standing};
+use pressure::PressureMemory;
+use store::{Answer, Incidents, Ledger, Order, Receipt};
+
+/// A limit, as configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Limit {
+    /// How routes and audit refer to it; unique.
+    pub name: String,
+    /// What it counts by.
+    pub key: Vec<KeyPart>,
+    /// How it counts.
+    pub meter: Meter,
+    /// The rate's or quota's count.
+    pub count: u64,
+    /// The rate's or quota's period.
+    pub period: Duration,
+    /// What a request costs.
+    pub cost: Cost,
+    /// Whether a request is refused that others' changes keep from being counted.
+    pub deny_on_contention: bool,
+    /// Whether a request is refused that cannot be counted for all workers.
+    pub deny_on_failure: bool,
+    /// Whether its refusals are enforced.
+    pub mode: Mode,
+}
+
+impl Limit {
+    /// What the limit is: a counter belongs to it for as long as this does not change.
+    #[must_use]
+    pub fn definition(&self) -> String {
+        let (kind, one, other) = match self.meter {
+            Meter::Rate { interval, burst } => ("rate", interval, burst),
+            Meter::Quota { window, quota } => ("quota", window, quota),
+        };
+        // Nothing in a name or a key part is a line break.
+        let mut definition = format!("{}\n{kind}\n{one}\n{other}", self.name);
+        for part in &self.key {
+            definition.push('\n');
+            let (kind, name) = part.as_text();
+            definition.push_str(kind);
+            definition.push_str(name);
+        }
+        definition
+    }
+}
+
+/// What a request costs a limit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cost {
+    /// That many units.
+    Units(u64),
+    /// A unit for each begun `per` of a query parameter; one where it is absent.
+    Query {
+        /// The parameter.
+        name: String,
+        /// How much a unit is worth.
+        per: u64,
+    },
+    /// A unit for each begun so many bytes of the response, once they are known.
+    ResponseBytes(u64),
+}
+
+/// What the limits count by, of one request.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// The caller.
+    pub caller: &'a Caller,
+    /// The name of its issuer.
+    pub issuer: &'a str,
+    /// The name of the route.
+    pub route: &'a str,
+    /// The request.
+    pub view: &'a RequestView<'a>,
+}
+
+/// What was charged for a request.
+#[derive(Clone, Debug, Default)]
+pub struct Charged {
+    /// Each limit, by its place in the configuration, and what it says now.
+    pub standings: Vec<(usize, Standing)>,
+    /// The limits that are charged when the response's bytes are known.
+    pub owed: Vec<(usize, Place)>,
+    /// The limits that would have refused the request, and are only observed.
+    pub observed: Vec<usize>,
+    /// The limit that refused it.
+    pub refused_by: Option<usize>,
+}
+
+impl Charged {
+    /// The `RateLimit` fields; none where no limit was looked at.
+    #[must_use]
+    pub fn fields(&self, limits: &[Limit], now: Now) -> Option<RateFields> {
+        let mut fields = RateFields::default();
+        for (index, standing) in &self.standings {
+            fields.add(limits.get(*index)?, *standing, now);
+        }
+        (!self.standings.is_empty()).then_some(fields)
+    }
+}
+
+/// The limits of one worker: what is needed to find a counter.
+pub struct Limiter {
+    secret: Seed,
+    cells: u32,
+    tags: Vec<u32>,
+    pressure_tag: u32,
+    memory: PressureMemory,
+    /// What happened since it was last reported.
+    pub incidents: Incidents,
+}
+
+/// The counters of all limits, for one request.
+pub struct Counters<'a> {
+    /// What finds them.
+    pub limiter: &'a mut Limiter,
+    /// Where they are.
+    pub cells: &'a mut dyn Cells,
+    /// Whether they count for this worker alone, because the host's shared data cannot be had.
+    pub own: &'a dyn Fn() -> bool,
+}
+
+impl Limiter {
+    /// The limits of a configuration, keyed with `secret`, which every worker has to share.
+    #[must_use]
+    pub fn new(config: &Config, secret: Seed) -> Self {
+        let limits = config.limits.iter();
+        let cells = config.counters.slots.div_ceil(ENTRIES);
+        Self {
+            secret,
+            cells: u32::try_from(cells).unwrap_or(u32::MAX).max(1),
+            tags: limits
+                .map(|limit| tag(&secret, &limit.definition()))
+                .collect(),
+            pressure_tag: tag(
+                &secret,
+                &config
+                    .source
+                    .pressure
+                    .as_ref()
+                    .map(Limit::definition)
+                    .unwrap_or_default(),
+            ),
+            memory: PressureMemory::default(),
+            incidents: Incidents::default(),
+        }
+    }
+
+    fn place(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Place {
+        let limit_tag = self.tags.get(index).copied().unwrap_or(1);
+        let mut hasher = KeyHasher::new(&self.secret, limit_tag);
+        for part in &limit.key {
+            add(&mut hasher, part, subject);
+        }
+        hasher.place(self.cells)
+    }
+}
+
+impl Counters<'_> {
+    /// Charges the limits of a route, given by their places among all limits, all or none;
+    /// `charged` learns what came of it.
+    ///
+    /// # Errors
+    /// `rate_limited` or `quota_exceeded` with the time after which the same request would be let
+    /// in; `limits_unavailable` where a limit insists on counting for all workers;
+    /// `context_denied` where a cost cannot be read from the query.
+    pub fn charge(
+        &mut self,
+        (limits, of_route): (&[Limit], &[usize]),
+        subject: &Subject<'_>,
+        now: Now,
+        charged: &mut Charged,
+    ) -> Result<(), Denial> {
+        let mut chosen = Vec::with_capacity(of_route.len());
+        let mut orders = Vec::with_capacity(of_route.len());
+        for index in of_route {
+            let Some(limit) = limits.get(*index) else {
+                continue;
+            };
+            orders.push(self.order(*index, limit, subject)?);
+            chosen.push((*index, limit));
+        }
+        let gives_up = |place: usize, answer: Answer| {
+            chosen.get(place).is_some_and(|(_, limit)| match answer {
+                Answer::Contended => limit.deny_on_contention,
+                _ => limit.deny_on_failure,
+            })
+        };
+        let receipts = self.ledger(now).charge(&orders, &gives_up);
+        let own = (self.own)();
+        let mut refusal = None;
+        for ((index, limit), (order, receipt)) in chosen.iter().zip(orders.iter().zip(&receipts)) {
+            charged.standings.push((*index, receipt.standing));
+            if !order.take && receipt.answer == Answer::Fits {
+                charged.owed.push((*index, order.place));
+            }
+            let Some(denial) = refusal_of(limit, receipt, own, now) else {
+                continue;
+            };
+            if limit.mode == Mode::Observe {
+                charged.observed.push(*index);
+            } else {
+                charged.refused_by.get_or_insert(*index);
+                refusal = Some(worse(refusal, denial));
+            }
+        }
+        match refusal {
+            Some(denial) => {
+                charged.owed.clear();
+                Err(denial)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Charges what was owed for a response of so many bytes.
+    pub fn settle(&mut self, limits: &[Limit], owed: &[(usize, Place)], bytes: u64, now: Now) {
+        for (index, place) in owed {
+            let Some(limit) = limits.get(*index) else {
+                continue;
+            };
+            if let Cost::ResponseBytes(unit) = limit.cost {
+                let cost = bytes.div_ceil(unit.max(1));
+                if cost > 0 {
+                    self.ledger(now).settle(*place, limit.meter, cost);
+                }
+            }
+        }
+    }
+
+    fn order(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Result<Order, Denial> {
+        Ok(Order {
+            place: self.limiter.place(index, limit, subject),
+            meter: limit.meter,
+            cost: cost(limit, subject.view)?,
+            take: !matches!(limit.cost, Cost::ResponseBytes(_)),
+            observe: limit.mode == Mode::Observe,
+        })
+    }
+
+    fn ledger(&mut self, now: Now) -> Ledger<'_> {
+        Ledger {
+            cells: &mut *self.cells,
+            incidents: &mut self.limiter.incidents,
+            now,
+        }
+    }
+}
+
+fn cost(limit: &Limit, view: &RequestView<'_>) -> Result<u64, Denial> {
+    let (name, per) = match &limit.cost {
+        Cost::Units(units) => return Ok(*units),
+        Cost::ResponseBytes(_) => return Ok(1),
+        Cost::Query { name, per } => (name, *per),
+    };
+    let unreadable = |problem: &dyn std::fmt::Display| {
+        let limit = &limit.name;
+        Denial::new(
+            Reason::ContextDenied,
+            format!("limits.{limit}.cost: the query parameter \"{name}\" {problem}"),
+        )
+    };
+    let value = parameter(view.query, name).map_err(|error| unreadable(&error))?;
+    let Some(value) = value else {
+        return Ok(1);
+    };
+    if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(unreadable(&"is not one whole number"));
+    }
+    // More than fits is more than any limit holds.
+    let value: u64 = value.parse().unwrap_or(u64::MAX);
+    Ok(value.div_ceil(per.max(1)).max(1))
+}
+
+fn add(hasher: &mut KeyHasher, part: &KeyPart, subject: &Subject<'_>) {
+    let source = subject.view.source;
+    let bytes = |of: fn(IpAddr) -> [u8; 16]| source.map(of);
+    match part {
+        KeyPart::Identity => hasher.part(Some(subject.caller.identity().as_bytes())),
+        KeyPart::Issuer => hasher.part(Some(subject.issuer.as_bytes())),
+        KeyPart::Client => {
+            hasher.part(Some(subject.issuer.as_bytes()));
+            hasher.part(subject.caller.client().map(str::as_bytes));
+        }
+        KeyPart::Route => hasher.part(Some(subject.route.as_bytes())),
+        KeyPart::Source => hasher.part(bytes(address).as_ref().map(<[u8; 16]>::as_slice)),
+        KeyPart::SourceNetwork => hasher.part(bytes(network).as_ref().map(<[u8; 16]>::as_slice)),
+        KeyPart::Claim(claim) => {
+            let value = claim.lookup(subject.caller.claims().raw());
+            let text = value.map(ToString::to_string);
+            hasher.part(text.as_deref().map(str::as_bytes));
+        }
+        KeyPart::Header(name) => {
+            let values: Vec<&[u8]> = subject.view.headers.all(name).collect();
+            let joined = values.join(&b", "[..]);
+            hasher.part((!values.is_empty()).then_some(&joined));
+        }
+    }
+}
+
+fn refusal_of(limit: &Limit, receipt: &Receipt, own: bool, now: Now) -> Option<Denial> {
+    let name = &limit.name;
+    if own && limit.deny_on_failure {
+        let detail = format!("the limit \"{name}\" cannot be counted for all workers");
+        return Some(Denial::new(Reason::LimitsUnavailable, detail));
+    }
+    let (reason, used) = match limit.meter {
+        Meter::Rate { .. } => (Reason::RateLimited, "rate"),
+        Meter::Quota { .. } => (Reason::QuotaExceeded, "quota"),
+    };
+    match receipt.answer {
+        Answer::Fits => None,
+        Answer::Later(at) => {
+            let wait = at.since(now);
+            let millis = fields::whole_millis(wait);
+            let detail = format!("the {used} \"{name}\" is used up for {millis} ms");
+            Some(Denial::new(reason, detail).after(wait))
+        }
+        Answer::Never => {
+            let detail = format!("the request costs more than the {used} \"{name}\" ever holds");
+            Some(Denial::new(reason, detail))
+        }
+        Answer::Contended if limit.deny_on_contention => {
+            let detail = format!("too many workers count for the {used} \"{name}\" at once");
+            Some(Denial::new(reason, detail).after(Duration::from_secs(1)))
+        }
+        Answer::Contended => None,
+        Answer::Unavailable => limit.deny_on_failure.then(|| {
+            let detail = format!("the limit \"{name}\" cannot be counted");
+            Denial::new(Reason::LimitsUnavailable, detail)
+        }),
+    }
+}
+
+/// Of two refusals the first, with the longer wait; none where one of them never ends.
+fn worse(first: Option<Denial>, second: Denial) -> Denial {
+    let Some(mut first) = first else {
+        return second;
+    };
+    first.retry_after = match (first.retry_after, second.retry_after) {
+        (Some(one), Some(other)) => Some(one.max(other)),
+        _ => None,
+    };
+    first
+}

@@ -1,0 +1,130 @@
+//! Sources that keep failing to authenticate are turned away before any signature is checked.
+//!
+//! A failure is charged to the caller's address (of IPv6: to its /64) like to any limit, across
+//! workers. So that requests of the well-behaved need not ask for it every time, a worker remembers
+//! for [`FRESH`] that an address was not throttled; before a signature is checked it asks anew.
+
+use std::net::IpAddr;
+use std::num::NonZeroUsize;
+use std::time::Duration;
+
+use lru::LruCache;
+
+use super::key::{KeyHasher, subscriber};
+use super::meter::Meter;
+use super::store::{Answer, Order};
+use super::{Counters, Limit};
+use crate::time::Now;
+
+/// For how long a worker takes an address to be as it was when it last looked.
+pub const FRESH: Duration = Duration::from_millis(100);
+
+/// How many addresses a worker remembers; the least recently seen make room.
+const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
+
+/// What a worker remembers of addresses.
+pub struct PressureMemory(LruCache<[u8; 16], Seen>);
+
+#[derive(Clone, Copy)]
+struct Seen {
+    at: Now,
+    throttled_until: Option<Now>,
+}
+
+impl Default for PressureMemory {
+    fn default() -> Self {
+        Self(LruCache::new(REMEMBERED))
+    }
+}
+
+/// How much a decision needs to know of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// What was true a moment ago will do.
+    Glance,
+    /// As it is now: a signature is about to be checked.
+    Exact,
+}
+
+impl Counters<'_> {
+    /// When the source is let in again; none where it is not throttled.
+    pub fn throttled(
+        &mut self,
+        pressure: &Limit,
+        source: IpAddr,
+        look: Look,
+        now: Now,
+    ) -> Option<Now> {
+        let who = subscriber(source);
+        if let Some(seen) = self.limiter.memory.0.get(&who)
+            // A clock that was set back says nothing of what was seen.
+            && seen.at <= now
+        {
+            if seen.throttled_until.is_some_and(|until| until > now) {
+                return seen.throttled_until;
+            }
+            if look == Look::Glance && now.since(seen.at) < FRESH {
+                return None;
+            }
+        }
+        let order = self.failure(pressure, &who);
+        let receipt = self.ledger(now).look(&order);
+        self.remember(who, receipt.answer, now)
+    }
+
+    /// Charges a failure; answers when the source is let in again if it had none left.
+    pub fn failed(&mut self, pressure: &Limit, source: IpAddr, now: Now) -> Option<Now> {
+        let who = subscriber(source);
+        let order = self.failure(pressure, &who);
+        let receipts = self.ledger(now).charge(&[order], &|_, _| false);
+        let receipt = receipts.first()?;
+        if receipt.answer == Answer::Fits && receipt.standing.remaining == 0 {
+            // The next one has to look.
+            self.limiter.memory.0.pop(&who);
+            return None;
+        }
+        self.remember(who, receipt.answer, now)
+    }
+
+    fn remember(&mut self, who: [u8; 16], answer: Answer, now: Now) -> Option<Now> {
+        let throttled_until = match answer {
+            Answer::Later(until) => Some(until),
+            // What cannot be known does not shut anyone out.
+            _ => None,
+        };
+        let seen = Seen {
+            at: now,
+            throttled_until,
+        };
+        self.limiter.memory.0.put(who, seen);
+        throttled_until
+    }
+
+    fn failure(&self, pressure: &Limit, who: &[u8]) -> Order {
+        let mut hasher = KeyHasher::new(&self.limiter.secret, self.limiter.pressure_tag);
+        hasher.part(Some(who));
+        Order {
+            place: hasher.place(self.limiter.cells),
+            meter: pressure.meter,
+            cost: 1,
+            take: true,
+            observe: false,
+        }
+    }
+}
+
+/// The limit that failures are charged to, at that rate.
+#[must_use]
+pub fn limit(meter: Meter, count: u64, period: Duration, mode: crate::decision::Mode) -> Limit {
+    Limit {
+        name: "source.pressure".to_owned(),
+        key: Vec::new(),
+        meter,
+        count,
+        period,
+        cost: super::Cost::Units(1),
+        deny_on_contention: false,
+        deny_on_failure: false,
+        mode,
+    }
+}

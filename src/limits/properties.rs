@@ -1,0 +1,180 @@
+//! Limits against random requests, costs and clocks.
+
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+
+use super::bucket::{Bucket, Counter};
+use super::cells::OwnCells;
+use super::key::Place;
+use super::meter::{Meter, Position};
+use super::store::{Answer, Incidents, Ledger, Order};
+use crate::time::Now;
+
+const START: u64 = 1_772_445_600_000_000_000;
+const SECOND: u64 = 1_000_000_000;
+
+/// What may be between two requests.
+#[derive(Clone, Copy, Debug)]
+enum Clock {
+    Still,
+    On(u64),
+    Back(u64),
+}
+
+fn clock() -> impl Strategy<Value = Clock> {
+    prop_oneof![
+        4 => Just(Clock::Still),
+        4 => (1..2 * SECOND).prop_map(Clock::On),
+        1 => (1..3 * SECOND).prop_map(Clock::Back),
+        1 => (SECOND..100_000 * SECOND).prop_map(Clock::Back),
+        1 => (SECOND..100 * SECOND).prop_map(Clock::On),
+    ]
+}
+
+fn order(key: u64, limit: u32, meter: Meter, cost: u64) -> Order {
+    Order {
+        place: Place {
+            cell: 0,
+            counter: Counter { limit, key },
+        },
+        meter,
+        cost,
+        take: true,
+        observe: false,
+    }
+}
+
+fn charge(cells: &mut OwnCells, order: Order, now: u64) -> bool {
+    let mut incidents = Incidents::default();
+    let mut ledger = Ledger {
+        cells,
+        incidents: &mut incidents,
+        now: Now::from_nanos(now),
+    };
+    let receipts = ledger.charge(&[order], &|_, _| true);
+    receipts[0].answer == Answer::Fits
+}
+
+/// No stretch of what was let in holds more than the burst and what was earned in it.
+fn never_over(admitted: &[(u64, u64)], interval: u64, burst: u64) -> bool {
+    admitted.iter().enumerate().all(|(first, (begin, _))| {
+        let mut units = 0;
+        admitted[first..].iter().all(|(end, cost)| {
+            units += cost;
+            units * interval <= burst * interval + (end - begin)
+        })
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Forty keys in one bucket of sixteen, so that counters make way for each other all the time.
+    #[test]
+    fn a_rate_is_never_exceeded_whatever_the_clock_and_the_bucket_do(
+        requests in prop::collection::vec((0_u64..40, 1_u64..4, clock()), 1..400),
+        interval in SECOND / 100..SECOND,
+        burst in 3_u64..10,
+    ) {
+        let meter = Meter::Rate { interval, burst };
+        let (mut cells, mut now, mut earned) = (OwnCells::default(), START, 0);
+        let mut admitted: BTreeMap<u64, Vec<(u64, u64)>> = BTreeMap::new();
+        for (key, cost, clock) in requests {
+            match clock {
+                Clock::Still => {}
+                Clock::On(nanos) => { now += nanos; earned += nanos; }
+                Clock::Back(nanos) => now -= nanos,
+            }
+            // Another limit competes for the same places.
+            charge(&mut cells, order(key / 4, 9, Meter::Quota { window: 60, quota: 1000 }, 1), now);
+            if charge(&mut cells, order(key, 7, meter, cost), now) {
+                admitted.entry(key).or_default().push((earned, cost));
+            }
+        }
+        for (key, admitted) in admitted {
+            prop_assert!(never_over(&admitted, interval, burst), "{key}: {admitted:?}");
+        }
+    }
+
+    #[test]
+    fn a_lone_key_gets_all_that_its_rate_grants(
+        steps in prop::collection::vec(0_u64..2 * SECOND, 1..200),
+        interval in SECOND / 100..SECOND,
+        burst in 1_u64..10,
+    ) {
+        let meter = Meter::Rate { interval, burst };
+        let (mut cells, mut now) = (OwnCells::default(), START);
+        let mut level = burst * interval;
+        for step in steps {
+            now += step;
+            level = (level + step).min(burst * interval);
+            let fits = level >= interval;
+            prop_assert_eq!(charge(&mut cells, order(1, 7, meter, 1), now), fits);
+            level -= if fits { interval } else { 0 };
+        }
+    }
+
+    #[test]
+    fn nobody_waits_longer_than_the_burst_however_far_the_clock_is_set_back(
+        back in 0_u64..2 * START / 3,
+        interval in 1_000_u64..SECOND,
+        burst in 1_u64..10,
+    ) {
+        let meter = Meter::Rate { interval, burst };
+        let mut cells = OwnCells::default();
+        while charge(&mut cells, order(1, 7, meter, 1), START) {}
+        charge(&mut cells, order(1, 7, meter, 1), START - back);
+        // Up to two seconds may be the difference between workers, and up to one is lost by rounding.
+        let later = START - back + interval * burst + 3 * SECOND;
+        prop_assert!(charge(&mut cells, order(1, 7, meter, burst), later));
+    }
+
+    #[test]
+    fn a_quota_is_never_exceeded_in_its_window(
+        requests in prop::collection::vec((0_u64..40, 1_u64..4, 0_u64..SECOND), 1..400),
+        window in 1_u64..20,
+        quota in 3_u64..10,
+    ) {
+        let meter = Meter::Quota { window, quota };
+        let (mut cells, mut now) = (OwnCells::default(), START);
+        let mut used: BTreeMap<(u64, u64), u64> = BTreeMap::new();
+        for (key, cost, step) in requests {
+            now += step;
+            if charge(&mut cells, order(key, 7, meter, cost), now) {
+                let used = used.entry((key, now / SECOND / window)).or_default();
+                *used += cost;
+                prop_assert!(*used <= quota);
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_and_no_numbers_bring_a_bucket_down(
+        bytes in prop::collection::vec(any::<u8>(), 0..400),
+        header in (0_u8..18, 0_u8..11),
+        (now, cost, position) in (any::<u64>(), any::<u64>(), any::<u64>()),
+        (interval, burst) in (any::<u64>(), any::<u64>()),
+    ) {
+        let size = 8 + usize::from(header.0) * 20 + usize::from(header.1) * 12;
+        let mut whole = vec![1, header.0, header.1];
+        whole.extend(bytes.iter().cycle().take(size).chain(std::iter::repeat_n(&7, size)).take(size));
+        for bytes in [&bytes, &whole] {
+            let Some(mut bucket) = Bucket::decode(bytes) else { continue };
+            let at = bucket.advance(Now::from_nanos(now));
+            for key in 0..20 {
+                let counter = Counter { limit: 3, key };
+                bucket.set(counter, Position(position), at);
+                let _ = bucket.position(counter);
+            }
+            prop_assert!(Bucket::decode(&bucket.encode()).is_some());
+        }
+        let at = Now::from_nanos(now);
+        for meter in [Meter::Rate { interval, burst }, Meter::Quota { window: interval, quota: burst }] {
+            let _ = meter.charge(Position(position), cost, at);
+            let taken = meter.take(Position(position), cost, at);
+            let _ = meter.refund(taken, cost, Position(position), at);
+            let _ = meter.standing(taken, at);
+        }
+    }
+}
