@@ -107,6 +107,8 @@ def finish(bench: Bench, options: argparse.Namespace) -> int:
     print(report.table(bench) + "\n" + report.failures(bench))
     for verdict in report.aims(bench):
         print(report.aim_line(verdict))
+    for line in report.extra_lines(bench):
+        print(line)
     if options.json:
         options.json.write_text(json.dumps(report.as_json(bench, about), indent=1) + "\n")
     return 1 if bench.broken else 0

@@ -8,9 +8,12 @@ from tokens import ALGORITHMS
 
 BASE = "none"
 # (what is held against what; the greatest ratio of their costs over BASE that is aimed at)
-AIMS = [("postern-cached", "chain", 1.0)] + [
+AIMS = [("postern-cached-limit", "chain", 1.0)] + [
     (f"postern-{name.lower()}-fresh", f"jwt-{name.lower()}-fresh", 1.15) for name in ALGORITHMS
 ]
+
+# (what has one thing more than what; the most microseconds that it is to cost)
+EXTRAS = [("postern-cached-limit", "postern-cached", 2.5), ("local-ratelimit-descriptor", BASE, None)]
 
 
 def table(bench: Bench) -> str:
@@ -46,6 +49,18 @@ def aims(bench: Bench) -> list[dict]:
             verdicts[-1]["median"] = statistics.median(ratios)
             verdicts[-1]["pass"] = verdicts[-1]["median"] <= limit
     return verdicts
+
+
+def extra_lines(bench: Bench) -> list[str]:
+    """What one limit costs, in microseconds, pair by pair."""
+    lines = []
+    for subject, against, aim in EXTRAS:
+        if measured(bench, subject) and measured(bench, against):
+            more = statistics.median(paired(bench, subject, against, lambda own, other: own - other))
+            mark = "for comparison" if aim is None else "pass" if more <= aim else "MISS"
+            most = "" if aim is None else f"; the aim is {aim} at most"
+            lines.append(f"{mark}  {subject} costs {more:.1f} µs more than {against}{most}")
+    return lines
 
 
 def aim_line(verdict: dict) -> str:

@@ -42,7 +42,7 @@ def all_scenarios(tokens: Tokens, module: Path, work: Path) -> list[Scenario]:
     postern = Postern(tokens, module, work)
     scenarios = [Scenario("none", "router alone", authenticates=False), *floors(tokens, work)]
     scenarios += [jwt_scenario(tokens, algorithm, cache=True) for algorithm in ALGORITHMS]
-    scenarios += [chain(tokens, work), *postern.cached()]
+    scenarios += [chain(tokens, work), *postern.cached(), native_limit()]
     for algorithm in ALGORITHMS:
         scenarios += [jwt_scenario(tokens, algorithm, cache=False), *postern.fresh(algorithm)]
     return scenarios
@@ -95,6 +95,18 @@ def chain(tokens: Tokens, work: Path) -> Scenario:
     )
 
 
+def native_limit() -> Scenario:
+    """Envoy's own limit with a bucket for each value it meets, and nothing else."""
+    value = {"request_headers": {"header_name": ":authority", "descriptor_key": "host"}}
+    bucket = {"max_tokens": 1000000, "tokens_per_fill": 1000000, "fill_interval": "1s"}
+    descriptor = {"entries": [{"key": "host"}], "token_bucket": bucket}
+    limit = local_ratelimit(
+        rate_limits=[{"actions": [value]}], descriptors=[descriptor], max_dynamic_descriptors=100
+    )
+    what = "local_ratelimit with a descriptor"
+    return Scenario("local-ratelimit-descriptor", what, filters=[limit], authenticates=False)
+
+
 @dataclass
 class Postern:
     """The scenarios of the module, none where it is not built."""
@@ -124,7 +136,7 @@ class Postern:
         scenario = Scenario(name, f"Postern {what}, scopes, {'all' if audited else 'denials'} audited")
         scenario.algorithm, scenario.fresh, scenario.authorizes = algorithm, fresh, True
         scenario.filters = [wasm("postern", self.module, configuration)]
-        scenario.extra = limit or not audited
+        scenario.extra = not audited
         # Postern's audit goes where Envoy's own log goes.
         scenario.record = Record(self.work / f"{name}.log", '"class_uid":6003') if audited else None
         return [scenario]
@@ -197,7 +209,7 @@ def rbac() -> dict:
     return http_filter("rbac", "rbac.v3.RBAC", rules=rules)
 
 
-def local_ratelimit() -> dict:
+def local_ratelimit(**more) -> dict:
     always = {"default_value": {"numerator": 100, "denominator": "HUNDRED"}}
     return http_filter(
         "local_ratelimit",
@@ -206,6 +218,7 @@ def local_ratelimit() -> dict:
         token_bucket={"max_tokens": 1000000, "tokens_per_fill": 1000000, "fill_interval": "1s"},
         filter_enabled=always,
         filter_enforced=always,
+        **more,
     )
 
 

@@ -6,10 +6,11 @@ use proptest::prelude::*;
 
 use super::bucket::{Bucket, Counter};
 use super::cells::OwnCells;
-use super::key::Place;
+use super::key::{KeyHasher, Place};
 use super::meter::{Meter, Position};
 use super::store::{Answer, Incidents, Ledger, Order};
 use crate::time::Now;
+use crate::token::cache::Seed;
 
 const START: u64 = 1_772_445_600_000_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -177,4 +178,61 @@ proptest! {
             let _ = meter.standing(taken, at);
         }
     }
+}
+
+const CELLS: u32 = 4096;
+
+fn place(secret: Seed, caller: u32) -> Place {
+    let mut hasher = KeyHasher::new(&secret, 7);
+    hasher.part(Some(&caller.to_le_bytes()));
+    hasher.place(CELLS)
+}
+
+/// How many of the callers come to the victim's bucket, and whether the victim lost its counter.
+fn attacked(secret: Seed, victim: u32, callers: &[u32]) -> (usize, bool) {
+    let meter = Meter::Rate {
+        interval: SECOND,
+        burst: 100,
+    };
+    let (mut cells, mut incidents) = (OwnCells::default(), Incidents::default());
+    let mut ledger = Ledger {
+        cells: &mut cells,
+        incidents: &mut incidents,
+        now: Now::from_nanos(START),
+    };
+    let order = |caller| Order {
+        place: place(secret, caller),
+        ..order(0, 7, meter, 1)
+    };
+    ledger.charge(&[order(victim)], &|_, _| true);
+    for caller in callers {
+        for _ in 0..100 {
+            ledger.charge(&[order(*caller)], &|_, _| true);
+        }
+    }
+    let remaining = ledger.look(&order(victim)).standing.remaining;
+    let cell = place(secret, victim).cell;
+    let there = callers
+        .iter()
+        .filter(|caller| place(secret, **caller).cell == cell);
+    (there.count(), remaining < 99)
+}
+
+#[test]
+fn collisions_that_are_aimed_by_a_known_hash_miss_by_the_secret_one() {
+    let (known, secret, victim) = (Seed([0; 16]), Seed([0x5a; 16]), 0);
+    let aimed: Vec<u32> = (1..)
+        .filter(|caller| place(known, *caller).cell == place(known, victim).cell)
+        .take(100)
+        .collect();
+    assert_eq!(
+        attacked(known, victim, &aimed),
+        (100, true),
+        "the attack is one"
+    );
+    let (there, harmed) = attacked(secret, victim, &aimed);
+    assert!(
+        there < 5 && !harmed,
+        "{there} of 100 come to the victim's bucket"
+    );
 }
