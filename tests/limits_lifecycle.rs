@@ -171,7 +171,8 @@ fn a_quota_begins_anew_with_its_window() {
 
 #[test]
 fn limits_count_by_what_they_are_told_to() {
-    let cases: &[(Value, Value, &[(&str, &str)], bool)] = &[
+    type Case<'a> = (Value, Value, &'a [(&'a str, &'a str)], bool);
+    let cases: &[Case<'_>] = &[
         (json!(["identity"]), json!({"sub": "other"}), &[], true),
         (json!(["client"]), json!({"client_id": "other"}), &[], true),
         (json!(["client"]), json!({"sub": "other"}), &[], false),

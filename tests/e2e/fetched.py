@@ -46,6 +46,8 @@ def policy(*issuers: dict) -> dict:
             {"name": "orders-grpc", "match": {"methods": ["POST"], "path": "/postern.demo.Orders/Get"}},
             {"name": "public", "match": {"path": "/public/{rest*}"}, "public": True},
         ],
+        # Floods of tokens with unknown keys are what is tested, and all come from one address.
+        "source": {"pressure": {"rate": "100000/1s"}},
         "responses": {"detail": "full"},
     }
 

@@ -1,0 +1,76 @@
+"""Many requests as fast as they go, from processes of their own, counted by status."""
+
+import argparse
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+
+LENGTH = re.compile(rb"\r\ncontent-length: (\d+)")
+
+
+def flood(port: int, token: str, path: str, count: int, *, connections=32, processes=2, first=0) -> dict:
+    """Sends `count` requests; each has the next number from `first` in `x-number`.
+
+    Gives how often each status came, and the instants before the first request, of the first
+    answer, and of the last.
+    """
+    share, begun = count // processes, []
+    for index in range(processes):
+        arguments = [port, share, connections // processes, first + index * share, path, token]
+        command = [sys.executable, str(Path(__file__)), *map(str, arguments)]
+        begun.append(subprocess.Popen(command, stdout=subprocess.PIPE))
+    try:
+        ended = [json.loads(process.communicate(timeout=600)[0]) for process in begun]
+    finally:
+        for process in begun:
+            process.kill()
+            process.wait()
+    statuses = Counter()
+    for one in ended:
+        statuses.update({int(status): number for status, number in one["statuses"].items()})
+    return {
+        "statuses": statuses,
+        "begin": min(one["begin"] for one in ended),
+        "answered": min(one["answered"] for one in ended),
+        "end": max(one["end"] for one in ended),
+    }
+
+
+class Load:
+    def __init__(self, port: int, path: str, token: str, numbers: range):
+        self.port, self.numbers, self.statuses, self.answered = port, iter(numbers), Counter(), None
+        self.fixed = f"GET {path} HTTP/1.1\r\nhost: api.example\r\nauthorization: Bearer {token}\r\nx-number: "
+
+    async def connection(self) -> None:
+        reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
+        for number in self.numbers:
+            writer.write(f"{self.fixed}{number}\r\n\r\n".encode())
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(int(LENGTH.search(head)[1]))
+            self.answered = self.answered or time.time()
+            self.statuses[int(head[9:12])] += 1
+        writer.close()
+
+
+async def main() -> None:
+    parser = argparse.ArgumentParser()
+    for name in ("port", "count", "connections", "first"):
+        parser.add_argument(name, type=int)
+    for name in ("path", "token"):
+        parser.add_argument(name)
+    given = parser.parse_args()
+    numbers = range(given.first, given.first + given.count)
+    load = Load(given.port, given.path, given.token, numbers)
+    begin = time.time()
+    await asyncio.gather(*(load.connection() for _ in range(given.connections)))
+    result = {"statuses": load.statuses, "begin": begin, "answered": load.answered, "end": time.time()}
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
