@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::list::text;
 use super::names;
 use super::place::Place;
-use super::reader;
+use super::reader::Wire;
 use super::wire::{self, Field};
 use crate::host::LogLevel;
 
@@ -70,12 +70,12 @@ const fn log_level(level: wire::LogLevel) -> LogLevel {
 fn decisions(field: Field<Value>, place: &Place<'_>) -> Option<(f64, f64)> {
     let value = field.optional(place)?;
     if value.is_object() {
-        let rates = reader::read(&value, place);
-        let rates: wire::DecisionRates = rates.map_err(|error| place.error(error)).ok()?;
+        let rates = wire::DecisionRates::read(&value, place);
+        let rates = rates.map_err(|error| place.error(error)).ok()?;
         let allowed = rate(rates.allowed, &place.member("allowed"));
         return Some((allowed, rate(rates.denied, &place.member("denied"))));
     }
-    match reader::read(&value, place) {
+    match wire::DecisionsWord::read(&value, place) {
         Ok(wire::DecisionsWord::All) => Some((1.0, 1.0)),
         Ok(wire::DecisionsWord::Denied) => Some((0.0, 1.0)),
         Err(error) => {

@@ -1,10 +1,5 @@
 //! A member of a wire type: it keeps its own error, so that the rest of the document is read on.
 
-use std::fmt;
-use std::marker::PhantomData;
-
-use serde::{Deserialize, Deserializer, de::Visitor};
-
 use super::place::Place;
 
 /// A member of a document.
@@ -42,34 +37,6 @@ impl<T> Field<T> {
             place.error(format_args!("is missing; {needed} is needed"));
         }
         self.optional(place)
-    }
-}
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        // As an option: serde takes a missing member for none only in that case.
-        deserializer.deserialize_option(FieldVisitor(PhantomData))
-    }
-}
-
-struct FieldVisitor<T>(PhantomData<T>);
-
-impl<'de, T: Deserialize<'de>> Visitor<'de> for FieldVisitor<T> {
-    type Value = Field<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a value")
-    }
-
-    fn visit_none<E>(self) -> Result<Field<T>, E> {
-        Ok(Field::Absent)
-    }
-
-    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Field<T>, D::Error> {
-        Ok(match T::deserialize(deserializer) {
-            Ok(value) => Field::Given(value),
-            Err(error) => Field::Wrong(error.to_string()),
-        })
     }
 }
 

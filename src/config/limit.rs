@@ -11,7 +11,7 @@ use super::model::mode;
 use super::names;
 use super::place::Place;
 use super::quantity::{Rate, Span};
-use super::reader;
+use super::reader::Wire;
 use super::wire::{self, Field, List};
 use crate::limits::key::KeyPart;
 use crate::limits::meter::{HORIZON, Meter, QUOTA_MAX};
@@ -250,7 +250,7 @@ fn cost(field: Field<Value>, place: &Place<'_>) -> Option<Cost> {
                 None
             }
         },
-        Value::Object(_) => match reader::read::<wire::Cost>(&value, place) {
+        Value::Object(_) => match wire::Cost::read(&value, place) {
             Ok(wire) => cost_of(wire, place),
             Err(error) => {
                 place.error(error);

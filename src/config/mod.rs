@@ -4,11 +4,15 @@
 //! each with its path and what would be accepted. Nothing of the wire leaves this room, and
 //! nothing in the model needs checking again. What may be touched: what a section says and what
 //! it compiles to. A new field is a member in `wire`, a line in its section's conversion, and the
-//! schema made anew (`UPDATE_SCHEMA=1 cargo test --features schema --test schema`).
+//! schema made anew (`UPDATE_SCHEMA=1 cargo test --features schema --test schema`). A new section
+//! is an `object!` in `wire` (a `word!` is one of several words), a file that compiles it, and its
+//! line out of `not_built`; what they declare is read by the code that is there for all of them,
+//! which is what keeps the module small.
 //!
 //! | file | what is in it |
 //! | --- | --- |
 //! | `wire`, `quantity`, `field` | the document as it is written |
+//! | `declare` | how wire types are declared |
 //! | `reader`, `nearest`, `not_built` | from JSON to wire types, with errors people can act on |
 //! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
@@ -20,6 +24,7 @@
 mod allow;
 mod audit;
 mod bounds;
+mod declare;
 mod errors;
 mod field;
 mod issuer;

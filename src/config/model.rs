@@ -8,7 +8,7 @@ use super::issuer::{self, Issuer};
 use super::limit::{self, Counters};
 use super::place::{Found, Place};
 use super::proto_struct;
-use super::reader;
+use super::reader::Wire;
 use super::responses::Responses;
 use super::route::{self, Route};
 use super::source::Source;
@@ -53,7 +53,7 @@ impl Config {
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
         let document = document(bytes).map_err(ConfigErrors::of_document)?;
         let found = Found::default();
-        let wire: wire::Config = reader::read(&document, &Place::root(&found))
+        let wire = wire::Config::read(&document, &Place::root(&found))
             .map_err(|error| ConfigErrors::of_document(format!("the configuration {error}")))?;
         // Fields that are not known come first, then whatever the rest has wrong.
         let mut errors = found.into_errors();

@@ -3,10 +3,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::{
-    Deserialize, Deserializer,
-    de::{Error, Unexpected, Visitor},
-};
+use serde_json::Value;
+
+use super::place::Place;
+use super::reader::{Wire, WireError, read_count, read_notation};
 
 /// A duration: `500ms`, `30s`, `5m`, `12h`, `7d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,77 +101,25 @@ fn write_in(f: &mut fmt::Formatter<'_>, count: u64, units: &[(&str, u64)]) -> fm
     write!(f, "{}{name}", count.checked_div(*unit).unwrap_or(count))
 }
 
-impl<'de> Deserialize<'de> for Span {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SpanVisitor)
+impl Wire for Span {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+        read_notation(value, Self::EXPECTED, Self::parse)
     }
 }
 
-struct SpanVisitor;
-
-impl Visitor<'_> for SpanVisitor {
-    type Value = Span;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Span::EXPECTED)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Span, E> {
-        Span::parse(text).ok_or_else(|| not_a(text, Span::EXPECTED))
+impl Wire for Rate {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+        read_notation(value, Self::EXPECTED, Self::parse)
     }
 }
 
-impl<'de> Deserialize<'de> for Rate {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(RateVisitor)
+impl Wire for Size {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+        if value.is_number() {
+            return read_count(value, Self::EXPECTED).map(Self);
+        }
+        read_notation(value, Self::EXPECTED, Self::parse)
     }
-}
-
-struct RateVisitor;
-
-impl Visitor<'_> for RateVisitor {
-    type Value = Rate;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Rate::EXPECTED)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Rate, E> {
-        Rate::parse(text).ok_or_else(|| not_a(text, Rate::EXPECTED))
-    }
-}
-
-impl<'de> Deserialize<'de> for Size {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(SizeVisitor)
-    }
-}
-
-struct SizeVisitor;
-
-impl Visitor<'_> for SizeVisitor {
-    type Value = Size;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Size::EXPECTED)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Size, E> {
-        Size::parse(text).ok_or_else(|| not_a(text, Size::EXPECTED))
-    }
-
-    fn visit_u64<E: Error>(self, bytes: u64) -> Result<Size, E> {
-        Ok(Size(bytes))
-    }
-
-    fn visit_i64<E: Error>(self, bytes: i64) -> Result<Size, E> {
-        Err(E::invalid_value(Unexpected::Signed(bytes), &self))
-    }
-}
-
-fn not_a<E: Error>(text: &str, expected: &str) -> E {
-    let text = crate::jose::Excerpt::of(text);
-    E::custom(format_args!("is {text}; {expected} is needed"))
 }
 
 #[cfg(feature = "schema")]

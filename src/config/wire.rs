@@ -1,15 +1,12 @@
-//! The document as it is written: serde types, nothing else. They never leave this room.
-//!
-//! A field without `#[serde(default)]` is one that the schema requires; the conversion to the
-//! model says so where it is absent.
+//! The document as it is written: declarations, nothing else. They never leave this room.
 
 use std::collections::BTreeMap;
 
 #[cfg(feature = "schema")]
 use schemars::JsonSchema;
-use serde::Deserialize;
 use serde_json::Value;
 
+use super::declare::{object, word};
 pub use super::field::Field;
 pub use super::quantity::{Rate, Size, Span};
 #[cfg(feature = "schema")]
@@ -18,661 +15,586 @@ use super::schema;
 /// A list whose elements keep their own errors.
 pub type List<T> = Field<Vec<Field<T>>>;
 
-/// The configuration of Postern, version 1.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::document))]
-pub struct Config {
-    /// The version of this language: 1.
-    #[cfg_attr(feature = "schema", schemars(transform = schema::version))]
-    pub version: Field<u64>,
-    /// Whether refusals are enforced, or only counted and audited. Default: enforce.
-    #[serde(default)]
-    pub mode: Field<Mode>,
-    /// Who signs JWTs.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub issuers: List<Issuer>,
-    /// How a credential is sent.
-    #[serde(default)]
-    pub tokens: Field<Tokens>,
-    /// What requests are let through, first by specificity, never by order. A request that matches
-    /// no route is denied.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub routes: List<Route>,
-    /// How much callers may.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub limits: List<Limit>,
-    /// Where limits are counted.
-    #[serde(default)]
-    pub counters: Field<Counters>,
-    /// Where callers come from, and what those are told that keep failing.
-    #[serde(default)]
-    pub source: Field<Source>,
-    /// What is written of decisions.
-    #[serde(default)]
-    pub audit: Field<Audit>,
-    /// What a refused caller is told.
-    #[serde(default)]
-    pub responses: Field<Responses>,
+object! {
+    /// The configuration of Postern, version 1.
+    #[schema(transform = schema::document)]
+    pub struct Config {
+        /// The version of this language: 1.
+        #[schema(transform = schema::version)]
+        pub version: Field<u64>,
+        /// Whether refusals are enforced, or only counted and audited. Default: enforce.
+        #[schema(default)]
+        pub mode: Field<Mode>,
+        /// Who signs JWTs.
+        #[schema(default, length(min = 1))]
+        pub issuers: List<Issuer>,
+        /// How a credential is sent.
+        #[schema(default)]
+        pub tokens: Field<Tokens>,
+        /// What requests are let through, first by specificity, never by order. A request that
+        /// matches no route is denied.
+        #[schema(length(min = 1))]
+        pub routes: List<Route>,
+        /// How much callers may.
+        #[schema(default, length(min = 1))]
+        pub limits: List<Limit>,
+        /// Where limits are counted.
+        #[schema(default)]
+        pub counters: Field<Counters>,
+        /// Where callers come from, and what those are told that keep failing.
+        #[schema(default)]
+        pub source: Field<Source>,
+        /// What is written of decisions.
+        #[schema(default)]
+        pub audit: Field<Audit>,
+        /// What a refused caller is told.
+        #[schema(default)]
+        pub responses: Field<Responses>,
+    }
 }
 
-/// Whether refusals are enforced.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub enum Mode {
-    /// A refused request is answered by Postern.
-    Enforce,
-    /// A refused request is let through, counted and audited.
-    Observe,
+word! {
+    /// Whether refusals are enforced.
+    pub enum Mode {
+        /// A refused request is answered by Postern.
+        Enforce = "enforce",
+        /// A refused request is let through, counted and audited.
+        Observe = "observe",
+    }
 }
 
-/// An issuer of JWTs.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::audiences))]
-pub struct Issuer {
-    /// How routes and audit refer to it.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::NAME), example = &"corp"))]
-    pub name: Field<String>,
-    /// The exact `iss` of its tokens.
-    #[cfg_attr(
-        feature = "schema",
-        schemars(length(min = 1, max = 2048), example = &"https://idp.example")
-    )]
-    pub issuer: Field<String>,
-    /// Any of these must be in `aud`.
-    #[serde(default)]
-    #[cfg_attr(
-        feature = "schema",
-        schemars(length(min = 1), inner(length(min = 1, max = 2048)))
-    )]
-    pub audiences: List<String>,
-    /// Takes tokens for any audience, instead of `audiences`.
-    #[serde(default)]
-    pub any_audience: Field<bool>,
-    /// Where its keys come from.
-    pub keys: Field<Keys>,
-    /// The signature algorithms that are accepted. Default: every asymmetric one that is
-    /// supported; HS256, HS384 and HS512 only by name, and never beside others.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), transform = schema::algorithms))]
-    pub algorithms: List<String>,
-    /// What kind of token it issues. Default: jwt.
-    #[serde(default)]
-    pub profile: Field<Profile>,
-    /// How far clocks may be apart, at most 5m. Default: 30s.
-    #[serde(default)]
-    pub clock_skew: Field<Span>,
-    /// The most from `iat` to `exp`, which then needs `iat`. Default: no cap.
-    #[serde(default)]
-    pub max_lifetime: Field<Span>,
-    /// Where the scopes and the client's name are read.
-    #[serde(default)]
-    pub claims: Field<ClaimNames>,
-    /// Whether the upstream gets the credential as it was sent. Default: false.
-    #[serde(default)]
-    pub forward: Field<bool>,
-    /// Claims that the upstream gets: from the header's name, in lower case, to the claim.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(transform = schema::claim_headers))]
-    pub claim_headers: Field<BTreeMap<String, Field<String>>>,
+object! {
+    /// An issuer of JWTs.
+    #[schema(transform = schema::audiences)]
+    pub struct Issuer {
+        /// How routes and audit refer to it.
+        #[schema(regex(pattern = schema::NAME), example = &"corp")]
+        pub name: Field<String>,
+        /// The exact `iss` of its tokens.
+        #[schema(length(min = 1, max = 2048), example = &"https://idp.example")]
+        pub issuer: Field<String>,
+        /// Any of these must be in `aud`.
+        #[schema(default, length(min = 1), inner(length(min = 1, max = 2048)))]
+        pub audiences: List<String>,
+        /// Takes tokens for any audience, instead of `audiences`.
+        #[schema(default)]
+        pub any_audience: Field<bool>,
+        /// Where its keys come from.
+        pub keys: Field<Keys>,
+        /// The signature algorithms that are accepted. Default: every asymmetric one that is
+        /// supported; HS256, HS384 and HS512 only by name, and never beside others.
+        #[schema(default, length(min = 1), transform = schema::algorithms)]
+        pub algorithms: List<String>,
+        /// What kind of token it issues. Default: jwt.
+        #[schema(default)]
+        pub profile: Field<Profile>,
+        /// How far clocks may be apart, at most 5m. Default: 30s.
+        #[schema(default)]
+        pub clock_skew: Field<Span>,
+        /// The most from `iat` to `exp`, which then needs `iat`. Default: no cap.
+        #[schema(default)]
+        pub max_lifetime: Field<Span>,
+        /// Where the scopes and the client's name are read.
+        #[schema(default)]
+        pub claims: Field<ClaimNames>,
+        /// Whether the upstream gets the credential as it was sent. Default: false.
+        #[schema(default)]
+        pub forward: Field<bool>,
+        /// Claims that the upstream gets: from the header's name, in lower case, to the claim.
+        #[schema(default, transform = schema::claim_headers)]
+        pub claim_headers: Field<BTreeMap<String, Field<String>>>,
+    }
 }
 
-/// Where an issuer's keys come from.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::one_source))]
-pub struct Keys {
-    /// A JWK Set (RFC 7517), in the document itself.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(transform = schema::key_set))]
-    pub inline: Field<Value>,
+object! {
+    /// Where an issuer's keys come from.
+    #[schema(transform = schema::one_source)]
+    pub struct Keys {
+        /// A JWK Set (RFC 7517), in the document itself.
+        #[schema(default, transform = schema::key_set)]
+        pub inline: Field<Value>,
+        /// A JWK Set that is fetched from an address.
+        #[schema(default)]
+        pub remote: Field<Remote>,
+        /// The key set that the issuer's metadata names (OpenID Connect Discovery, RFC 8414).
+        #[schema(default)]
+        pub discovery: Field<Discovery>,
+        /// Whether RSA keys may have the exponent 3. Default: false.
+        #[schema(default)]
+        pub allow_rsa_exponent_3: Field<bool>,
+    }
+}
+
+object! {
     /// A JWK Set that is fetched from an address.
-    #[serde(default)]
-    pub remote: Field<Remote>,
-    /// The key set that the issuer's metadata names (OpenID Connect Discovery, RFC 8414).
-    #[serde(default)]
-    pub discovery: Field<Discovery>,
-    /// Whether RSA keys may have the exponent 3. Default: false.
-    #[serde(default)]
-    pub allow_rsa_exponent_3: Field<bool>,
+    pub struct Remote {
+        /// The proxy's cluster that it is fetched from.
+        #[schema(length(min = 1, max = 256), example = &"idp")]
+        pub cluster: Field<String>,
+        /// Its address.
+        #[schema(regex(pattern = schema::URL), example = &"https://idp.example/jwks.json")]
+        pub uri: Field<String>,
+        /// How long a fetch may take, at most 30s. Default: 2s.
+        #[schema(default)]
+        pub timeout: Field<Span>,
+        /// How long a set is fresh at most, 1s to 7d. Default: 10m.
+        #[schema(default)]
+        pub refresh: Field<Span>,
+        /// For how long a set is good that could not be fetched anew. Default: 24h.
+        #[schema(default)]
+        pub max_stale: Field<Span>,
+        /// The shortest time between two fetches that unknown keys cause, and for which a set is
+        /// fresh, 1s to 1h. Default: 30s.
+        #[schema(default)]
+        pub cooldown: Field<Span>,
+        /// For how long a request waits for the first keys, at most 30s. Default: 2s.
+        #[schema(default)]
+        pub wait: Field<Span>,
+    }
 }
 
-/// A JWK Set that is fetched from an address.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Remote {
-    /// The proxy's cluster that it is fetched from.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256), example = &"idp"))]
-    pub cluster: Field<String>,
-    /// Its address.
-    #[cfg_attr(
-        feature = "schema",
-        schemars(regex(pattern = schema::URL), example = &"https://idp.example/jwks.json")
-    )]
-    pub uri: Field<String>,
-    /// How long a fetch may take, at most 30s. Default: 2s.
-    #[serde(default)]
-    pub timeout: Field<Span>,
-    /// How long a set is fresh at most, 1s to 7d. Default: 10m.
-    #[serde(default)]
-    pub refresh: Field<Span>,
-    /// For how long a set is good that could not be fetched anew. Default: 24h.
-    #[serde(default)]
-    pub max_stale: Field<Span>,
-    /// The shortest time between two fetches that unknown keys cause, and for which a set is
-    /// fresh, 1s to 1h. Default: 30s.
-    #[serde(default)]
-    pub cooldown: Field<Span>,
-    /// For how long a request waits for the first keys, at most 30s. Default: 2s.
-    #[serde(default)]
-    pub wait: Field<Span>,
+object! {
+    /// The key set that the issuer's metadata names.
+    pub struct Discovery {
+        /// The proxy's cluster that the issuer is reached by.
+        #[schema(length(min = 1, max = 256), example = &"idp")]
+        pub cluster: Field<String>,
+        /// Other authorities that `jwks_uri` may name, each with the cluster it is reached by.
+        #[schema(default, transform = schema::authorities)]
+        pub authorities: Field<BTreeMap<String, Field<String>>>,
+        /// How long a fetch may take, at most 30s. Default: 2s.
+        #[schema(default)]
+        pub timeout: Field<Span>,
+        /// How long a set is fresh at most, 1s to 7d. Default: 10m.
+        #[schema(default)]
+        pub refresh: Field<Span>,
+        /// For how long a set is good that could not be fetched anew. Default: 24h.
+        #[schema(default)]
+        pub max_stale: Field<Span>,
+        /// The shortest time between two fetches that unknown keys cause, and for which a set is
+        /// fresh, 1s to 1h. Default: 30s.
+        #[schema(default)]
+        pub cooldown: Field<Span>,
+        /// For how long a request waits for the first keys, at most 30s. Default: 2s.
+        #[schema(default)]
+        pub wait: Field<Span>,
+    }
 }
 
-/// The key set that the issuer's metadata names.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Discovery {
-    /// The proxy's cluster that the issuer is reached by.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256), example = &"idp"))]
-    pub cluster: Field<String>,
-    /// Other authorities that `jwks_uri` may name, each with the cluster it is reached by.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(transform = schema::authorities))]
-    pub authorities: Field<BTreeMap<String, Field<String>>>,
-    /// How long a fetch may take, at most 30s. Default: 2s.
-    #[serde(default)]
-    pub timeout: Field<Span>,
-    /// How long a set is fresh at most, 1s to 7d. Default: 10m.
-    #[serde(default)]
-    pub refresh: Field<Span>,
-    /// For how long a set is good that could not be fetched anew. Default: 24h.
-    #[serde(default)]
-    pub max_stale: Field<Span>,
-    /// The shortest time between two fetches that unknown keys cause, and for which a set is
-    /// fresh, 1s to 1h. Default: 30s.
-    #[serde(default)]
-    pub cooldown: Field<Span>,
-    /// For how long a request waits for the first keys, at most 30s. Default: 2s.
-    #[serde(default)]
-    pub wait: Field<Span>,
+word! {
+    /// What kind of token an issuer issues.
+    pub enum Profile {
+        /// A JWT.
+        Jwt = "jwt",
+        /// A JWT access token of RFC 9068, in full.
+        AtJwt = "at+jwt",
+    }
 }
 
-/// What kind of token an issuer issues.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub enum Profile {
-    /// A JWT.
-    #[serde(rename = "jwt")]
-    Jwt,
-    /// A JWT access token of RFC 9068, in full.
-    #[serde(rename = "at+jwt")]
-    AtJwt,
+object! {
+    /// Where claims are read: the first that is there counts.
+    pub struct ClaimNames {
+        /// The scopes. Default: scope, scp.
+        #[schema(default, length(min = 1), inner(length(min = 1)))]
+        pub scope: List<String>,
+        /// The client's name. Default: client_id, azp.
+        #[schema(default, length(min = 1), inner(length(min = 1)))]
+        pub client: List<String>,
+    }
 }
 
-/// Where claims are read: the first that is there counts.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct ClaimNames {
-    /// The scopes. Default: scope, scp.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), inner(length(min = 1))))]
-    pub scope: List<String>,
-    /// The client's name. Default: client_id, azp.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), inner(length(min = 1))))]
-    pub client: List<String>,
+object! {
+    /// How a credential is sent.
+    pub struct Tokens {
+        /// The header, in lower case. Default: authorization.
+        #[schema(default, regex(pattern = schema::HEADER))]
+        pub header: Field<String>,
+        /// The scheme before the token, compared without case. Default: Bearer.
+        #[schema(default, regex(pattern = schema::SCHEME))]
+        pub scheme: Field<String>,
+        /// The longest token, from 512B to 64KiB. Default: 8192.
+        #[schema(default)]
+        pub max_bytes: Field<Size>,
+        /// How much a worker keeps of verified tokens, from 64KiB to 256MiB. Default: 4MiB.
+        #[schema(default)]
+        pub cache: Field<Size>,
+    }
 }
 
-/// How a credential is sent.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Tokens {
-    /// The header, in lower case. Default: authorization.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HEADER)))]
-    pub header: Field<String>,
-    /// The scheme before the token, compared without case. Default: Bearer.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::SCHEME)))]
-    pub scheme: Field<String>,
-    /// The longest token, from 512B to 64KiB. Default: 8192.
-    #[serde(default)]
-    pub max_bytes: Field<Size>,
-    /// How much a worker keeps of verified tokens, from 64KiB to 256MiB. Default: 4MiB.
-    #[serde(default)]
-    pub cache: Field<Size>,
+object! {
+    /// A route: which requests, and what they need.
+    #[schema(transform = schema::public)]
+    pub struct Route {
+        /// How audit refers to it.
+        #[schema(regex(pattern = schema::NAME), example = &"read-orders")]
+        pub name: Field<String>,
+        /// Which requests it is for.
+        pub matching: Field<Match> = "match",
+        /// Whether no credential is needed. Default: false.
+        #[schema(default)]
+        pub public: Field<bool>,
+        /// Who may call.
+        #[schema(default)]
+        pub allow: Field<Allow>,
+        /// What else must hold of a request; every entry must.
+        #[schema(default, length(min = 1))]
+        pub when: List<Condition>,
+        /// The limits that its requests are charged to, all or none of them.
+        #[schema(default, length(min = 1, max = 16), inner(regex(pattern = schema::NAME)))]
+        pub limits: List<String>,
+        /// Whether refusals are enforced here. Default: as for the whole document.
+        #[schema(default)]
+        pub mode: Field<Mode>,
+    }
 }
 
-/// A route: which requests, and what they need.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::public))]
-pub struct Route {
-    /// How audit refers to it.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::NAME), example = &"read-orders"))]
-    pub name: Field<String>,
-    /// Which requests it is for.
-    #[serde(rename = "match")]
-    pub matching: Field<Match>,
-    /// Whether no credential is needed. Default: false.
-    #[serde(default)]
-    pub public: Field<bool>,
-    /// Who may call.
-    #[serde(default)]
-    pub allow: Field<Allow>,
-    /// What else must hold of a request; every entry must.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub when: List<Condition>,
-    /// The limits that its requests are charged to, all or none of them.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 16), inner(regex(pattern = schema::NAME))))]
-    pub limits: List<String>,
-    /// Whether refusals are enforced here. Default: as for the whole document.
-    #[serde(default)]
-    pub mode: Field<Mode>,
+object! {
+    /// Which requests a route is for.
+    pub struct Match {
+        /// Hosts, exact or `*.example.com`, compared without port and case. Default: any.
+        #[schema(default, length(min = 1), extend("examples" = [["api.example"]]))]
+        pub hosts: List<String>,
+        /// Methods in upper case. Default: any.
+        #[schema(
+            default,
+            length(min = 1),
+            inner(regex(pattern = schema::METHOD)),
+            extend("examples" = [["GET", "HEAD"]])
+        )]
+        pub methods: List<String>,
+        /// A template over the decoded path: `{name}` is one segment that is not empty, `{name*}`
+        /// the rest. `/files/{rest*}` matches `/files/` and everything below, but not `/files`.
+        #[schema(regex(pattern = "^/"), example = &"/v1/orders/{id}")]
+        pub path: Field<String>,
+    }
 }
 
-/// Which requests a route is for.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Match {
-    /// Hosts, exact or `*.example.com`, compared without port and case. Default: any.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), extend("examples" = [["api.example"]])))]
-    pub hosts: List<String>,
-    /// Methods in upper case. Default: any.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), inner(regex(pattern = schema::METHOD)), extend("examples" = [["GET", "HEAD"]])))]
-    pub methods: List<String>,
-    /// A template over the decoded path: `{name}` is one segment that is not empty, `{name*}` the
-    /// rest. `/files/{rest*}` matches `/files/` and everything below, but not `/files`.
-    #[cfg_attr(
-        feature = "schema",
-        schemars(regex(pattern = "^/"), example = &"/v1/orders/{id}")
-    )]
-    pub path: Field<String>,
+object! {
+    /// Who may call; everything that is named must hold.
+    pub struct Allow {
+        /// The issuers whose tokens are taken. Default: any.
+        #[schema(default, length(min = 1), inner(regex(pattern = schema::NAME)))]
+        pub issuers: List<String>,
+        /// The scopes that are needed.
+        #[schema(default)]
+        pub scopes: Field<Scopes>,
+        /// What claims must be.
+        #[schema(default, length(min = 1))]
+        pub claims: List<Claim>,
+    }
 }
 
-/// Who may call; everything that is named must hold.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Allow {
-    /// The issuers whose tokens are taken. Default: any.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), inner(regex(pattern = schema::NAME))))]
-    pub issuers: List<String>,
-    /// The scopes that are needed.
-    #[serde(default)]
-    pub scopes: Field<Scopes>,
-    /// What claims must be.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub claims: List<Claim>,
+object! {
+    /// Which scopes are needed (RFC 6749 section 3.3): exact, case-sensitive.
+    pub struct Scopes {
+        /// Every one of these.
+        #[schema(
+            default,
+            inner(regex(pattern = schema::SCOPE)),
+            extend("examples" = [["orders.read"]])
+        )]
+        pub all: List<String>,
+        /// At least one of these.
+        #[schema(default, inner(regex(pattern = schema::SCOPE)))]
+        pub any: List<String>,
+        /// None of these.
+        #[schema(default, inner(regex(pattern = schema::SCOPE)))]
+        pub none: List<String>,
+    }
 }
 
-/// Which scopes are needed (RFC 6749 section 3.3): exact, case-sensitive.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Scopes {
-    /// Every one of these.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = schema::SCOPE)), extend("examples" = [["orders.read"]])))]
-    pub all: List<String>,
-    /// At least one of these.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = schema::SCOPE))))]
-    pub any: List<String>,
-    /// None of these.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(inner(regex(pattern = schema::SCOPE))))]
-    pub none: List<String>,
+object! {
+    /// What a claim must be.
+    pub struct Claim {
+        /// Where the claim is: a name, or names with dots between them.
+        #[schema(length(min = 1), example = &"tenant.tier")]
+        pub claim: Field<String>,
+        /// The values that will do, compared exactly; of an array any element may be one.
+        #[schema(with = "Vec<schema::Scalar>", length(min = 1))]
+        pub one_of: List<Value> = "in",
+    }
 }
 
-/// What a claim must be.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Claim {
-    /// Where the claim is: a name, or names with dots between them.
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), example = &"tenant.tier"))]
-    pub claim: Field<String>,
-    /// The values that will do, compared exactly; of an array any element may be one.
-    #[serde(rename = "in")]
-    #[cfg_attr(
-        feature = "schema",
-        schemars(with = "Vec<schema::Scalar>", length(min = 1))
-    )]
-    pub one_of: List<Value>,
+object! {
+    /// A condition on the context; exactly one of query, header, source, hours, body_bytes_max and
+    /// token_age_max says which.
+    #[schema(transform = schema::condition)]
+    pub struct Condition {
+        /// The query parameter of that name, with `in`, `min` or `max`.
+        #[schema(default, length(min = 1, max = 256))]
+        pub query: Field<String>,
+        /// The header of that name, in lower case, with `in`.
+        #[schema(default, regex(pattern = schema::HEADER))]
+        pub header: Field<String>,
+        /// The caller's address is in one of these networks.
+        #[schema(default, length(min = 1), extend("examples" = [["10.0.0.0/8"]]))]
+        pub source: List<String>,
+        /// A daily window in UTC, up to and not including its last minute; may wrap midnight.
+        #[schema(default, regex(pattern = schema::HOURS), example = &"08:00-18:00")]
+        pub hours: Field<String>,
+        /// The body has at most this many bytes.
+        #[schema(default)]
+        pub body_bytes_max: Field<Size>,
+        /// The token was issued at most this long ago; needs `iat`.
+        #[schema(default)]
+        pub token_age_max: Field<Span>,
+        /// The values that will do, compared exactly.
+        #[schema(default, length(min = 1))]
+        pub one_of: List<String> = "in",
+        /// The least that a number may be.
+        #[schema(default)]
+        pub min: Field<i64>,
+        /// The most that a number may be.
+        #[schema(default)]
+        pub max: Field<i64>,
+        /// Whether it must be there. Default: true.
+        #[schema(default)]
+        pub required: Field<bool>,
+        /// The days of `hours`; a window that wraps belongs to the day on which it begins. Default:
+        /// every day.
+        #[schema(default, length(min = 1))]
+        pub days: List<Weekday>,
+    }
 }
 
-/// A condition on the context; exactly one of query, header, source, hours, body_bytes_max and
-/// token_age_max says which.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::condition))]
-pub struct Condition {
-    /// The query parameter of that name, with `in`, `min` or `max`.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
-    pub query: Field<String>,
-    /// The header of that name, in lower case, with `in`.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HEADER)))]
-    pub header: Field<String>,
-    /// The caller's address is in one of these networks.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), extend("examples" = [["10.0.0.0/8"]])))]
-    pub source: List<String>,
-    /// A daily window in UTC, up to and not including its last minute; may wrap midnight.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HOURS), example = &"08:00-18:00"))]
-    pub hours: Field<String>,
-    /// The body has at most this many bytes.
-    #[serde(default)]
-    pub body_bytes_max: Field<Size>,
-    /// The token was issued at most this long ago; needs `iat`.
-    #[serde(default)]
-    pub token_age_max: Field<Span>,
-    /// The values that will do, compared exactly.
-    #[serde(default, rename = "in")]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub one_of: List<String>,
-    /// The least that a number may be.
-    #[serde(default)]
-    pub min: Field<i64>,
-    /// The most that a number may be.
-    #[serde(default)]
-    pub max: Field<i64>,
-    /// Whether it must be there. Default: true.
-    #[serde(default)]
-    pub required: Field<bool>,
-    /// The days of `hours`; a window that wraps belongs to the day on which it begins. Default:
-    /// every day.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1)))]
-    pub days: List<Weekday>,
+word! {
+    /// A day of the week.
+    pub enum Weekday {
+        Mon = "mon",
+        Tue = "tue",
+        Wed = "wed",
+        Thu = "thu",
+        Fri = "fri",
+        Sat = "sat",
+        Sun = "sun",
+    }
 }
 
-/// A day of the week.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum Weekday {
-    Mon,
-    Tue,
-    Wed,
-    Thu,
-    Fri,
-    Sat,
-    Sun,
+object! {
+    /// How much callers may: a rate or a quota.
+    #[schema(transform = schema::rate_or_quota)]
+    pub struct Limit {
+        /// How routes and audit refer to it.
+        #[schema(regex(pattern = schema::NAME), example = &"per-client")]
+        pub name: Field<String>,
+        /// What it counts by: identity, issuer, client, route, source, source_network (/24 of IPv4,
+        /// /64 of IPv6), claim:NAME, header:NAME.
+        #[schema(length(min = 1), inner(regex(pattern = schema::KEY_PART)), extend("examples" = [["client", "route"]]))]
+        pub key: List<String>,
+        /// The sustained rate, counted by the generic cell rate algorithm.
+        #[schema(default)]
+        pub rate: Field<Rate>,
+        /// How many units of a rate may come at once. Default: the rate's count.
+        #[schema(default, range(min = 1, max = 999_999_999))]
+        pub burst: Field<u64>,
+        /// Units in fixed windows of whole seconds, which begin at multiples of their length since
+        /// 1970-01-01 00:00 UTC.
+        #[schema(default)]
+        pub quota: Field<Rate>,
+        /// What a request costs, in units. Default: 1.
+        #[schema(default, with = "schema::CostForms")]
+        pub cost: Field<Value>,
+        /// For whom it is counted. Default: process, which is all workers of a proxy.
+        #[schema(default)]
+        pub per: Field<Per>,
+        /// What happens to a request when workers hinder each other in counting. Default: deny.
+        #[schema(default)]
+        pub on_contention: Field<OnContention>,
+        /// What happens where a host has no shared data, or refuses it. Default: per_worker.
+        #[schema(default)]
+        pub on_failure: Field<OnFailure>,
+        /// Whether its refusals are enforced, or only audited. Default: enforce.
+        #[schema(default)]
+        pub mode: Field<Mode>,
+    }
 }
 
-/// How much callers may: a rate or a quota.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::rate_or_quota))]
-pub struct Limit {
-    /// How routes and audit refer to it.
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::NAME), example = &"per-client"))]
-    pub name: Field<String>,
-    /// What it counts by: identity, issuer, client, route, source, source_network (/24 of IPv4,
-    /// /64 of IPv6), claim:NAME, header:NAME.
-    #[cfg_attr(
-        feature = "schema",
-        schemars(length(min = 1), inner(regex(pattern = schema::KEY_PART)), extend("examples" = [["client", "route"]]))
-    )]
-    pub key: List<String>,
-    /// The sustained rate, counted by the generic cell rate algorithm.
-    #[serde(default)]
-    pub rate: Field<Rate>,
-    /// How many units of a rate may come at once. Default: the rate's count.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 999_999_999)))]
-    pub burst: Field<u64>,
-    /// Units in fixed windows of whole seconds, which begin at multiples of their length since
-    /// 1970-01-01 00:00 UTC.
-    #[serde(default)]
-    pub quota: Field<Rate>,
-    /// What a request costs, in units. Default: 1.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(with = "schema::CostForms"))]
-    pub cost: Field<Value>,
-    /// For whom it is counted. Default: process, which is all workers of a proxy.
-    #[serde(default)]
-    pub per: Field<Per>,
-    /// What happens to a request when workers hinder each other in counting. Default: deny.
-    #[serde(default)]
-    pub on_contention: Field<OnContention>,
-    /// What happens where a host has no shared data, or refuses it. Default: per_worker.
-    #[serde(default)]
-    pub on_failure: Field<OnFailure>,
-    /// Whether its refusals are enforced, or only audited. Default: enforce.
-    #[serde(default)]
-    pub mode: Field<Mode>,
+object! {
+    /// What a request costs, where that depends on it.
+    #[schema(transform = schema::one_cost)]
+    pub struct Cost {
+        /// The query parameter that says how much is asked for; one unit where it is absent.
+        #[schema(default, length(min = 1, max = 256))]
+        pub query: Field<String>,
+        /// How much of the parameter a unit is worth, rounded up. Default: 1.
+        #[schema(default, range(min = 1))]
+        pub per: Field<u64>,
+        /// How many bytes of the response a unit is worth, charged when the response has ended.
+        #[schema(default)]
+        pub response_bytes: Field<Size>,
+    }
 }
 
-/// What a request costs, where that depends on it.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::one_cost))]
-pub struct Cost {
-    /// The query parameter that says how much is asked for; one unit where it is absent.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1, max = 256)))]
-    pub query: Field<String>,
-    /// How much of the parameter a unit is worth, rounded up. Default: 1.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1)))]
-    pub per: Field<u64>,
-    /// How many bytes of the response a unit is worth, charged when the response has ended.
-    #[serde(default)]
-    pub response_bytes: Field<Size>,
+word! {
+    /// For whom a limit is counted.
+    pub enum Per {
+        /// For all workers of a proxy.
+        Process = "process",
+    }
 }
 
-/// For whom a limit is counted.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub enum Per {
-    /// For all workers of a proxy.
-    Process,
+word! {
+    /// What happens to a request when workers hinder each other in counting.
+    pub enum OnContention {
+        /// It is refused.
+        Deny = "deny",
+        /// It is let through and not counted.
+        Allow = "allow",
+    }
 }
 
-/// What happens to a request when workers hinder each other in counting.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub enum OnContention {
-    /// It is refused.
-    Deny,
-    /// It is let through and not counted.
-    Allow,
+word! {
+    /// What happens where a host has no shared data, or refuses it.
+    pub enum OnFailure {
+        /// Each worker counts for itself.
+        PerWorker = "per_worker",
+        /// Requests are refused with `limits_unavailable`.
+        Deny = "deny",
+    }
 }
 
-/// What happens where a host has no shared data, or refuses it.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub enum OnFailure {
-    /// Each worker counts for itself.
-    PerWorker,
-    /// Requests are refused with `limits_unavailable`.
-    Deny,
+object! {
+    /// Where limits are counted.
+    pub struct Counters {
+        /// How many counters are kept at once, rounded up to a multiple of 16. Default: 65536.
+        #[schema(default, range(min = 16, max = 4_194_304))]
+        pub slots: Field<u64>,
+    }
 }
 
-/// Where limits are counted.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Counters {
-    /// How many counters are kept at once, rounded up to a multiple of 16. Default: 65536.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(range(min = 16, max = 4_194_304)))]
-    pub slots: Field<u64>,
+object! {
+    /// Where callers come from, and what those are told that keep failing.
+    #[schema(transform = schema::one_trust)]
+    pub struct Source {
+        /// The header in which trusted proxies list the addresses they were called from. Default:
+        /// x-forwarded-for.
+        #[schema(default, regex(pattern = schema::HEADER))]
+        pub header: Field<String>,
+        /// How many proxies in front of this one are trusted. Default: 0.
+        #[schema(default, range(max = 32))]
+        pub trusted_hops: Field<u64>,
+        /// The networks of the proxies that are trusted, instead of a number of them.
+        #[schema(default, length(min = 1), extend("examples" = [["10.0.0.0/8"]]))]
+        pub trusted_cidrs: List<String>,
+        /// How often a source may fail to authenticate.
+        #[schema(default)]
+        pub pressure: Field<Pressure>,
+    }
 }
 
-/// Where callers come from, and what those are told that keep failing.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema), schemars(transform = schema::one_trust))]
-pub struct Source {
-    /// The header in which trusted proxies list the addresses they were called from. Default:
-    /// x-forwarded-for.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HEADER)))]
-    pub header: Field<String>,
-    /// How many proxies in front of this one are trusted. Default: 0.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(range(max = 32)))]
-    pub trusted_hops: Field<u64>,
-    /// The networks of the proxies that are trusted, instead of a number of them.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(length(min = 1), extend("examples" = [["10.0.0.0/8"]])))]
-    pub trusted_cidrs: List<String>,
-    /// How often a source may fail to authenticate.
-    #[serde(default)]
-    pub pressure: Field<Pressure>,
+object! {
+    /// How often a source may fail to authenticate before it is turned away unheard.
+    pub struct Pressure {
+        /// The sustained rate of failures. Default: 600/1m.
+        #[schema(default)]
+        pub rate: Field<Rate>,
+        /// How many failures may come at once. Default: 300, or the rate's count where that is given.
+        #[schema(default, range(min = 1, max = 999_999_999))]
+        pub burst: Field<u64>,
+        /// Whether it is enforced, only audited, or off. Default: enforce.
+        #[schema(default)]
+        pub mode: Field<PressureMode>,
+    }
 }
 
-/// How often a source may fail to authenticate before it is turned away unheard.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Pressure {
-    /// The sustained rate of failures. Default: 600/1m.
-    #[serde(default)]
-    pub rate: Field<Rate>,
-    /// How many failures may come at once. Default: 300, or the rate's count where that is given.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(range(min = 1, max = 999_999_999)))]
-    pub burst: Field<u64>,
-    /// Whether it is enforced, only audited, or off. Default: enforce.
-    #[serde(default)]
-    pub mode: Field<PressureMode>,
+word! {
+    /// Whether source pressure is enforced.
+    pub enum PressureMode {
+        /// A source past it is refused with `source_throttled`.
+        Enforce = "enforce",
+        /// It is audited.
+        Observe = "observe",
+        /// Failures are not counted.
+        Off = "off",
+    }
 }
 
-/// Whether source pressure is enforced.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub enum PressureMode {
-    /// A source past it is refused with `source_throttled`.
-    Enforce,
-    /// It is audited.
-    Observe,
-    /// Failures are not counted.
-    Off,
+object! {
+    /// What is written of decisions.
+    pub struct Audit {
+        /// What goes to the host's log.
+        #[schema(default)]
+        pub log: Field<Log>,
+        /// The header in which callers say what a request is for. Default: none.
+        #[schema(default, regex(pattern = schema::HEADER), example = &"x-request-purpose")]
+        pub purpose_header: Field<String>,
+    }
 }
 
-/// What is written of decisions.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Audit {
+object! {
     /// What goes to the host's log.
-    #[serde(default)]
-    pub log: Field<Log>,
-    /// The header in which callers say what a request is for. Default: none.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::HEADER), example = &"x-request-purpose"))]
-    pub purpose_header: Field<String>,
+    pub struct Log {
+        /// The level at which decisions are written. Default: info.
+        #[schema(default)]
+        pub level: Field<LogLevel>,
+        /// Which decisions are written. Default: all.
+        #[schema(default, with = "schema::Decisions")]
+        pub decisions: Field<Value>,
+    }
 }
 
-/// What goes to the host's log.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Log {
-    /// The level at which decisions are written. Default: info.
-    #[serde(default)]
-    pub level: Field<LogLevel>,
-    /// Which decisions are written. Default: all.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(with = "schema::Decisions"))]
-    pub decisions: Field<Value>,
+word! {
+    /// A level of the host's log.
+    pub enum LogLevel {
+        Trace = "trace",
+        Debug = "debug",
+        Info = "info",
+        Warn = "warn",
+        Error = "error",
+        Critical = "critical",
+    }
 }
 
-/// A level of the host's log.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-#[allow(missing_docs, reason = "the names say it")]
-pub enum LogLevel {
-    Trace,
-    Debug,
-    Info,
-    Warn,
-    Error,
-    Critical,
+word! {
+    /// Which decisions are written, in a word.
+    pub enum DecisionsWord {
+        /// Every one.
+        All = "all",
+        /// Those that deny.
+        Denied = "denied",
+    }
 }
 
-/// Which decisions are written, in a word.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub enum DecisionsWord {
-    /// Every one.
-    All,
-    /// Those that deny.
-    Denied,
+object! {
+    /// Which fraction of decisions is written, from 0 to 1.
+    pub struct DecisionRates {
+        /// Of those that allow. Default: 1.
+        #[schema(default, range(min = 0, max = 1))]
+        pub allowed: Field<f64>,
+        /// Of those that deny. Default: 1.
+        #[schema(default, range(min = 0, max = 1))]
+        pub denied: Field<f64>,
+    }
 }
 
-/// Which fraction of decisions is written, from 0 to 1.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct DecisionRates {
-    /// Of those that allow. Default: 1.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
-    pub allowed: Field<f64>,
-    /// Of those that deny. Default: 1.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(range(min = 0, max = 1)))]
-    pub denied: Field<f64>,
+object! {
+    /// What a refused caller is told.
+    pub struct Responses {
+        /// The `realm` of challenges. Default: none.
+        #[schema(default, regex(pattern = schema::QUOTABLE), example = &"orders")]
+        pub realm: Field<String>,
+        /// The `resource_metadata` of challenges (RFC 9728). Default: none.
+        #[schema(
+            default,
+            regex(pattern = schema::URL),
+            example = &"https://api.example/.well-known/oauth-protected-resource"
+        )]
+        pub resource_metadata: Field<String>,
+        /// How much a reply says: the reason, or what happened as well. Default: reason.
+        #[schema(default)]
+        pub detail: Field<Detail>,
+        /// Whether allowed responses carry `RateLimit` fields as well. Default: false.
+        #[schema(default)]
+        pub rate_fields: Field<bool>,
+    }
 }
 
-/// What a refused caller is told.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub struct Responses {
-    /// The `realm` of challenges. Default: none.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::QUOTABLE), example = &"orders"))]
-    pub realm: Field<String>,
-    /// The `resource_metadata` of challenges (RFC 9728). Default: none.
-    #[serde(default)]
-    #[cfg_attr(feature = "schema", schemars(regex(pattern = schema::URL), example = &"https://api.example/.well-known/oauth-protected-resource"))]
-    pub resource_metadata: Field<String>,
-    /// How much a reply says: the reason, or what happened as well. Default: reason.
-    #[serde(default)]
-    pub detail: Field<Detail>,
-    /// Whether allowed responses carry `RateLimit` fields as well. Default: false.
-    #[serde(default)]
-    pub rate_fields: Field<bool>,
-}
-
-/// How much a reply says.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-#[cfg_attr(feature = "schema", derive(JsonSchema))]
-pub enum Detail {
-    /// The reason.
-    Reason,
-    /// The reason and what happened.
-    Full,
+word! {
+    /// How much a reply says.
+    pub enum Detail {
+        /// The reason.
+        Reason = "reason",
+        /// The reason and what happened.
+        Full = "full",
+    }
 }
