@@ -1,8 +1,10 @@
 //! Stories of limits and of sources that keep failing, over the in-memory host.
 
-#![cfg(not(target_family = "wasm"))]
-
 mod support;
+
+// The same stories under Node, with the attribute its runner needs.
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -454,6 +456,10 @@ fn a_source_that_keeps_failing_is_turned_away_on_every_worker_before_any_signatu
         let refused = bad(worker, 0);
         assert_eq!(refused.reason(), "source_throttled");
         assert_eq!(refused.field("retry-after").unwrap(), "10");
+        assert_eq!(
+            refused.field("ratelimit").unwrap(),
+            r#""source.pressure";r=0;t=10"#
+        );
         // A good token would have to be verified first.
         assert_eq!(
             proxy.get(worker, "/v1/orders/1", 0).reason(),

@@ -138,7 +138,13 @@ impl Decided {
 
     fn rate_fields(&self, host: &dyn Host) -> Option<RateFields> {
         let config = &self.gate.open.as_ref()?.config;
-        self.decision.charged.fields(&config.limits, host.now())
+        match &self.decision.verdict {
+            Err(denial) if denial.reason == Reason::SourceThrottled => {
+                let pressure = config.source.pressure.as_ref()?;
+                Some(RateFields::used_up(pressure, denial.retry_after?))
+            }
+            _ => self.decision.charged.fields(&config.limits, host.now()),
+        }
     }
 
     fn is_stopped(&self) -> bool {

@@ -17,6 +17,18 @@ pub struct RateFields {
 }
 
 impl RateFields {
+    /// The fields of one limit that has nothing left for that long.
+    #[must_use]
+    pub fn used_up(limit: &Limit, wait: Duration) -> Self {
+        let mut fields = Self::default();
+        let standing = Standing {
+            remaining: 0,
+            full_at: Now::default().after(wait),
+        };
+        fields.add(limit, standing, Now::default());
+        fields
+    }
+
     /// Adds a limit of that name; names have nothing that would need an escape.
     pub fn add(&mut self, limit: &Limit, standing: Standing, now: Now) {
         for text in [&mut self.policy, &mut self.state] {
