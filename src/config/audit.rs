@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::decimal::decimal;
 use super::list::text;
 use super::names;
 use super::place::Place;
@@ -90,6 +91,7 @@ fn decisions(field: Field<Value>, place: &Place<'_>) -> Option<(f64, f64)> {
 fn rate(field: Field<f64>, place: &Place<'_>) -> f64 {
     let rate = field.optional(place).unwrap_or(1.0);
     if !(0.0..=1.0).contains(&rate) {
+        let rate = decimal(rate);
         place.error(format_args!("is {rate}; a fraction from 0 to 1 is needed"));
     }
     rate

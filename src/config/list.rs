@@ -58,13 +58,13 @@ pub(super) fn text<T, E: Display>(
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
     let text = field.optional(place)?;
-    match parse(&text) {
-        Ok(value) => Some(value),
-        Err(error) => {
-            place.error(format_args!("{} {error}", Excerpt::of(&text)));
-            None
-        }
-    }
+    let parsed = parse(&text);
+    parsed.map_err(|error| refuse(&text, &error, place)).ok()
+}
+
+#[cold]
+fn refuse(text: &str, error: &dyn Display, place: &Place<'_>) {
+    place.error(format_args!("{} {error}", Excerpt::of(text)));
 }
 
 /// Parses a text that must be there.

@@ -19,11 +19,13 @@
 //! | `model` | the document as a whole |
 //! | `issuer`, `keys`, `tokens`, `route`, `allow`, `when`, `limit`, `source`, `audit`, `responses` | its sections |
 //! | `names`, `bounds` | what names, texts, durations and sizes may be |
+//! | `decimal` | numbers with a fraction, in errors |
 //! | `schema` | the published JSON Schema, from the wire types |
 
 mod allow;
 mod audit;
 mod bounds;
+mod decimal;
 mod declare;
 mod errors;
 mod field;
