@@ -201,7 +201,7 @@ fn used(shared: &SharedData, order: &Order) -> u64 {
     let Some(bytes) = shared.bytes(&key) else {
         return 0;
     };
-    let bucket = Bucket::decode(&bytes).unwrap();
+    let bucket = Bucket::decode(bytes).unwrap();
     let position = bucket.position(order.place.counter);
     let Meter::Quota { quota, .. } = order.meter else {
         panic!("a quota");

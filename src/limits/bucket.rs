@@ -32,7 +32,9 @@ const FLOORS: usize = 8;
 const ANY: u32 = 0;
 
 const FORM: u8 = 1;
+const SEEN: usize = 3;
 const HEADER: usize = 11;
+const KEY: usize = 12;
 const ENTRY: usize = 20;
 const FLOOR: usize = 12;
 
@@ -50,10 +52,32 @@ pub struct Counter {
     pub key: u64,
 }
 
-/// A bucket as it is stored.
+impl Counter {
+    fn packed(self) -> [u8; KEY] {
+        let mut packed = [0; KEY];
+        let bytes = self
+            .limit
+            .to_le_bytes()
+            .into_iter()
+            .chain(self.key.to_le_bytes());
+        packed
+            .iter_mut()
+            .zip(bytes)
+            .for_each(|(to, from)| *to = from);
+        packed
+    }
+}
+
+/// A bucket as it is stored; most changes are made in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bucket {
-    seen: u64,
+    bytes: Vec<u8>,
+}
+
+/// A bucket whose counters come and go.
+#[derive(Clone, Debug)]
+struct Unpacked {
+    seen: [u8; 8],
     entries: Vec<(Counter, Position)>,
     floors: Vec<(u32, Position)>,
 }
@@ -62,54 +86,151 @@ impl Bucket {
     /// A bucket without counters.
     #[must_use]
     pub fn empty() -> Self {
-        Self {
-            seen: 0,
-            entries: Vec::with_capacity(1),
-            floors: Vec::new(),
+        let mut bytes = vec![0; HEADER];
+        if let Some(form) = bytes.first_mut() {
+            *form = FORM;
         }
+        Self { bytes }
     }
 
     /// Reads a stored bucket; none where the bytes are not one.
     #[must_use]
-    pub fn decode(bytes: &[u8]) -> Option<Self> {
-        let (header, rest) = bytes.split_at_checked(HEADER)?;
-        let [form, entries, floors, seen @ ..] = header else {
-            return None;
-        };
-        let (entries, floors) = (usize::from(*entries), usize::from(*floors));
-        if *form != FORM || entries > ENTRIES || floors > FLOORS.saturating_add(1) {
-            return None;
-        }
-        let (packed, rest) = rest.split_at_checked(entries.saturating_mul(ENTRY))?;
-        if rest.len() != floors.saturating_mul(FLOOR) {
-            return None;
-        }
-        let mut bucket = Self {
-            seen: u64::from_le_bytes(seen.try_into().ok()?),
-            entries: Vec::with_capacity(ENTRIES.min(entries.saturating_add(1))),
-            floors: Vec::with_capacity(floors),
-        };
-        bucket
-            .entries
-            .extend(packed.chunks_exact(ENTRY).filter_map(entry));
-        bucket
-            .floors
-            .extend(rest.chunks_exact(FLOOR).filter_map(floor));
-        (bucket.floors_of_their_own() <= FLOORS).then_some(bucket)
+    pub fn decode(bytes: Vec<u8>) -> Option<Self> {
+        let bucket = Self { bytes };
+        let (form, entries, floors) = bucket.counts()?;
+        let entries_bytes = entries.saturating_mul(ENTRY);
+        let floors_bytes = floors.saturating_mul(FLOOR);
+        let size = HEADER
+            .saturating_add(entries_bytes)
+            .saturating_add(floors_bytes);
+        let fits = form == FORM && entries <= ENTRIES && bucket.bytes.len() == size;
+        let fits = fits && (floors <= FLOORS || bucket.unpack().floors_of_their_own() <= FLOORS);
+        (fits && floors <= FLOORS.saturating_add(1)).then_some(bucket)
     }
 
     /// The bytes to store.
     #[must_use]
-    pub fn encode(&self) -> Vec<u8> {
+    pub fn encode(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// The latest instant seen.
+    #[must_use]
+    pub fn seen(&self) -> Now {
+        let seen = self.bytes.get(SEEN..).and_then(<[u8]>::first_chunk::<8>);
+        Now::from_nanos(seen.map_or(0, |seen| u64::from_le_bytes(*seen)))
+    }
+
+    /// The instant at which the bucket is judged: never before one that it has seen.
+    ///
+    /// Where the clock was set back, every position goes back with it, so that nobody has to wait
+    /// for the clock to catch up and nobody is given what the jump would be worth.
+    pub fn advance(&mut self, now: Now) -> Now {
+        let seen = self.seen().nanos();
+        let set_back = now.nanos().saturating_add(SLACK) < seen;
+        if set_back {
+            self.repack(|unpacked| unpacked.set_back(seen.saturating_sub(now.nanos())));
+        }
+        let latest = if set_back {
+            now.nanos()
+        } else {
+            seen.max(now.nanos())
+        };
+        if let Some(seen) = self
+            .bytes
+            .get_mut(SEEN..)
+            .and_then(<[u8]>::first_chunk_mut::<8>)
+        {
+            *seen = latest.to_le_bytes();
+        }
+        Now::from_nanos(latest)
+    }
+
+    /// The position of a counter: its own, or the floor where it has no entry.
+    #[must_use]
+    pub fn position(&self, counter: Counter) -> Position {
+        let sought = counter.packed();
+        let mut entries = self
+            .bytes
+            .get(HEADER..)
+            .unwrap_or_default()
+            .chunks_exact(ENTRY);
+        let own = entries
+            .by_ref()
+            .take(self.entry_count())
+            .find_map(|packed| packed.strip_prefix(&sought));
+        match own.and_then(<[u8]>::first_chunk::<8>) {
+            Some(position) => Position(u64::from_le_bytes(*position)),
+            None => self.unpack().floor(counter.limit),
+        }
+    }
+
+    /// Sets the position of a counter; answers whether a live one had to make way.
+    pub fn set(&mut self, counter: Counter, position: Position, now: Now) -> bool {
+        if self.change(counter, |_| position) {
+            return false;
+        }
+        self.repack(|unpacked| unpacked.insert(counter, position, now))
+    }
+
+    /// Changes the position of a counter, if it has an entry; answers whether it has.
+    pub fn change(&mut self, counter: Counter, change: impl FnOnce(Position) -> Position) -> bool {
+        let (sought, count) = (counter.packed(), self.entry_count());
+        let packed = self.bytes.get_mut(HEADER..).unwrap_or_default();
+        for packed in packed.chunks_exact_mut(ENTRY).take(count) {
+            let Some((key, position)) = packed.split_first_chunk_mut::<KEY>() else {
+                continue;
+            };
+            if *key == sought
+                && let Some(position) = position.first_chunk_mut::<8>()
+            {
+                *position = change(Position(u64::from_le_bytes(*position)))
+                    .0
+                    .to_le_bytes();
+                return true;
+            }
+        }
+        false
+    }
+
+    fn counts(&self) -> Option<(u8, usize, usize)> {
+        let [form, entries, floors] = self.bytes.first_chunk::<3>()?;
+        Some((*form, usize::from(*entries), usize::from(*floors)))
+    }
+
+    fn entry_count(&self) -> usize {
+        self.counts().map_or(0, |(_, entries, _)| entries)
+    }
+
+    fn repack<T>(&mut self, change: impl FnOnce(&mut Unpacked) -> T) -> T {
+        let mut unpacked = self.unpack();
+        let answer = change(&mut unpacked);
+        self.bytes = unpacked.pack();
+        answer
+    }
+
+    fn unpack(&self) -> Unpacked {
+        let entries = self.entry_count().saturating_mul(ENTRY);
+        let rest = self.bytes.get(HEADER..).unwrap_or_default();
+        let (entries, floors) = rest.split_at_checked(entries).unwrap_or_default();
+        Unpacked {
+            seen: self.seen().nanos().to_le_bytes(),
+            entries: entries.chunks_exact(ENTRY).filter_map(entry).collect(),
+            floors: floors.chunks_exact(FLOOR).filter_map(floor).collect(),
+        }
+    }
+}
+
+impl Unpacked {
+    fn pack(&self) -> Vec<u8> {
         let entries = self.entries.len().saturating_mul(ENTRY);
         let floors = self.floors.len().saturating_mul(FLOOR);
         let mut bytes = Vec::with_capacity(HEADER.saturating_add(entries).saturating_add(floors));
         let count = |length: usize| u8::try_from(length).unwrap_or(u8::MAX);
         bytes.extend([FORM, count(self.entries.len()), count(self.floors.len())]);
-        bytes.extend(self.seen.to_le_bytes());
+        bytes.extend(self.seen);
         for (counter, position) in &self.entries {
-            bytes.extend(counter.limit.to_le_bytes());
-            bytes.extend(counter.key.to_le_bytes());
+            bytes.extend(counter.packed());
             bytes.extend(position.0.to_le_bytes());
         }
         for (limit, position) in &self.floors {
@@ -119,37 +240,8 @@ impl Bucket {
         bytes
     }
 
-    /// The latest instant seen.
-    #[must_use]
-    pub const fn seen(&self) -> Now {
-        Now::from_nanos(self.seen)
-    }
-
-    /// The instant at which the bucket is judged: never before one that it has seen.
-    ///
-    /// Where the clock was set back, every position goes back with it, so that nobody has to wait
-    /// for the clock to catch up and nobody is given what the jump would be worth.
-    pub fn advance(&mut self, now: Now) -> Now {
-        if now.nanos().saturating_add(SLACK) < self.seen {
-            self.set_back(self.seen.saturating_sub(now.nanos()));
-        }
-        self.seen = self.seen.max(now.nanos());
-        Now::from_nanos(self.seen)
-    }
-
-    /// The position of a counter: its own, or the floor where it has no entry.
-    #[must_use]
-    pub fn position(&self, counter: Counter) -> Position {
-        let own = self.entries.iter().find(|(held, _)| *held == counter);
-        own.map_or_else(|| self.floor(counter.limit), |(_, position)| *position)
-    }
-
-    /// Sets the position of a counter; answers whether a live one had to make way.
-    pub fn set(&mut self, counter: Counter, position: Position, now: Now) -> bool {
-        if let Some((_, held)) = self.entries.iter_mut().find(|(held, _)| *held == counter) {
-            *held = position;
-            return false;
-        }
+    /// Makes an entry; answers whether a live one had to make way.
+    fn insert(&mut self, counter: Counter, position: Position, now: Now) -> bool {
         self.floors.retain(|(_, floor)| floor.is_live(now));
         if let Some(free) = self.entries.iter_mut().find(|(_, held)| !held.is_live(now)) {
             *free = (counter, position);
@@ -161,13 +253,6 @@ impl Bucket {
         }
         self.entries.push((counter, position));
         full
-    }
-
-    /// Changes the position of a counter that has an entry.
-    pub fn change(&mut self, counter: Counter, change: impl FnOnce(Position) -> Position) -> bool {
-        let held = self.entries.iter_mut().find(|(held, _)| *held == counter);
-        held.map(|(_, position)| *position = change(*position))
-            .is_some()
     }
 
     fn floor(&self, limit: u32) -> Position {
@@ -228,7 +313,6 @@ impl Bucket {
         self.floors
             .iter_mut()
             .for_each(|(_, position)| back(position));
-        self.seen = self.seen.saturating_sub(nanos);
     }
 }
 
@@ -278,21 +362,24 @@ mod tests {
     fn a_bucket_is_read_back_as_it_was_written() {
         let mut bucket = full();
         assert!(bucket.set(counter(2, 99), ahead(7), START));
-        assert_eq!(Bucket::decode(&bucket.encode()), Some(bucket.clone()));
+        assert_eq!(
+            Bucket::decode(bucket.encode().to_vec()),
+            Some(bucket.clone())
+        );
         assert_eq!(bucket.encode().len(), HEADER + 16 * ENTRY + FLOOR);
     }
 
     #[test]
     fn what_is_no_bucket_is_not_read() {
-        let bytes = full().encode();
+        let bytes = full().bytes;
         for end in 0..bytes.len() {
-            assert_eq!(Bucket::decode(&bytes[..end]), None, "{end}");
+            assert_eq!(Bucket::decode(bytes[..end].to_vec()), None, "{end}");
         }
-        assert_eq!(Bucket::decode(&[bytes.clone(), vec![0]].concat()), None);
+        assert_eq!(Bucket::decode([&bytes[..], &[0]].concat()), None);
         for (place, value) in [(0, 2), (1, 17), (1, 255), (2, 10), (2, 1)] {
             let mut bytes = bytes.clone();
             bytes[place] = value;
-            assert_eq!(Bucket::decode(&bytes), None, "{place} {value}");
+            assert_eq!(Bucket::decode(bytes), None, "{place} {value}");
         }
     }
 
@@ -324,6 +411,7 @@ mod tests {
         assert!(bucket.set(counter(2, 8), ahead(1), START));
         let of = |limit| {
             bucket
+                .unpack()
                 .entries
                 .iter()
                 .filter(|(c, _)| c.limit == limit)
@@ -338,8 +426,8 @@ mod tests {
         bucket.set(counter(1, 99), ahead(500), START);
         let now = bucket.advance(Now::from_nanos(START.nanos() + 101));
         assert!(!bucket.set(counter(1, 98), ahead(900), now));
-        assert!(bucket.floors.is_empty());
-        assert_eq!(bucket.entries.len(), 16);
+        assert!(bucket.unpack().floors.is_empty());
+        assert_eq!(bucket.unpack().entries.len(), 16);
     }
 
     #[test]
@@ -350,8 +438,8 @@ mod tests {
                 bucket.set(counter(limit, 1000 + key), ahead(1000), START);
             }
         }
-        assert!(bucket.floors.len() <= FLOORS + 1);
-        assert!(Bucket::decode(&bucket.encode()).is_some());
+        assert!(bucket.unpack().floors.len() <= FLOORS + 1);
+        assert!(Bucket::decode(bucket.encode().to_vec()).is_some());
         let lost = bucket.position(counter(12, 5));
         assert!(lost >= ahead(1000), "{lost:?}");
     }

@@ -146,7 +146,7 @@ impl Ledger<'_> {
         let bucket = if bytes.is_empty() {
             None
         } else {
-            let bucket = Bucket::decode(&bytes);
+            let bucket = Bucket::decode(bytes);
             let damaged = u64::from(bucket.is_none());
             self.incidents.damaged = self.incidents.damaged.saturating_add(damaged);
             bucket
@@ -168,7 +168,7 @@ impl Ledger<'_> {
         if let Ok(page) = page
             && page.set_back
         {
-            let _ = self.cells.write(cell, &page.bucket.encode(), page.version);
+            let _ = self.cells.write(cell, page.bucket.encode(), page.version);
         }
     }
 
@@ -188,8 +188,10 @@ impl Ledger<'_> {
                 return;
             };
             let evicted = open.bucket.set(order.place.counter, position, open.now);
-            let bytes = open.bucket.encode();
-            match self.cells.write(order.place.cell, &bytes, open.version) {
+            match self
+                .cells
+                .write(order.place.cell, open.bucket.encode(), open.version)
+            {
                 Ok(true) => {
                     receipt.standing = order.meter.standing(position, open.now);
                     receipt.charged = Some(position);
@@ -237,7 +239,7 @@ impl Ledger<'_> {
             let Some(evicted) = change(&mut bucket, now) else {
                 return Answer::Fits;
             };
-            match self.cells.write(place.cell, &bucket.encode(), version) {
+            match self.cells.write(place.cell, bucket.encode(), version) {
                 Ok(true) => {
                     self.evicted(evicted);
                     return Answer::Fits;
