@@ -407,6 +407,21 @@ fn a_host_that_stops_sharing_is_counted_without() {
 }
 
 #[test]
+fn a_limit_that_cannot_be_counted_for_all_workers_charges_no_other() {
+    let limits = json!([
+        {"name": "shared", "key": ["client"], "quota": "1/1d"},
+        {"name": "strict", "key": ["client"], "quota": "9/1d", "on_failure": "deny"},
+    ]);
+    let mut configuration = limited(limits, json!(["shared", "strict"]));
+    configuration["routes"][1]["limits"] = json!(["shared"]);
+    let gate = support::gate(&configuration);
+    let good = token(&claims(json!({})));
+    let ask = |path| support::reason(&gate, &request(path, Some(&good), &[]));
+    assert_eq!(ask("/v1/orders/1"), "limits_unavailable");
+    assert_eq!(ask("/v1/other"), "allowed", "nothing was charged");
+}
+
+#[test]
 fn what_another_plugin_wrote_over_a_bucket_is_begun_anew_and_counted() {
     let proxy = Proxy::new(&SharedData::default(), 1, &per_client(json!({})));
     proxy.get(0, "/v1/orders/1", 0);

@@ -210,15 +210,15 @@ impl Counters<'_> {
         now: Now,
         charged: &mut Charged,
     ) -> Result<(), Denial> {
-        let mut chosen = Vec::with_capacity(of_route.len());
-        let mut orders = Vec::with_capacity(of_route.len());
-        for index in of_route {
-            let Some(limit) = limits.get(*index) else {
-                continue;
-            };
-            orders.push(self.order(*index, limit, subject)?);
-            chosen.push((*index, limit));
-        }
+        let chosen = of_route
+            .iter()
+            .filter_map(|index| Some((*index, limits.get(*index)?)));
+        let chosen: Vec<(usize, &Limit)> = chosen.collect();
+        self.insist_on_sharing(&chosen, charged)?;
+        let orders = chosen
+            .iter()
+            .map(|(index, limit)| self.order(*index, limit, subject))
+            .collect::<Result<Vec<_>, _>>()?;
         let gives_up = |place: usize, answer: Answer| {
             chosen.get(place).is_some_and(|(_, limit)| match answer {
                 Answer::Contended => limit.deny_on_contention,
@@ -226,14 +226,15 @@ impl Counters<'_> {
             })
         };
         let receipts = self.ledger(now).charge(&orders, &gives_up);
-        let own = (self.own)();
+        // The host may have stopped sharing meanwhile.
+        self.insist_on_sharing(&chosen, charged)?;
         let mut refusal = None;
         for ((index, limit), (order, receipt)) in chosen.iter().zip(orders.iter().zip(&receipts)) {
             charged.standings.push((*index, receipt.standing));
             if !order.take && receipt.answer == Answer::Fits {
                 charged.owed.push((*index, order.place));
             }
-            let Some(denial) = refusal_of(limit, receipt, own, now) else {
+            let Some(denial) = refusal_of(limit, receipt, now) else {
                 continue;
             };
             if limit.mode == Mode::Observe {
@@ -243,12 +244,27 @@ impl Counters<'_> {
                 refusal = Some(worse(refusal, denial));
             }
         }
-        match refusal {
-            Some(denial) => {
-                charged.owed.clear();
-                Err(denial)
+        refusal.map_or(Ok(()), |denial| {
+            charged.owed.clear();
+            Err(denial)
+        })
+    }
+
+    fn insist_on_sharing(
+        &self,
+        chosen: &[(usize, &Limit)],
+        charged: &mut Charged,
+    ) -> Result<(), Denial> {
+        let insists = |limit: &Limit| limit.deny_on_failure && limit.mode == Mode::Enforce;
+        let mut insisting = chosen.iter().filter(|(_, limit)| insists(limit));
+        match insisting.next() {
+            Some((index, limit)) if (self.own)() => {
+                charged.refused_by = Some(*index);
+                let name = &limit.name;
+                let detail = format!("the limit \"{name}\" cannot be counted for all workers");
+                Err(Denial::new(Reason::LimitsUnavailable, detail))
             }
-            None => Ok(()),
+            _ => Ok(()),
         }
     }
 
@@ -337,12 +353,8 @@ fn add(hasher: &mut KeyHasher, part: &KeyPart, subject: &Subject<'_>) {
     }
 }
 
-fn refusal_of(limit: &Limit, receipt: &Receipt, own: bool, now: Now) -> Option<Denial> {
+fn refusal_of(limit: &Limit, receipt: &Receipt, now: Now) -> Option<Denial> {
     let name = &limit.name;
-    if own && limit.deny_on_failure {
-        let detail = format!("the limit \"{name}\" cannot be counted for all workers");
-        return Some(Denial::new(Reason::LimitsUnavailable, detail));
-    }
     let (reason, used) = match limit.meter {
         Meter::Rate { .. } => (Reason::RateLimited, "rate"),
         Meter::Quota { .. } => (Reason::QuotaExceeded, "quota"),
