@@ -237,12 +237,13 @@ impl<'f> Input<'f> {
         self.take(1);
         let mut value = Cow::Borrowed("");
         loop {
-            value += self.take_while(|character| !matches!(character, '"' | '\\'));
+            let plain = self.take_while(|character| !matches!(character, '"' | '\\'));
+            append(&mut value, plain);
             match self.next() {
                 Some(b'"') => break,
                 Some(_) => {
                     let escaped = self.left().chars().next().ok_or(unterminated)?;
-                    value += self.take(escaped.len_utf8());
+                    append(&mut value, self.take(escaped.len_utf8()));
                 }
                 None => return Err(unterminated),
             }
@@ -251,6 +252,15 @@ impl<'f> Input<'f> {
             None | Some(b',' | b';') => Ok(value),
             Some(_) => Err(XfccError::AfterQuote(self.at)),
         }
+    }
+}
+
+/// Copies only where a value is not one piece of the field.
+fn append<'f>(value: &mut Cow<'f, str>, piece: &'f str) {
+    if value.is_empty() {
+        *value = Cow::Borrowed(piece);
+    } else if !piece.is_empty() {
+        value.to_mut().push_str(piece);
     }
 }
 
