@@ -21,6 +21,7 @@
 //! | [`keys`] | where key sets come from and how they stay fresh |
 //! | [`crypto`] | signature checks: in the proxy, or in the module |
 //! | [`limits`] | rates and quotas, and the bounded store they are counted in |
+//! | [`spiffe`] | SPIFFE IDs and patterns, bundles, SVIDs, forwarded certificates |
 //! | [`policy`] | normal path, route table, scopes, conditions |
 //! | [`decision`] | reasons, and what a decision is |
 //! | [`reply`] | a denial as status, fields and body |
@@ -57,6 +58,7 @@ pub mod policy;
 pub mod proof;
 pub mod reply;
 pub mod request;
+pub mod spiffe;
 pub mod time;
 pub mod token;
 

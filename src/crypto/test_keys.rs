@@ -7,7 +7,7 @@ use jwt_compact::{
     alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key, Rsa},
 };
 use p256::{
-    ecdsa::signature::{RandomizedSigner, SignatureEncoding, Signer as _},
+    ecdsa::signature::{RandomizedSigner, Signer as _},
     elliptic_curve::rand_core::OsRng,
 };
 use rsa::traits::PublicKeyParts;
@@ -76,15 +76,15 @@ impl Signer {
             }
             SigningKey::P256(key) => {
                 let signature: p256::ecdsa::Signature = key.sign(message);
-                signature.to_vec()
+                signature.to_bytes().to_vec()
             }
             SigningKey::P384(key) => {
                 let signature: p384::ecdsa::Signature = key.sign(message);
-                signature.to_vec()
+                signature.to_bytes().to_vec()
             }
             SigningKey::P521(key) => {
                 let signature: p521::ecdsa::Signature = key.sign_with_rng(&mut OsRng, message);
-                signature.to_vec()
+                signature.to_bytes().to_vec()
             }
             SigningKey::Ed25519(key) => key.sign(message).to_vec(),
             SigningKey::Secret(secret) => self.mac(secret, message),

@@ -74,18 +74,35 @@ impl Claims {
     /// claims that the profile requires.
     pub fn check(&self, expected: &Expectations<'_>, now: Now) -> Result<(), ClaimsError> {
         self.check_issuer(expected.issuer)?;
+        let (skew, lifetime) = (expected.clock_skew, expected.max_lifetime);
+        self.check_validity(expected.audiences, skew, lifetime, now)?;
+        self.check_required(expected.profile)
+    }
+
+    /// Checks what does not depend on who issued the token: when, for how long and for whom it is
+    /// good.
+    ///
+    /// # Errors
+    ///
+    /// The first that does not hold of: `exp`, `nbf`, `iat`, the lifetime, `aud`.
+    pub fn check_validity(
+        &self,
+        audiences: &Audiences,
+        skew: Duration,
+        max_lifetime: Option<Duration>,
+        now: Now,
+    ) -> Result<(), ClaimsError> {
         let expires_at = self.expires_at().ok_or(ClaimsError::Missing("exp"))?;
-        if expires_at.is_past(now, expected.clock_skew) {
+        if expires_at.is_past(now, skew) {
             return Err(ClaimsError::Expired { expires_at, now });
         }
         for (claim, from) in [("nbf", self.not_before()), ("iat", self.issued_at())] {
-            check_begun(claim, from, now, expected.clock_skew)?;
+            check_begun(claim, from, now, skew)?;
         }
-        if let Some(max) = expected.max_lifetime {
+        if let Some(max) = max_lifetime {
             self.check_lifetime(expires_at, max)?;
         }
-        self.check_audience(expected.audiences)?;
-        self.check_required(expected.profile)
+        self.check_audience(audiences)
     }
 
     fn check_issuer(&self, expected: &str) -> Result<(), ClaimsError> {
