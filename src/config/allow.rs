@@ -23,7 +23,7 @@ pub struct Allow {
 impl Allow {
     /// `issuers` are the names that may be referred to; none where they are not known.
     pub(super) fn compile(
-        wire: Field<wire::Allow>,
+        wire: &Field<wire::Allow>,
         place: &Place<'_>,
         issuers: Option<&[String]>,
     ) -> Self {
@@ -31,26 +31,26 @@ impl Allow {
             return Self::default();
         };
         let restricted = !wire.issuers.is_absent();
-        let named = issuer_places(wire.issuers, &place.member("issuers"), issuers);
+        let named = issuer_places(&wire.issuers, &place.member("issuers"), issuers);
         Self {
             issuers: restricted.then_some(named),
-            scopes: scopes(wire.scopes, &place.member("scopes")),
-            claims: claims(wire.claims, &place.member("claims")),
+            scopes: scopes(&wire.scopes, &place.member("scopes")),
+            claims: claims(&wire.claims, &place.member("claims")),
         }
     }
 }
 
-fn issuer_places(list: List<String>, place: &Place<'_>, issuers: Option<&[String]>) -> Vec<usize> {
+fn issuer_places(list: &List<String>, place: &Place<'_>, issuers: Option<&[String]>) -> Vec<usize> {
     let mut places = Vec::new();
     for (index, name) in elements(list, place, Empty::Refused) {
         let place = place.element(index);
         let (Some(name), Some(issuers)) = (name.optional(&place), issuers) else {
             continue;
         };
-        match issuers.iter().position(|issuer| *issuer == name) {
+        match issuers.iter().position(|issuer| issuer == name) {
             Some(at) if places.contains(&at) => place.error("is listed twice; once is enough"),
             Some(at) => places.push(at),
-            None => place.error(no_issuer(&name, issuers)),
+            None => place.error(no_issuer(name, issuers)),
         }
     }
     places
@@ -65,15 +65,15 @@ fn no_issuer(name: &str, issuers: &[String]) -> String {
     format!("no issuer is named {name}; issuers are: {issuers}")
 }
 
-fn scopes(wire: Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
+fn scopes(wire: &Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
     let Some(wire) = wire.optional(place) else {
         return ScopeRule::default();
     };
-    let list = |list, name| texts(list, &place.member(name), Empty::Allowed, Scope::parse);
+    let list = |list: &_, name| texts(list, &place.member(name), Empty::Allowed, Scope::parse);
     let rule = ScopeRule {
-        all: list(wire.all, "all"),
-        any: list(wire.any, "any"),
-        none: list(wire.none, "none"),
+        all: list(&wire.all, "all"),
+        any: list(&wire.any, "any"),
+        none: list(&wire.none, "none"),
     };
     let none = place.member("none");
     for (index, scope) in rule.none.iter().enumerate() {
@@ -85,13 +85,13 @@ fn scopes(wire: Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
     rule
 }
 
-fn claims(list: List<wire::Claim>, place: &Place<'_>) -> Vec<ClaimCondition> {
-    let compiled = elements(list, place, Empty::Refused).into_iter();
+fn claims(list: &List<wire::Claim>, place: &Place<'_>) -> Vec<ClaimCondition> {
+    let compiled = elements(list, place, Empty::Refused);
     let compiled = compiled.filter_map(|(index, claim)| {
         let place = place.element(index);
         let wire = claim.optional(&place)?;
-        let claim = required(wire.claim, &place.member("claim"), "a claim", claim_path);
-        let one_of = scalars(wire.one_of, &place.member("in"));
+        let claim = required(&wire.claim, &place.member("claim"), "a claim", claim_path);
+        let one_of = scalars(&wire.one_of, &place.member("in"));
         Some(ClaimCondition {
             claim: claim?,
             one_of,
@@ -100,18 +100,18 @@ fn claims(list: List<wire::Claim>, place: &Place<'_>) -> Vec<ClaimCondition> {
     compiled.collect()
 }
 
-fn scalars(list: List<Value>, place: &Place<'_>) -> Vec<Scalar> {
+fn scalars(list: &List<Value>, place: &Place<'_>) -> Vec<Scalar> {
     let needed = "a list of texts, numbers or booleans";
-    let Some(list) = list.required(place, needed) else {
+    if list.required(place, needed).is_none() {
         return Vec::new();
-    };
+    }
     let mut scalars = Vec::new();
-    for (index, value) in elements(Field::Given(list), place, Empty::Refused) {
+    for (index, value) in elements(list, place, Empty::Refused) {
         let place = place.element(index);
         let Some(value) = value.optional(&place) else {
             continue;
         };
-        match Scalar::of(&value) {
+        match Scalar::of(value) {
             Some(scalar) if scalars.contains(&scalar) => {
                 place.error("is listed twice; once is enough");
             }

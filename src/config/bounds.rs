@@ -8,7 +8,7 @@ use super::quantity::{Size, Span};
 use super::wire::Field;
 
 /// A duration that is not zero.
-pub(super) fn nonzero_span(field: Field<Span>, place: &Place<'_>) -> Option<Duration> {
+pub(super) fn nonzero_span(field: &Field<Span>, place: &Place<'_>) -> Option<Duration> {
     let span = field.optional(place)?;
     if span.0.is_zero() {
         place.error("is zero; a longer duration is needed");
@@ -18,7 +18,7 @@ pub(super) fn nonzero_span(field: Field<Span>, place: &Place<'_>) -> Option<Dura
 
 /// A duration within bounds, or the default.
 pub(super) fn span(
-    field: Field<Span>,
+    field: &Field<Span>,
     place: &Place<'_>,
     bounds: RangeInclusive<Duration>,
     default: Duration,
@@ -35,7 +35,7 @@ pub(super) fn span(
 
 /// A size within bounds.
 pub(super) fn size(
-    field: Field<Size>,
+    field: &Field<Size>,
     place: &Place<'_>,
     bounds: RangeInclusive<u64>,
 ) -> Option<usize> {

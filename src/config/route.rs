@@ -29,14 +29,14 @@ pub struct Route {
 
 /// None only where an error was noted. `issuers` are the names that routes may refer to.
 pub(super) fn compile_all(
-    routes: List<wire::Route>,
+    routes: &List<wire::Route>,
     place: &Place<'_>,
     issuers: Option<&[String]>,
     warnings: &mut Vec<String>,
 ) -> Option<RouteTable<Route>> {
-    let routes = routes.required(place, "a list of routes")?;
+    routes.required(place, "a list of routes")?;
     let (mut names, mut compiled, mut places) = (BTreeMap::new(), Vec::new(), Vec::new());
-    for (index, route) in elements(Field::Given(routes), place, Empty::Refused) {
+    for (index, route) in elements(routes, place, Empty::Refused) {
         let place = place.element(index);
         let Some(route) = route.optional(&place) else {
             continue;
@@ -63,16 +63,17 @@ pub(super) fn compile_all(
 }
 
 fn compile(
-    wire: wire::Route,
+    wire: &wire::Route,
     place: &Place<'_>,
     issuers: Option<&[String]>,
     warnings: &mut Vec<String>,
 ) -> Option<(RouteMatch, Route)> {
-    let name = required(wire.name, &place.member("name"), "a name", names::name);
-    let matching = matching(wire.matching, &place.member("match"));
+    let name = required(&wire.name, &place.member("name"), "a name", names::name);
+    let matching = matching(&wire.matching, &place.member("match"));
     let public = wire
         .public
         .optional(&place.member("public"))
+        .copied()
         .unwrap_or_default();
     check_public(public, &wire.allow, &wire.when, place);
     if !public && issuers.is_some_and(<[_]>::is_empty) {
@@ -82,9 +83,9 @@ fn compile(
     }
     let route = Route {
         public,
-        allow: Allow::compile(wire.allow, &place.member("allow"), issuers),
-        when: when::compile(wire.when, &place.member("when")),
-        mode: mode(wire.mode, &place.member("mode"), warnings),
+        allow: Allow::compile(&wire.allow, &place.member("allow"), issuers),
+        when: when::compile(&wire.when, &place.member("when")),
+        mode: mode(&wire.mode, &place.member("mode"), warnings),
         name: name?,
     };
     Some((matching?, route))
@@ -107,24 +108,24 @@ fn check_public(
 }
 
 /// None where anything is wrong: half a match would overlap with others by mistake.
-fn matching(wire: Field<wire::Match>, place: &Place<'_>) -> Option<RouteMatch> {
+fn matching(wire: &Field<wire::Match>, place: &Place<'_>) -> Option<RouteMatch> {
     let wire = wire.required(place, "an object with path")?;
     let before = place.error_count();
     let hosts = texts(
-        wire.hosts,
+        &wire.hosts,
         &place.member("hosts"),
         Empty::Refused,
         HostPattern::parse,
     );
     let methods = texts(
-        wire.methods,
+        &wire.methods,
         &place.member("methods"),
         Empty::Refused,
         Method::parse,
     );
     let needed = "a path such as /v1/orders/{id}";
     let path = required(
-        wire.path,
+        &wire.path,
         &place.member("path"),
         needed,
         PathTemplate::parse,
