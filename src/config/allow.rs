@@ -22,7 +22,7 @@ pub struct Allow {
 impl Allow {
     /// `issuers` are the names that may be referred to; none where they are not known.
     pub(super) fn compile(
-        wire: Field<wire::Allow>,
+        wire: &Field<wire::Allow>,
         place: &Place<'_>,
         issuers: Option<&[String]>,
     ) -> Self {
@@ -30,24 +30,24 @@ impl Allow {
             return Self::default();
         };
         let restricted = !wire.issuers.is_absent();
-        let named = references(wire.issuers, &place.member("issuers"), issuers, "issuer");
+        let named = references(&wire.issuers, &place.member("issuers"), issuers, "issuer");
         Self {
             issuers: restricted.then_some(named),
-            scopes: scopes(wire.scopes, &place.member("scopes")),
-            claims: claims(wire.claims, &place.member("claims")),
+            scopes: scopes(&wire.scopes, &place.member("scopes")),
+            claims: claims(&wire.claims, &place.member("claims")),
         }
     }
 }
 
-fn scopes(wire: Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
+fn scopes(wire: &Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
     let Some(wire) = wire.optional(place) else {
         return ScopeRule::default();
     };
-    let list = |list, name| texts(list, &place.member(name), Empty::Allowed, Scope::parse);
+    let list = |list: &_, name| texts(list, &place.member(name), Empty::Allowed, Scope::parse);
     let rule = ScopeRule {
-        all: list(wire.all, "all"),
-        any: list(wire.any, "any"),
-        none: list(wire.none, "none"),
+        all: list(&wire.all, "all"),
+        any: list(&wire.any, "any"),
+        none: list(&wire.none, "none"),
     };
     let none = place.member("none");
     for (index, scope) in rule.none.iter().enumerate() {
@@ -59,13 +59,13 @@ fn scopes(wire: Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
     rule
 }
 
-fn claims(list: List<wire::Claim>, place: &Place<'_>) -> Vec<ClaimCondition> {
-    let compiled = elements(list, place, Empty::Refused).into_iter();
+fn claims(list: &List<wire::Claim>, place: &Place<'_>) -> Vec<ClaimCondition> {
+    let compiled = elements(list, place, Empty::Refused);
     let compiled = compiled.filter_map(|(index, claim)| {
         let place = place.element(index);
         let wire = claim.optional(&place)?;
-        let claim = required(wire.claim, &place.member("claim"), "a claim", claim_path);
-        let one_of = scalars(wire.one_of, &place.member("in"));
+        let claim = required(&wire.claim, &place.member("claim"), "a claim", claim_path);
+        let one_of = scalars(&wire.one_of, &place.member("in"));
         Some(ClaimCondition {
             claim: claim?,
             one_of,
@@ -74,18 +74,18 @@ fn claims(list: List<wire::Claim>, place: &Place<'_>) -> Vec<ClaimCondition> {
     compiled.collect()
 }
 
-fn scalars(list: List<Value>, place: &Place<'_>) -> Vec<Scalar> {
+fn scalars(list: &List<Value>, place: &Place<'_>) -> Vec<Scalar> {
     let needed = "a list of texts, numbers or booleans";
-    let Some(list) = list.required(place, needed) else {
+    if list.required(place, needed).is_none() {
         return Vec::new();
-    };
+    }
     let mut scalars = Vec::new();
-    for (index, value) in elements(Field::Given(list), place, Empty::Refused) {
+    for (index, value) in elements(list, place, Empty::Refused) {
         let place = place.element(index);
         let Some(value) = value.optional(&place) else {
             continue;
         };
-        match Scalar::of(&value) {
+        match Scalar::of(value) {
             Some(scalar) if scalars.contains(&scalar) => {
                 place.error("is listed twice; once is enough");
             }

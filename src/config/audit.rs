@@ -36,21 +36,21 @@ impl Default for Audit {
 
 impl Audit {
     /// Credentials come in the header `credential`, which is never shown.
-    pub(super) fn compile(wire: Field<wire::Audit>, place: &Place<'_>, credential: &str) -> Self {
+    pub(super) fn compile(wire: &Field<wire::Audit>, place: &Place<'_>, credential: &str) -> Self {
         let mut audit = Self::default();
         let Some(wire) = wire.optional(place) else {
             return audit;
         };
         let header = place.member("purpose_header");
-        audit.purpose_header = text(wire.purpose_header, &header, |name| {
+        audit.purpose_header = text(&wire.purpose_header, &header, |name| {
             names::public_header(name, credential)
         });
         let place = place.member("log");
         if let Some(log) = wire.log.optional(&place) {
             let level = log.level.optional(&place.member("level"));
-            audit.level = level.map(log_level).unwrap_or_default();
+            audit.level = level.copied().map(log_level).unwrap_or_default();
             let place = place.member("decisions");
-            (audit.allowed, audit.denied) = decisions(log.decisions, &place).unwrap_or((1.0, 1.0));
+            (audit.allowed, audit.denied) = decisions(&log.decisions, &place).unwrap_or((1.0, 1.0));
         }
         audit
     }
@@ -68,15 +68,15 @@ const fn log_level(level: wire::LogLevel) -> LogLevel {
 }
 
 /// The fractions of allowed and of denied decisions.
-fn decisions(field: Field<Value>, place: &Place<'_>) -> Option<(f64, f64)> {
+fn decisions(field: &Field<Value>, place: &Place<'_>) -> Option<(f64, f64)> {
     let value = field.optional(place)?;
     if value.is_object() {
-        let rates = wire::DecisionRates::read(&value, place);
+        let rates = wire::DecisionRates::read(value, place);
         let rates = rates.map_err(|error| place.error(error)).ok()?;
-        let allowed = rate(rates.allowed, &place.member("allowed"));
-        return Some((allowed, rate(rates.denied, &place.member("denied"))));
+        let allowed = rate(&rates.allowed, &place.member("allowed"));
+        return Some((allowed, rate(&rates.denied, &place.member("denied"))));
     }
-    match wire::DecisionsWord::read(&value, place) {
+    match wire::DecisionsWord::read(value, place) {
         Ok(wire::DecisionsWord::All) => Some((1.0, 1.0)),
         Ok(wire::DecisionsWord::Denied) => Some((0.0, 1.0)),
         Err(error) => {
@@ -88,8 +88,8 @@ fn decisions(field: Field<Value>, place: &Place<'_>) -> Option<(f64, f64)> {
     }
 }
 
-fn rate(field: Field<f64>, place: &Place<'_>) -> f64 {
-    let rate = field.optional(place).unwrap_or(1.0);
+fn rate(field: &Field<f64>, place: &Place<'_>) -> f64 {
+    let rate = field.optional(place).copied().unwrap_or(1.0);
     if !(0.0..=1.0).contains(&rate) {
         let rate = decimal(rate);
         place.error(format_args!("is {rate}; a fraction from 0 to 1 is needed"));

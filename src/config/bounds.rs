@@ -8,7 +8,7 @@ use super::quantity::{Size, Span};
 use super::wire::Field;
 
 /// A duration that is not zero.
-pub(super) fn nonzero_span(field: Field<Span>, place: &Place<'_>) -> Option<Duration> {
+pub(super) fn nonzero_span(field: &Field<Span>, place: &Place<'_>) -> Option<Duration> {
     let span = field.optional(place)?;
     if span.0.is_zero() {
         place.error("is zero; a longer duration is needed");
@@ -18,7 +18,7 @@ pub(super) fn nonzero_span(field: Field<Span>, place: &Place<'_>) -> Option<Dura
 
 /// A duration within bounds, or the default.
 pub(super) fn span(
-    field: Field<Span>,
+    field: &Field<Span>,
     place: &Place<'_>,
     bounds: RangeInclusive<Duration>,
     default: Duration,
@@ -35,7 +35,7 @@ pub(super) fn span(
 
 /// A size within bounds.
 pub(super) fn size(
-    field: Field<Size>,
+    field: &Field<Size>,
     place: &Place<'_>,
     bounds: RangeInclusive<u64>,
 ) -> Option<usize> {
@@ -49,11 +49,11 @@ pub(super) fn size(
 
 /// A whole number within bounds.
 pub(super) fn whole_number(
-    field: Field<u64>,
+    field: &Field<u64>,
     place: &Place<'_>,
     bounds: RangeInclusive<u64>,
 ) -> Option<u64> {
-    let number = field.optional(place)?;
+    let number = *field.optional(place)?;
     if !bounds.contains(&number) {
         let (least, most) = bounds.into_inner();
         place.error(format_args!("is {number}; {least} to {most} is accepted"));

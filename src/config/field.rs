@@ -20,7 +20,7 @@ impl<T> Field<T> {
     }
 
     /// The value where it could be read; says what is wrong where it could not.
-    pub(super) fn optional(self, place: &Place<'_>) -> Option<T> {
+    pub(super) fn optional(&self, place: &Place<'_>) -> Option<&T> {
         match self {
             Self::Absent => None,
             Self::Given(value) => Some(value),
@@ -32,7 +32,7 @@ impl<T> Field<T> {
     }
 
     /// As [`Self::optional`], and says what is needed where it is absent.
-    pub(super) fn required(self, place: &Place<'_>, needed: &str) -> Option<T> {
+    pub(super) fn required(&self, place: &Place<'_>, needed: &str) -> Option<&T> {
         if self.is_absent() {
             place.error(format_args!("is missing; {needed} is needed"));
         }

@@ -74,7 +74,7 @@ pub(super) fn names(issuers: &List<wire::Issuer>) -> Option<Vec<String>> {
 
 /// None only where an error was noted. Credentials come in the header `credential`.
 pub(super) fn compile_all(
-    issuers: List<wire::Issuer>,
+    issuers: &List<wire::Issuer>,
     place: &Place<'_>,
     credential: &str,
     warnings: &mut Vec<String>,
@@ -85,7 +85,7 @@ pub(super) fn compile_all(
         let place = place.element(index);
         let issuer = issuer.optional(&place);
         compiled.push(issuer.and_then(|issuer| {
-            seen.note(&issuer, &place);
+            seen.note(issuer, &place);
             compile(issuer, &place, credential, warnings)
         }));
     }
@@ -107,25 +107,30 @@ impl Seen {
 }
 
 fn compile(
-    wire: wire::Issuer,
+    wire: &wire::Issuer,
     place: &Place<'_>,
     credential: &str,
     warnings: &mut Vec<String>,
 ) -> Option<Issuer> {
-    let name = required(wire.name, &place.member("name"), "a name", names::name);
+    let name = required(&wire.name, &place.member("name"), "a name", names::name);
     let iss = "the exact `iss` of its tokens";
-    let issuer = required(wire.issuer, &place.member("issuer"), iss, names::identifier);
-    let audiences = audiences(wire.audiences, wire.any_audience, place, warnings);
-    let algorithms = algorithms(wire.algorithms, &place.member("algorithms"));
+    let issuer = required(
+        &wire.issuer,
+        &place.member("issuer"),
+        iss,
+        names::identifier,
+    );
+    let audiences = audiences(&wire.audiences, &wire.any_audience, place, warnings);
+    let algorithms = algorithms(&wire.algorithms, &place.member("algorithms"));
     let iss = issuer.as_deref().unwrap_or_default();
-    let keys = keys::compile(wire.keys, &place.member("keys"), iss, algorithms, warnings);
+    let keys = keys::compile(&wire.keys, &place.member("keys"), iss, algorithms, warnings);
     let profile = wire.profile.optional(&place.member("profile"));
-    let clock_skew = clock_skew(wire.clock_skew, &place.member("clock_skew"));
-    let max_lifetime = nonzero_span(wire.max_lifetime, &place.member("max_lifetime"));
-    let (scope_claims, client_claims) = claim_names(wire.claims, &place.member("claims"));
+    let clock_skew = clock_skew(&wire.clock_skew, &place.member("clock_skew"));
+    let max_lifetime = nonzero_span(&wire.max_lifetime, &place.member("max_lifetime"));
+    let (scope_claims, client_claims) = claim_names(&wire.claims, &place.member("claims"));
     let forward = wire.forward.optional(&place.member("forward"));
     let claim_headers = place.member("claim_headers");
-    let claim_headers = claim_headers_of(wire.claim_headers, &claim_headers, credential);
+    let claim_headers = claim_headers_of(&wire.claim_headers, &claim_headers, credential);
     Some(Issuer {
         name: name?,
         issuer: issuer?,
@@ -140,20 +145,20 @@ fn compile(
         max_lifetime,
         scope_claims,
         client_claims,
-        forward: forward.unwrap_or_default(),
+        forward: forward.copied().unwrap_or_default(),
         claim_headers,
     })
 }
 
 fn audiences(
-    names: List<String>,
-    any: Field<bool>,
+    names: &List<String>,
+    any: &Field<bool>,
     place: &Place<'_>,
     warnings: &mut Vec<String>,
 ) -> Audiences {
     let any_place = place.member("any_audience");
     let (listed, missing) = (!names.is_absent(), any.is_absent());
-    let any = any.optional(&any_place);
+    let any = any.optional(&any_place).copied();
     let (any, denied) = (any == Some(true), any == Some(false));
     let names = texts(
         names,
@@ -178,7 +183,7 @@ fn audiences(
     Audiences::OneOf(names)
 }
 
-fn algorithms(names: List<String>, place: &Place<'_>) -> AlgorithmSet {
+fn algorithms(names: &List<String>, place: &Place<'_>) -> AlgorithmSet {
     if names.is_absent() {
         return AlgorithmSet::asymmetric();
     }
@@ -198,7 +203,7 @@ fn algorithms(names: List<String>, place: &Place<'_>) -> AlgorithmSet {
     listed.into_iter().collect()
 }
 
-fn clock_skew(field: Field<Span>, place: &Place<'_>) -> Duration {
+fn clock_skew(field: &Field<Span>, place: &Place<'_>) -> Duration {
     let Some(skew) = field.optional(place) else {
         return DEFAULT_SKEW;
     };
@@ -212,12 +217,12 @@ fn clock_skew(field: Field<Span>, place: &Place<'_>) -> Duration {
 }
 
 fn claim_names(
-    field: Field<wire::ClaimNames>,
+    field: &Field<wire::ClaimNames>,
     place: &Place<'_>,
 ) -> (Vec<ClaimPath>, Vec<ClaimPath>) {
     let (scope, client) = match field.optional(place) {
-        Some(names) => (names.scope, names.client),
-        None => (Field::Absent, Field::Absent),
+        Some(names) => (&names.scope, &names.client),
+        None => (&Field::Absent, &Field::Absent),
     };
     (
         claim_paths(scope, &place.member("scope"), &["scope", "scp"]),
@@ -225,7 +230,7 @@ fn claim_names(
     )
 }
 
-fn claim_paths(list: List<String>, place: &Place<'_>, default: &[&str]) -> Vec<ClaimPath> {
+fn claim_paths(list: &List<String>, place: &Place<'_>, default: &[&str]) -> Vec<ClaimPath> {
     if list.is_absent() {
         return default
             .iter()
@@ -236,15 +241,15 @@ fn claim_paths(list: List<String>, place: &Place<'_>, default: &[&str]) -> Vec<C
 }
 
 fn claim_headers_of(
-    headers: Field<BTreeMap<String, Field<String>>>,
+    headers: &Field<BTreeMap<String, Field<String>>>,
     place: &Place<'_>,
     credential: &str,
 ) -> Vec<ClaimHeader> {
-    let headers = headers.optional(place).unwrap_or_default();
-    let compiled = headers.into_iter().filter_map(|(name, claim)| {
-        let place = place.member(&name);
+    let headers = headers.optional(place).into_iter().flatten();
+    let compiled = headers.filter_map(|(name, claim)| {
+        let place = place.member(name);
         let claim = text(claim, &place, claim_path);
-        let header = names::claim_header(&name, credential);
+        let header = names::claim_header(name, credential);
         let header = header.map_err(|problem| place.error(problem)).ok();
         Some(ClaimHeader {
             header: header?,

@@ -22,7 +22,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 /// None only where an error was noted. The keys are those of the issuer with this `iss`.
 pub(super) fn compile(
-    keys: Field<wire::Keys>,
+    keys: &Field<wire::Keys>,
     place: &Place<'_>,
     iss: &str,
     algorithms: AlgorithmSet,
@@ -32,8 +32,8 @@ pub(super) fn compile(
     let exponent_3 = keys
         .allow_rsa_exponent_3
         .optional(&place.member("allow_rsa_exponent_3"));
-    let rules = rules(exponent_3.unwrap_or_default(), algorithms);
-    match (keys.inline, keys.remote, keys.discovery) {
+    let rules = rules(exponent_3.copied().unwrap_or_default(), algorithms);
+    match (&keys.inline, &keys.remote, &keys.discovery) {
         (Field::Absent, Field::Absent, Field::Absent) => {
             place.error("has no source; one of inline, remote and discovery is needed");
             None
@@ -41,7 +41,7 @@ pub(super) fn compile(
         (inline, Field::Absent, Field::Absent) => {
             let place = place.member("inline");
             let document = inline.required(&place, "a JWK Set")?;
-            key_set(&document, &rules, &place, warnings).map(KeySource::Inline)
+            key_set(document, &rules, &place, warnings).map(KeySource::Inline)
         }
         _ if !rules
             .algorithms
@@ -81,22 +81,22 @@ fn rules(allow_rsa_exponent_3: bool, algorithms: AlgorithmSet) -> KeyRules {
     }
 }
 
-fn compile_remote(wire: wire::Remote, place: &Place<'_>, rules: KeyRules) -> Option<KeySource> {
+fn compile_remote(wire: &wire::Remote, place: &Place<'_>, rules: KeyRules) -> Option<KeySource> {
     let cluster = required(
-        wire.cluster,
+        &wire.cluster,
         &place.member("cluster"),
         CLUSTER,
         names::cluster,
     );
     let what = "the address of a JWK Set, such as https://idp.example/jwks.json";
-    let uri = required(wire.uri, &place.member("uri"), what, HttpUri::parse);
+    let uri = required(&wire.uri, &place.member("uri"), what, HttpUri::parse);
     let timing = Timing::compile(
         [
-            wire.timeout,
-            wire.refresh,
-            wire.max_stale,
-            wire.cooldown,
-            wire.wait,
+            &wire.timeout,
+            &wire.refresh,
+            &wire.max_stale,
+            &wire.cooldown,
+            &wire.wait,
         ],
         place,
     );
@@ -104,25 +104,25 @@ fn compile_remote(wire: wire::Remote, place: &Place<'_>, rules: KeyRules) -> Opt
 }
 
 fn compile_discovery(
-    wire: wire::Discovery,
+    wire: &wire::Discovery,
     place: &Place<'_>,
     iss: &str,
     rules: KeyRules,
 ) -> Option<KeySource> {
     let cluster = required(
-        wire.cluster,
+        &wire.cluster,
         &place.member("cluster"),
         CLUSTER,
         names::cluster,
     );
-    let authorities = authorities(wire.authorities, &place.member("authorities"));
+    let authorities = authorities(&wire.authorities, &place.member("authorities"));
     let timing = Timing::compile(
         [
-            wire.timeout,
-            wire.refresh,
-            wire.max_stale,
-            wire.cooldown,
-            wire.wait,
+            &wire.timeout,
+            &wire.refresh,
+            &wire.max_stale,
+            &wire.cooldown,
+            &wire.wait,
         ],
         place,
     );
@@ -142,12 +142,12 @@ fn compile_discovery(
 const CLUSTER: &str = "the name of one of the proxy's clusters";
 
 fn authorities(
-    field: Field<BTreeMap<String, Field<String>>>,
+    field: &Field<BTreeMap<String, Field<String>>>,
     place: &Place<'_>,
 ) -> Vec<(String, String)> {
     let mut listed = Vec::new();
-    for (authority, cluster) in field.optional(place).unwrap_or_default() {
-        let place = place.member(&authority);
+    for (authority, cluster) in field.optional(place).into_iter().flatten() {
+        let place = place.member(authority);
         if HttpUri::parse(&format!("https://{authority}")).is_err() || authority.contains('/') {
             place.error(
                 "is no authority; a host with any port is accepted, such as keys.example:8443",
@@ -167,7 +167,7 @@ struct Timing {
 
 impl Timing {
     fn compile(
-        [timeout, refresh, max_stale, cooldown, wait]: [Field<Span>; 5],
+        [timeout, refresh, max_stale, cooldown, wait]: [&Field<Span>; 5],
         place: &Place<'_>,
     ) -> Self {
         let span = |field, name, bounds, default| span(field, &place.member(name), bounds, default);

@@ -34,10 +34,10 @@ impl Default for Counters {
 }
 
 impl Counters {
-    pub(super) fn compile(wire: Field<wire::Counters>, place: &Place<'_>) -> Self {
+    pub(super) fn compile(wire: &Field<wire::Counters>, place: &Place<'_>) -> Self {
         let slots = wire
             .optional(place)
-            .and_then(|wire| whole_number(wire.slots, &place.member("slots"), 16..=4 << 20));
+            .and_then(|wire| whole_number(&wire.slots, &place.member("slots"), 16..=4 << 20));
         let slots = slots.and_then(|slots| usize::try_from(slots).ok());
         slots.map_or_else(Self::default, |slots| Self { slots })
     }
@@ -62,7 +62,7 @@ pub(super) fn names(limits: &List<wire::Limit>) -> Option<Vec<String>> {
 
 /// The limits of a route, by their places.
 pub(super) fn of_route(
-    limits: List<String>,
+    limits: &List<String>,
     place: &Place<'_>,
     known: Option<&[String]>,
 ) -> Vec<usize> {
@@ -76,7 +76,7 @@ pub(super) fn of_route(
 }
 
 pub(super) fn compile_all(
-    limits: List<wire::Limit>,
+    limits: &List<wire::Limit>,
     place: &Place<'_>,
     credential: &str,
     warnings: &mut Vec<String>,
@@ -95,26 +95,26 @@ pub(super) fn compile_all(
 
 /// None only where an error was noted.
 fn compile(
-    wire: wire::Limit,
+    wire: &wire::Limit,
     place: &Place<'_>,
     credential: &str,
     warnings: &mut Vec<String>,
 ) -> Option<Limit> {
-    let name = required(wire.name, &place.member("name"), "a name", names::name);
+    let name = required(&wire.name, &place.member("name"), "a name", names::name);
     if wire.key.is_absent() {
         place
             .member("key")
             .error("is missing; a list of what to count by, such as [client], is needed");
     }
-    let key = texts(wire.key, &place.member("key"), Empty::Refused, |part| {
+    let key = texts(&wire.key, &place.member("key"), Empty::Refused, |part| {
         key_part(part, credential)
     });
-    let metered = metered(wire.rate, wire.burst, wire.quota, place);
-    let cost = cost(wire.cost, &place.member("cost"));
+    let metered = metered(&wire.rate, &wire.burst, &wire.quota, place);
+    let cost = cost(&wire.cost, &place.member("cost"));
     wire.per.optional(&place.member("per"));
     let contention = wire.on_contention.optional(&place.member("on_contention"));
     let failure = wire.on_failure.optional(&place.member("on_failure"));
-    let mode = mode(wire.mode, &place.member("mode"), warnings);
+    let mode = mode(&wire.mode, &place.member("mode"), warnings);
     let Metered {
         meter,
         count,
@@ -161,9 +161,9 @@ pub(super) struct Metered {
 }
 
 fn metered(
-    rate: Field<Rate>,
-    burst: Field<u64>,
-    quota: Field<Rate>,
+    rate: &Field<Rate>,
+    burst: &Field<u64>,
+    quota: &Field<Rate>,
     place: &Place<'_>,
 ) -> Option<Metered> {
     match (rate.is_absent(), quota.is_absent()) {
@@ -177,7 +177,7 @@ fn metered(
         }
         (false, true) => {
             let rate = rate.optional(&place.member("rate"));
-            by_rate(rate?, burst, place)
+            by_rate(*rate?, burst, place)
         }
         (true, false) => {
             if !burst.is_absent() {
@@ -186,13 +186,13 @@ fn metered(
                     .error("does not go with a quota; remove it");
             }
             let place = place.member("quota");
-            by_quota(quota.optional(&place)?, &place)
+            by_quota(*quota.optional(&place)?, &place)
         }
     }
 }
 
 /// The generic cell rate algorithm at that rate.
-pub(super) fn by_rate(rate: Rate, burst: Field<u64>, place: &Place<'_>) -> Option<Metered> {
+pub(super) fn by_rate(rate: Rate, burst: &Field<u64>, place: &Place<'_>) -> Option<Metered> {
     let burst = whole_number(burst, &place.member("burst"), 1..=QUOTA_MAX);
     let burst = burst.unwrap_or(rate.count);
     let period = u64::try_from(rate.period.as_nanos()).unwrap_or(u64::MAX);
@@ -237,12 +237,12 @@ fn by_quota(quota: Rate, place: &Place<'_>) -> Option<Metered> {
 }
 
 /// None only where an error was noted.
-fn cost(field: Field<Value>, place: &Place<'_>) -> Option<Cost> {
+fn cost(field: &Field<Value>, place: &Place<'_>) -> Option<Cost> {
     const EXPECTED: &str = "a number of units, {query, per} or {response_bytes} is needed";
     let Some(value) = field.optional(place) else {
         return Some(Cost::Units(1));
     };
-    match &value {
+    match value {
         Value::Number(number) => match number.as_u64() {
             Some(units) if units > 0 => Some(Cost::Units(units)),
             _ => {
@@ -250,8 +250,8 @@ fn cost(field: Field<Value>, place: &Place<'_>) -> Option<Cost> {
                 None
             }
         },
-        Value::Object(_) => match wire::Cost::read(&value, place) {
-            Ok(wire) => cost_of(wire, place),
+        Value::Object(_) => match wire::Cost::read(value, place) {
+            Ok(wire) => cost_of(&wire, place),
             Err(error) => {
                 place.error(error);
                 None
@@ -264,16 +264,16 @@ fn cost(field: Field<Value>, place: &Place<'_>) -> Option<Cost> {
     }
 }
 
-fn cost_of(wire: wire::Cost, place: &Place<'_>) -> Option<Cost> {
+fn cost_of(wire: &wire::Cost, place: &Place<'_>) -> Option<Cost> {
     match (wire.query.is_absent(), wire.response_bytes.is_absent()) {
         (false, true) => {
-            let name = wire.query.optional(&place.member("query"))?;
+            let name = wire.query.optional(&place.member("query"))?.clone();
             if !matches!(name.len(), 1..=256) {
                 place
                     .member("query")
                     .error("is no name of a parameter; 1 to 256 bytes are needed");
             }
-            let per = whole_number(wire.per, &place.member("per"), 1..=u64::MAX);
+            let per = whole_number(&wire.per, &place.member("per"), 1..=u64::MAX);
             let per = per.unwrap_or(1);
             Some(Cost::Query { name, per })
         }

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
+use std::iter::Enumerate;
+use std::slice;
 
 use super::place::Place;
 use super::wire::{Field, List};
@@ -17,21 +19,21 @@ pub(super) enum Empty {
 }
 
 /// Every element, with its place; none where there is no list. Says so where an empty one is.
-pub(super) fn elements<T>(
-    list: List<T>,
+pub(super) fn elements<'w, T>(
+    list: &'w List<T>,
     place: &Place<'_>,
     empty: Empty,
-) -> Vec<(usize, Field<T>)> {
+) -> Enumerate<slice::Iter<'w, Field<T>>> {
     let elements = list.optional(place);
-    if empty == Empty::Refused && elements.as_ref().is_some_and(Vec::is_empty) {
+    if empty == Empty::Refused && elements.is_some_and(Vec::is_empty) {
         place.error("is empty; at least one entry is needed");
     }
-    elements.into_iter().flatten().enumerate().collect()
+    elements.map_or(&[][..], Vec::as_slice).iter().enumerate()
 }
 
 /// Parses every text of a list; says what is wrong with each, and which is there twice.
 pub(super) fn texts<T: PartialEq, E: Display>(
-    list: List<String>,
+    list: &List<String>,
     place: &Place<'_>,
     empty: Empty,
     parse: impl Fn(&str) -> Result<T, E>,
@@ -53,13 +55,13 @@ pub(super) fn texts<T: PartialEq, E: Display>(
 
 /// Parses a text; the error of `parse` goes on from the text, such as `is no host; …`.
 pub(super) fn text<T, E: Display>(
-    field: Field<String>,
+    field: &Field<String>,
     place: &Place<'_>,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
     let text = field.optional(place)?;
-    let parsed = parse(&text);
-    parsed.map_err(|error| refuse(&text, &error, place)).ok()
+    let parsed = parse(text);
+    parsed.map_err(|error| refuse(text, &error, place)).ok()
 }
 
 #[cold]
@@ -69,19 +71,19 @@ fn refuse(text: &str, error: &dyn Display, place: &Place<'_>) {
 
 /// Parses a text that must be there.
 pub(super) fn required<T, E: Display>(
-    field: Field<String>,
+    field: &Field<String>,
     place: &Place<'_>,
     needed: &str,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
-    let given = field.required(place, needed)?;
-    text(Field::Given(given), place, parse)
+    field.required(place, needed)?;
+    text(field, place, parse)
 }
 
 /// The places of what a list refers to by name, among `known` things of that kind; says which are
 /// not there. Where nothing is known every name is passed over.
 pub(super) fn references(
-    list: List<String>,
+    list: &List<String>,
     place: &Place<'_>,
     known: Option<&[String]>,
     kind: &str,
@@ -92,10 +94,10 @@ pub(super) fn references(
         let (Some(name), Some(known)) = (name.optional(&place), known) else {
             continue;
         };
-        match known.iter().position(|known| *known == name) {
+        match known.iter().position(|known| known == name) {
             Some(at) if places.contains(&at) => place.error("is listed twice; once is enough"),
             Some(at) => places.push(at),
-            None => place.error(unknown(&name, known, kind)),
+            None => place.error(unknown(name, known, kind)),
         }
     }
     places

@@ -8,6 +8,7 @@
 //! is an `object!` in `wire` (a `word!` is one of several words), a file that compiles it, and its
 //! line out of `not_built`; what they declare is read by the code that is there for all of them,
 //! which is what keeps the module small.
+//! Sections borrow the wire types: what is moved is dropped anew at every way out.
 //!
 //! | file | what is in it |
 //! | --- | --- |

@@ -84,7 +84,7 @@ impl TryFrom<wire::Config> for Config {
 
     fn try_from(wire: wire::Config) -> Result<Self, ConfigErrors> {
         let found = Found::default();
-        let config = compile(wire, &Place::root(&found));
+        let config = compile(&wire, &Place::root(&found));
         let errors = found.into_errors();
         match config {
             Some(config) if errors.count() == 0 => Ok(config),
@@ -94,21 +94,21 @@ impl TryFrom<wire::Config> for Config {
 }
 
 /// None only where an error was noted; a model with an error noted beside it is thrown away.
-fn compile(wire: wire::Config, place: &Place<'_>) -> Option<Config> {
-    check_version(wire.version, &place.member("version"));
+fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
+    check_version(&wire.version, &place.member("version"));
     let mut warnings = Vec::new();
-    let mode = mode(wire.mode, &place.member("mode"), &mut warnings);
-    let tokens = Tokens::compile(wire.tokens, &place.member("tokens"));
+    let mode = mode(&wire.mode, &place.member("mode"), &mut warnings);
+    let tokens = Tokens::compile(&wire.tokens, &place.member("tokens"));
     let names = issuer::names(&wire.issuers);
     let issuers = place.member("issuers");
-    let issuers = issuer::compile_all(wire.issuers, &issuers, &tokens.header, &mut warnings);
+    let issuers = issuer::compile_all(&wire.issuers, &issuers, &tokens.header, &mut warnings);
     let routes = place.member("routes");
     let limit_names = limit::names(&wire.limits);
     let limits = place.member("limits");
-    let limits = limit::compile_all(wire.limits, &limits, &tokens.header, &mut warnings);
-    let counters = Counters::compile(wire.counters, &place.member("counters"));
+    let limits = limit::compile_all(&wire.limits, &limits, &tokens.header, &mut warnings);
+    let counters = Counters::compile(&wire.counters, &place.member("counters"));
     let source = Source::compile(
-        wire.source,
+        &wire.source,
         &place.member("source"),
         &tokens.header,
         &mut warnings,
@@ -117,9 +117,9 @@ fn compile(wire: wire::Config, place: &Place<'_>) -> Option<Config> {
         issuers: names.as_deref(),
         limits: limit_names.as_deref(),
     };
-    let routes = route::compile_all(wire.routes, &routes, known, &mut warnings);
-    let audit = Audit::compile(wire.audit, &place.member("audit"), &tokens.header);
-    let responses = Responses::compile(wire.responses, &place.member("responses"));
+    let routes = route::compile_all(&wire.routes, &routes, known, &mut warnings);
+    let audit = Audit::compile(&wire.audit, &place.member("audit"), &tokens.header);
+    let responses = Responses::compile(&wire.responses, &place.member("responses"));
     Some(Config {
         mode: mode.unwrap_or_default(),
         issuers: issuers?,
@@ -134,7 +134,7 @@ fn compile(wire: wire::Config, place: &Place<'_>) -> Option<Config> {
     })
 }
 
-fn check_version(version: Field<u64>, place: &Place<'_>) {
+fn check_version(version: &Field<u64>, place: &Place<'_>) {
     match version.required(place, "1") {
         Some(1) | None => {}
         Some(other) => place.error(format_args!("is {other}; this version of Postern reads 1")),
@@ -143,7 +143,7 @@ fn check_version(version: Field<u64>, place: &Place<'_>) {
 
 /// The mode where one is given; one that lets refused requests through is worth a warning.
 pub(super) fn mode(
-    field: Field<wire::Mode>,
+    field: &Field<wire::Mode>,
     place: &Place<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<Mode> {

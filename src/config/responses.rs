@@ -29,14 +29,14 @@ pub enum Detail {
 }
 
 impl Responses {
-    pub(super) fn compile(wire: Field<wire::Responses>, place: &Place<'_>) -> Self {
+    pub(super) fn compile(wire: &Field<wire::Responses>, place: &Place<'_>) -> Self {
         let Some(wire) = wire.optional(place) else {
             return Self::default();
         };
         let metadata = place.member("resource_metadata");
         Self {
-            realm: text(wire.realm, &place.member("realm"), names::quotable),
-            resource_metadata: text(wire.resource_metadata, &metadata, names::url),
+            realm: text(&wire.realm, &place.member("realm"), names::quotable),
+            resource_metadata: text(&wire.resource_metadata, &metadata, names::url),
             detail: match wire.detail.optional(&place.member("detail")) {
                 Some(wire::Detail::Full) => Detail::Full,
                 Some(wire::Detail::Reason) | None => Detail::Reason,
@@ -44,6 +44,7 @@ impl Responses {
             rate_fields: wire
                 .rate_fields
                 .optional(&place.member("rate_fields"))
+                .copied()
                 .unwrap_or_default(),
         }
     }

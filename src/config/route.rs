@@ -39,14 +39,14 @@ pub(super) struct Names<'a> {
 
 /// None only where an error was noted.
 pub(super) fn compile_all(
-    routes: List<wire::Route>,
+    routes: &List<wire::Route>,
     place: &Place<'_>,
     known: Names<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<RouteTable<Route>> {
-    let routes = routes.required(place, "a list of routes")?;
+    routes.required(place, "a list of routes")?;
     let (mut names, mut compiled, mut places) = (BTreeMap::new(), Vec::new(), Vec::new());
-    for (index, route) in elements(Field::Given(routes), place, Empty::Refused) {
+    for (index, route) in elements(routes, place, Empty::Refused) {
         let place = place.element(index);
         let Some(route) = route.optional(&place) else {
             continue;
@@ -73,17 +73,18 @@ pub(super) fn compile_all(
 }
 
 fn compile(
-    wire: wire::Route,
+    wire: &wire::Route,
     place: &Place<'_>,
     known: Names<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<(RouteMatch, Route)> {
-    check_public(&wire, place);
-    let name = required(wire.name, &place.member("name"), "a name", names::name);
-    let matching = matching(wire.matching, &place.member("match"));
+    check_public(wire, place);
+    let name = required(&wire.name, &place.member("name"), "a name", names::name);
+    let matching = matching(&wire.matching, &place.member("match"));
     let public = wire
         .public
         .optional(&place.member("public"))
+        .copied()
         .unwrap_or_default();
     if !public && known.issuers.is_some_and(<[_]>::is_empty) {
         place.error(
@@ -92,10 +93,10 @@ fn compile(
     }
     let route = Route {
         public,
-        allow: Allow::compile(wire.allow, &place.member("allow"), known.issuers),
-        when: when::compile(wire.when, &place.member("when")),
-        limits: limit::of_route(wire.limits, &place.member("limits"), known.limits),
-        mode: mode(wire.mode, &place.member("mode"), warnings),
+        allow: Allow::compile(&wire.allow, &place.member("allow"), known.issuers),
+        when: when::compile(&wire.when, &place.member("when")),
+        limits: limit::of_route(&wire.limits, &place.member("limits"), known.limits),
+        mode: mode(&wire.mode, &place.member("mode"), warnings),
         name: name?,
     };
     Some((matching?, route))
@@ -119,24 +120,24 @@ fn check_public(wire: &wire::Route, place: &Place<'_>) {
 }
 
 /// None where anything is wrong: half a match would overlap with others by mistake.
-fn matching(wire: Field<wire::Match>, place: &Place<'_>) -> Option<RouteMatch> {
+fn matching(wire: &Field<wire::Match>, place: &Place<'_>) -> Option<RouteMatch> {
     let wire = wire.required(place, "an object with path")?;
     let before = place.error_count();
     let hosts = texts(
-        wire.hosts,
+        &wire.hosts,
         &place.member("hosts"),
         Empty::Refused,
         HostPattern::parse,
     );
     let methods = texts(
-        wire.methods,
+        &wire.methods,
         &place.member("methods"),
         Empty::Refused,
         Method::parse,
     );
     let needed = "a path such as /v1/orders/{id}";
     let path = required(
-        wire.path,
+        &wire.path,
         &place.member("path"),
         needed,
         PathTemplate::parse,

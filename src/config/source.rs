@@ -31,7 +31,7 @@ pub struct Source {
 
 impl Source {
     pub(super) fn compile(
-        wire: Field<wire::Source>,
+        wire: &Field<wire::Source>,
         place: &Place<'_>,
         credential: &str,
         warnings: &mut Vec<String>,
@@ -39,25 +39,25 @@ impl Source {
         let Some(wire) = wire.optional(place) else {
             return Self {
                 forwarded: None,
-                pressure: pressure_of(Field::Absent, place, warnings),
+                pressure: pressure_of(&Field::Absent, place, warnings),
             };
         };
-        let header = text(wire.header, &place.member("header"), |header| {
+        let header = text(&wire.header, &place.member("header"), |header| {
             names::public_header(header, credential)
         });
-        let trust = trust(wire.trusted_hops, wire.trusted_cidrs, place);
+        let trust = trust(&wire.trusted_hops, &wire.trusted_cidrs, place);
         let forwarded = trust.map(|trust| Forwarded {
             header: header.unwrap_or_else(|| "x-forwarded-for".to_owned()),
             trust,
         });
         Self {
             forwarded,
-            pressure: pressure_of(wire.pressure, &place.member("pressure"), warnings),
+            pressure: pressure_of(&wire.pressure, &place.member("pressure"), warnings),
         }
     }
 }
 
-fn trust(hops: Field<u64>, cidrs: wire::List<String>, place: &Place<'_>) -> Option<Trust> {
+fn trust(hops: &Field<u64>, cidrs: &wire::List<String>, place: &Place<'_>) -> Option<Trust> {
     if !hops.is_absent() && !cidrs.is_absent() {
         place.error("has both trusted_hops and trusted_cidrs; give one of the two");
     }
@@ -74,17 +74,19 @@ fn trust(hops: Field<u64>, cidrs: wire::List<String>, place: &Place<'_>) -> Opti
 }
 
 fn pressure_of(
-    wire: Field<wire::Pressure>,
+    wire: &Field<wire::Pressure>,
     place: &Place<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<Limit> {
     let (rate, burst, mode) = match wire.optional(place) {
-        Some(wire) => (wire.rate, wire.burst, wire.mode),
-        None => (Field::Absent, Field::Absent, Field::Absent),
+        Some(wire) => (&wire.rate, &wire.burst, &wire.mode),
+        None => (&Field::Absent, &Field::Absent, &Field::Absent),
     };
     let default = rate.is_absent() && burst.is_absent();
-    let rate = rate.optional(&place.member("rate")).unwrap_or(RATE);
-    let burst = if default { Field::Given(BURST) } else { burst };
+    let rate = rate.optional(&place.member("rate")).copied();
+    let rate = rate.unwrap_or(RATE);
+    let generous = Field::Given(BURST);
+    let burst = if default { &generous } else { burst };
     let metered = by_rate(rate, burst, place);
     let mode_place = place.member("mode");
     let mode = match mode.optional(&mode_place) {

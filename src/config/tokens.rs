@@ -31,15 +31,15 @@ impl Default for Tokens {
 }
 
 impl Tokens {
-    pub(super) fn compile(wire: Field<wire::Tokens>, place: &Place<'_>) -> Self {
+    pub(super) fn compile(wire: &Field<wire::Tokens>, place: &Place<'_>) -> Self {
         let default = Self::default();
         let Some(wire) = wire.optional(place) else {
             return default;
         };
-        let header = text(wire.header, &place.member("header"), names::token_header);
-        let scheme = text(wire.scheme, &place.member("scheme"), names::scheme);
-        let max_bytes = size(wire.max_bytes, &place.member("max_bytes"), 512..=64 << 10);
-        let cache_bytes = size(wire.cache, &place.member("cache"), 64 << 10..=256 << 20);
+        let header = text(&wire.header, &place.member("header"), names::token_header);
+        let scheme = text(&wire.scheme, &place.member("scheme"), names::scheme);
+        let max_bytes = size(&wire.max_bytes, &place.member("max_bytes"), 512..=64 << 10);
+        let cache_bytes = size(&wire.cache, &place.member("cache"), 64 << 10..=256 << 20);
         Self {
             header: header.unwrap_or(default.header),
             scheme: scheme.unwrap_or(default.scheme),

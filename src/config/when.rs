@@ -4,7 +4,7 @@ use super::bounds::nonzero_span;
 use super::list::{Empty, elements, text, texts};
 use super::names;
 use super::place::Place;
-use super::wire::{self, Field, List};
+use super::wire::{self, List};
 use crate::policy::{Cidr, CidrSet, Condition, Hours, NumberRange, Weekday, Weekdays, When};
 
 /// The fields that say which condition an entry is, each with the fields that may go with it.
@@ -17,12 +17,12 @@ pub(super) const KINDS: &[(&str, &[&str])] = &[
     ("token_age_max", &[]),
 ];
 
-pub(super) fn compile(list: List<wire::Condition>, place: &Place<'_>) -> When {
-    let entries = elements(list, place, Empty::Refused).into_iter();
+pub(super) fn compile(list: &List<wire::Condition>, place: &Place<'_>) -> When {
+    let entries = elements(list, place, Empty::Refused);
     let conditions = entries.filter_map(|(index, entry)| {
         let place = place.element(index);
         let wire = entry.optional(&place)?;
-        let kind = kind(&wire, &place)?;
+        let kind = kind(wire, &place)?;
         condition(kind, wire, &place)
     });
     When::new(conditions.collect())
@@ -86,13 +86,13 @@ fn given(wire: &wire::Condition) -> Vec<&'static str> {
         .collect()
 }
 
-fn condition(kind: &str, wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
+fn condition(kind: &str, wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
     match kind {
         "query" => query(wire, place),
         "header" => header(wire, place),
         "source" => {
             let networks = texts(
-                wire.source,
+                &wire.source,
                 &place.member(kind),
                 Empty::Refused,
                 Cidr::parse,
@@ -108,21 +108,22 @@ fn condition(kind: &str, wire: wire::Condition, place: &Place<'_>) -> Option<Con
             }
             Some(Condition::BodyBytesMax(max))
         }
-        _ => nonzero_span(wire.token_age_max, &place.member(kind)).map(Condition::TokenAgeMax),
+        _ => nonzero_span(&wire.token_age_max, &place.member(kind)).map(Condition::TokenAgeMax),
     }
 }
 
-fn query(wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
+fn query(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
     let required = wire
         .required
         .optional(&place.member("required"))
+        .copied()
         .unwrap_or(true);
-    let name = text(wire.query, &place.member("query"), query_name);
+    let name = text(&wire.query, &place.member("query"), query_name);
     let ranged = !wire.min.is_absent() || !wire.max.is_absent();
     let listed = !wire.one_of.is_absent();
-    let min = wire.min.optional(&place.member("min"));
-    let max = wire.max.optional(&place.member("max"));
-    let values = values(wire.one_of, &place.member("in"));
+    let min = wire.min.optional(&place.member("min")).copied();
+    let max = wire.max.optional(&place.member("max")).copied();
+    let values = values(&wire.one_of, &place.member("in"));
     if listed == ranged {
         let found = if listed {
             "has in beside min or max"
@@ -155,15 +156,16 @@ fn query(wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
     })
 }
 
-fn header(wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
+fn header(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
     let required = wire
         .required
         .optional(&place.member("required"))
+        .copied()
         .unwrap_or(true);
-    let name = text(wire.header, &place.member("header"), names::header);
+    let name = text(&wire.header, &place.member("header"), names::header);
     let place = place.member("in");
-    let listed = wire.one_of.required(&place, "a list of values")?;
-    let values = values(Field::Given(listed), &place);
+    wire.one_of.required(&place, "a list of values")?;
+    let values = values(&wire.one_of, &place);
     Some(Condition::HeaderIn {
         name: name?,
         values,
@@ -171,21 +173,21 @@ fn header(wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
     })
 }
 
-fn hours(wire: wire::Condition, place: &Place<'_>) -> Option<Condition> {
+fn hours(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
     let days = if wire.days.is_absent() {
         Weekdays::ALL
     } else {
-        days(wire.days, &place.member("days"))
+        days(&wire.days, &place.member("days"))
     };
     let place = place.member("hours");
-    text(wire.hours, &place, |window| Hours::parse(window, days)).map(Condition::Hours)
+    text(&wire.hours, &place, |window| Hours::parse(window, days)).map(Condition::Hours)
 }
 
-fn days(list: List<wire::Weekday>, place: &Place<'_>) -> Weekdays {
+fn days(list: &List<wire::Weekday>, place: &Place<'_>) -> Weekdays {
     let mut days = Vec::new();
     for (index, day) in elements(list, place, Empty::Refused) {
         let place = place.element(index);
-        let Some(day) = day.optional(&place).map(weekday) else {
+        let Some(day) = day.optional(&place).copied().map(weekday) else {
             continue;
         };
         if days.contains(&day) {
@@ -208,7 +210,7 @@ const fn weekday(day: wire::Weekday) -> Weekday {
     }
 }
 
-fn values(list: List<String>, place: &Place<'_>) -> Vec<String> {
+fn values(list: &List<String>, place: &Place<'_>) -> Vec<String> {
     texts(list, place, Empty::Refused, |text| {
         Ok::<_, &str>(text.to_owned())
     })
