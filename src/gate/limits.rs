@@ -147,7 +147,7 @@ impl Cells for HostCells<'_> {
         let cas = match version {
             Version::Absent => absent,
             // Zero would overwrite blindly; no stored value has it but where the numbers wrapped.
-            Version::Number(0) => return Ok(false),
+            Version::Number(0) | Version::Own(_) => return Ok(false),
             Version::Number(number) => Cas(number),
         };
         let written = self.host.set_shared(&name(cell), value, cas);

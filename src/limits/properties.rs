@@ -236,3 +236,26 @@ fn collisions_that_are_aimed_by_a_known_hash_miss_by_the_secret_one() {
         "{there} of 100 come to the victim's bucket"
     );
 }
+
+#[test]
+fn two_limits_in_one_bucket_of_a_worker_alone_lose_no_count() {
+    let meter = Meter::Quota {
+        window: 60,
+        quota: 2,
+    };
+    let (mut cells, mut incidents) = (OwnCells::default(), Incidents::default());
+    let orders = [order(1, 7, meter, 1), order(1, 8, meter, 1)];
+    let admitted = (0..5).filter(|_| {
+        let mut ledger = Ledger {
+            cells: &mut cells,
+            incidents: &mut incidents,
+            now: Now::from_nanos(START),
+        };
+        let receipts = ledger.charge(&orders, &|_, _| true);
+        receipts.iter().all(|r| r.answer == Answer::Fits)
+    });
+    assert_eq!(admitted.count(), 2);
+    for one in orders {
+        assert!(!charge(&mut cells, one, START), "{one:?}");
+    }
+}
