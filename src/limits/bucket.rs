@@ -28,7 +28,8 @@ pub const ENTRIES: usize = 16;
 
 /// How many limits have a floor of their own in a bucket; the others share one.
 const FLOORS: usize = 8;
-/// The limit whose name the shared floor has.
+/// The limit whose name the shared floor has. It says that all is used up until then: a position of
+/// one limit says nothing of how much of another's quota is.
 const ANY: u32 = 0;
 
 const FORM: u8 = 1;
@@ -297,6 +298,11 @@ impl Unpacked {
         } else {
             ANY
         };
+        let position = if limit == ANY {
+            position.used_up()
+        } else {
+            position
+        };
         match self.floors.iter_mut().find(|(of, _)| *of == limit) {
             Some((_, floor)) => *floor = position.max(*floor),
             None => self.floors.push((limit, position)),
@@ -442,6 +448,34 @@ mod tests {
         assert!(Bucket::decode(bucket.encode().to_vec()).is_some());
         let lost = bucket.position(counter(12, 5));
         assert!(lost >= ahead(1000), "{lost:?}");
+    }
+
+    #[test]
+    fn a_quota_is_not_had_again_by_way_of_the_floor_that_other_limits_share() {
+        use super::super::meter::{Charge, Meter};
+        let mut bucket = Bucket::empty();
+        bucket.advance(START);
+        // Eight limits have floors of their own; then the quota of the ninth is used up.
+        for limit in 1..=8 {
+            for key in 0..17 {
+                bucket.set(counter(limit, key), ahead(1000 * SECOND), START);
+            }
+        }
+        for key in 0..64 {
+            bucket.set(counter(9, key), ahead(60 * SECOND + 3), START);
+        }
+        // A tenth, whose window ends later, is hardly used.
+        for key in 0..64 {
+            bucket.set(counter(10, key), ahead(2000 * SECOND + 1), START);
+        }
+        let quota = Meter::Quota {
+            window: 60,
+            quota: 3,
+        };
+        for key in 0..64 {
+            let charge = quota.charge(bucket.position(counter(9, key)), 1, START);
+            assert!(matches!(charge, Charge::Later(_)), "{key}: {charge:?}");
+        }
     }
 
     #[test]

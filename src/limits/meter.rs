@@ -28,6 +28,14 @@ impl Position {
     pub const fn is_live(self, now: Now) -> bool {
         self.0 > now.nanos()
     }
+
+    /// The least position in which every limit that could have had this one is used up at least as
+    /// far: of two positions of different limits the later may stand for less of a quota.
+    #[must_use]
+    pub fn used_up(self) -> Self {
+        let (end, _) = split(self);
+        Self(end.saturating_add(QUOTA_MAX))
+    }
 }
 
 /// How a limit counts.
