@@ -321,6 +321,17 @@ fn a_limit_that_is_observed_refuses_nobody_and_says_so() {
 }
 
 #[test]
+fn a_limit_that_is_observed_refuses_nobody_for_a_cost_that_cannot_be_read() {
+    let cost = json!({"query": "limit", "per": 50});
+    let configuration = per_client(json!({"mode": "observe", "cost": cost}));
+    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let answer = proxy.get(0, "/v1/orders/1?limit=many", 0);
+    assert_eq!(answer.reason(), "allowed");
+    let observed = &answer.event["unmapped"]["limits_observed"];
+    assert_eq!(*observed, json!(["per-client"]));
+}
+
+#[test]
 fn a_request_that_fails_a_check_before_is_not_charged() {
     let mut configuration = per_client(json!({"burst": 1}));
     configuration["routes"][0]["allow"] = json!({"scopes": {"all": ["orders.read"]}});

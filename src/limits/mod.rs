@@ -213,12 +213,9 @@ impl Counters<'_> {
         let chosen = of_route
             .iter()
             .filter_map(|index| Some((*index, limits.get(*index)?)));
-        let chosen: Vec<(usize, &Limit)> = chosen.collect();
+        let mut chosen: Vec<(usize, &Limit)> = chosen.collect();
         self.insist_on_sharing(&chosen, charged)?;
-        let orders = chosen
-            .iter()
-            .map(|(index, limit)| self.order(*index, limit, subject))
-            .collect::<Result<Vec<_>, _>>()?;
+        let orders = self.orders(&mut chosen, subject, charged)?;
         let gives_up = |place: usize, answer: Answer| {
             chosen.get(place).is_some_and(|(_, limit)| match answer {
                 Answer::Contended => limit.deny_on_contention,
@@ -281,6 +278,28 @@ impl Counters<'_> {
                 }
             }
         }
+    }
+
+    /// What is to be charged. A limit whose cost cannot be read is not, where it is only observed.
+    fn orders(
+        &self,
+        chosen: &mut Vec<(usize, &Limit)>,
+        subject: &Subject<'_>,
+        charged: &mut Charged,
+    ) -> Result<Vec<Order>, Denial> {
+        let mut orders = Vec::with_capacity(chosen.len());
+        let mut readable = Vec::with_capacity(chosen.len());
+        for (index, limit) in chosen.drain(..) {
+            match self.order(index, limit, subject) {
+                Err(_) if limit.mode == Mode::Observe => charged.observed.push(index),
+                order => {
+                    orders.push(order?);
+                    readable.push((index, limit));
+                }
+            }
+        }
+        *chosen = readable;
+        Ok(orders)
     }
 
     fn order(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Result<Order, Denial> {
