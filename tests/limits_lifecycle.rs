@@ -332,6 +332,23 @@ fn a_limit_that_is_observed_refuses_nobody_for_a_cost_that_cannot_be_read() {
 }
 
 #[test]
+fn a_body_that_grows_too_long_does_not_make_the_response_free() {
+    let mut configuration = per_client(json!({"cost": {"response_bytes": "64KiB"}}));
+    configuration["routes"][0]["when"] = json!([{"body_bytes_max": 10}]);
+    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let good = token(&claims(json!({})));
+    for expected in [Next::Continue, Next::Continue, Next::Stop] {
+        let mut host = request("/v1/orders/1", Some(&good), &[]);
+        host.share(&proxy.shared);
+        let (next, mut decided) = headers(&proxy.workers[0], &host);
+        assert_eq!(next, expected);
+        decided.response_body(100_000);
+        let _ = decided.request_body(&host, 11);
+        decided.finish(&host);
+    }
+}
+
+#[test]
 fn a_request_that_fails_a_check_before_is_not_charged() {
     let mut configuration = per_client(json!({"burst": 1}));
     configuration["routes"][0]["allow"] = json!({"scopes": {"all": ["orders.read"]}});

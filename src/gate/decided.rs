@@ -24,6 +24,8 @@ pub struct Decided {
     keys: Option<Freshness>,
     request_bytes: u64,
     response_bytes: u64,
+    /// Of those, how many came before the request was refused, if it was.
+    served_bytes: u64,
 }
 
 impl Decided {
@@ -45,6 +47,7 @@ impl Decided {
             keys,
             request_bytes: 0,
             response_bytes: 0,
+            served_bytes: 0,
         }
     }
 
@@ -105,6 +108,9 @@ impl Decided {
     /// Takes note of `bytes` more of the response's body.
     pub fn response_body(&mut self, bytes: u64) {
         self.response_bytes = self.response_bytes.saturating_add(bytes);
+        if !self.is_stopped() {
+            self.served_bytes = self.served_bytes.saturating_add(bytes);
+        }
     }
 
     /// Charges what the response cost, and writes the request's event.
@@ -126,10 +132,10 @@ impl Decided {
 
     fn settle(&self, host: &dyn Host) {
         let owed = &self.decision.charged.owed;
-        if let (Some(open), false, false) = (&self.gate.open, owed.is_empty(), self.is_stopped())
+        if let (Some(open), false) = (&self.gate.open, owed.is_empty())
             && let Ok(mut limits) = open.limits.try_borrow_mut()
         {
-            let (now, bytes) = (host.now(), self.response_bytes);
+            let (now, bytes) = (host.now(), self.served_bytes);
             limits.with(host, |counters| {
                 counters.settle(&open.config.limits, owed, bytes, now);
             });
