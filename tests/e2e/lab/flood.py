@@ -11,13 +11,14 @@ from collections import Counter
 from pathlib import Path
 
 LENGTH = re.compile(rb"\r\ncontent-length: (\d+)")
+REASON = re.compile(rb'"reason": ?"(\w+)"')
 
 
 def flood(port: int, token: str, path: str, count: int, *, connections=32, processes=2, first=0) -> dict:
     """Sends `count` requests; each has the next number from `first` in `x-number`.
 
-    Gives how often each status came, and the instants before the first request, of the first
-    answer, and of the last.
+    Gives how often each status came and each reason, and the instants before the first request, of
+    the first answer, and of the last.
     """
     share, begun = count // processes, []
     for index in range(processes):
@@ -30,11 +31,13 @@ def flood(port: int, token: str, path: str, count: int, *, connections=32, proce
         for process in begun:
             process.kill()
             process.wait()
-    statuses = Counter()
+    statuses, reasons = Counter(), Counter()
     for one in ended:
         statuses.update({int(status): number for status, number in one["statuses"].items()})
+        reasons.update(one["reasons"])
     return {
         "statuses": statuses,
+        "reasons": reasons,
         "begin": min(one["begin"] for one in ended),
         "answered": min(one["answered"] for one in ended),
         "end": max(one["end"] for one in ended),
@@ -43,7 +46,8 @@ def flood(port: int, token: str, path: str, count: int, *, connections=32, proce
 
 class Load:
     def __init__(self, port: int, path: str, token: str, numbers: range):
-        self.port, self.numbers, self.statuses, self.answered = port, iter(numbers), Counter(), None
+        self.port, self.numbers, self.answered = port, iter(numbers), None
+        self.statuses, self.reasons = Counter(), Counter()
         self.fixed = f"GET {path} HTTP/1.1\r\nhost: api.example\r\nauthorization: Bearer {token}\r\nx-number: "
 
     async def connection(self) -> None:
@@ -51,9 +55,12 @@ class Load:
         for number in self.numbers:
             writer.write(f"{self.fixed}{number}\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(int(LENGTH.search(head)[1]))
+            body = await reader.readexactly(int(LENGTH.search(head)[1]))
             self.answered = self.answered or time.time()
-            self.statuses[int(head[9:12])] += 1
+            status = int(head[9:12])
+            refused = REASON.search(body) if status != 200 else None
+            self.statuses[status] += 1
+            self.reasons[refused[1].decode() if refused else "allowed" if status == 200 else "none"] += 1
         writer.close()
 
 
@@ -68,8 +75,8 @@ async def main() -> None:
     load = Load(given.port, given.path, given.token, numbers)
     begin = time.time()
     await asyncio.gather(*(load.connection() for _ in range(given.connections)))
-    result = {"statuses": load.statuses, "begin": begin, "answered": load.answered, "end": time.time()}
-    print(json.dumps(result))
+    counts = {"statuses": load.statuses, "reasons": load.reasons}
+    print(json.dumps({**counts, "begin": begin, "answered": load.answered, "end": time.time()}))
 
 
 if __name__ == "__main__":
