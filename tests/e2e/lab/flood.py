@@ -2,6 +2,8 @@
 
 import argparse
 import asyncio
+import base64
+import hmac
 import json
 import re
 import subprocess
@@ -14,15 +16,18 @@ LENGTH = re.compile(rb"\r\ncontent-length: (\d+)")
 REASON = re.compile(rb'"reason": ?"(\w+)"')
 
 
-def flood(port: int, token: str, path: str, count: int, *, connections=32, processes=2, first=0) -> dict:
-    """Sends `count` requests; each has the next number from `first` in `x-number`.
+def flood(port: int, token: str | dict, path: str, count: int, *, connections=32, processes=2, first=0) -> dict:
+    """Sends `count` requests, all with one token, or each with another that is signed for it.
+
+    Of a `token` that is a dict, `header` and `claims` are signed with HS256 and `secret` (in
+    hexadecimal); the subject is the number of the request, from `first` on.
 
     Gives how often each status came and each reason, and the instants before the first request, of
     the first answer, and of the last.
     """
     share, begun = count // processes, []
     for index in range(processes):
-        arguments = [port, share, connections // processes, first + index * share, path, token]
+        arguments = [port, share, connections // processes, first + index * share, path, json.dumps(token)]
         command = [sys.executable, str(Path(__file__)), *map(str, arguments)]
         begun.append(subprocess.Popen(command, stdout=subprocess.PIPE))
     try:
@@ -44,16 +49,28 @@ def flood(port: int, token: str, path: str, count: int, *, connections=32, proce
     }
 
 
+def signed(header: dict, claims: dict, secret: str) -> str:
+    """A token of HS256 (RFC 7515 section 3.1), made in a few microseconds."""
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (header, claims)]
+    signature = hmac.digest(bytes.fromhex(secret), b".".join(parts), "sha256")
+    return b".".join([*parts, base64.urlsafe_b64encode(signature).rstrip(b"=")]).decode()
+
+
 class Load:
-    def __init__(self, port: int, path: str, token: str, numbers: range):
-        self.port, self.numbers, self.answered = port, iter(numbers), None
+    def __init__(self, port: int, path: str, token: str | dict, numbers: range):
+        self.port, self.token, self.numbers, self.answered = port, token, iter(numbers), None
         self.statuses, self.reasons = Counter(), Counter()
-        self.fixed = f"GET {path} HTTP/1.1\r\nhost: api.example\r\nauthorization: Bearer {token}\r\nx-number: "
+        self.fixed = f"GET {path} HTTP/1.1\r\nhost: api.example\r\nauthorization: Bearer "
+
+    def token_of(self, number: int) -> str:
+        if isinstance(self.token, str):
+            return self.token
+        return signed(self.token["header"], {**self.token["claims"], "sub": str(number)}, self.token["secret"])
 
     async def connection(self) -> None:
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port)
         for number in self.numbers:
-            writer.write(f"{self.fixed}{number}\r\n\r\n".encode())
+            writer.write(f"{self.fixed}{self.token_of(number)}\r\n\r\n".encode())
             head = await reader.readuntil(b"\r\n\r\n")
             body = await reader.readexactly(int(LENGTH.search(head)[1]))
             self.answered = self.answered or time.time()
@@ -71,8 +88,9 @@ async def main() -> None:
     for name in ("path", "token"):
         parser.add_argument(name)
     given = parser.parse_args()
+    token = json.loads(given.token)
     numbers = range(given.first, given.first + given.count)
-    load = Load(given.port, given.path, given.token, numbers)
+    load = Load(given.port, given.path, token, numbers)
     begin = time.time()
     await asyncio.gather(*(load.connection() for _ in range(given.connections)))
     counts = {"statuses": load.statuses, "reasons": load.reasons}
