@@ -1,9 +1,12 @@
 """Sources that keep failing to authenticate are turned away before any signature is checked."""
 
+import http.client
 import time
 
 import policies
 import pytest
+from lab import envoy
+from lab.flood import flood
 from lab.gate import Gate, changed
 from lab.issuer import flipped
 
@@ -15,11 +18,11 @@ def opened(upstream, keys, tmp_path):
     """Opens gates for a test, and ends them after it."""
     gates = []
 
-    def open_one(**source):
+    def open_one(tweak=None, **source):
         policy = changed(policies.main(keys), source=source)
         directory = tmp_path / str(len(gates))
         directory.mkdir()
-        gates.append(Gate.open(policy, upstream, directory, concurrency=4))
+        gates.append(Gate.open(policy, upstream, directory, tweak=tweak, concurrency=4))
         return gates[-1].__enter__()
 
     yield open_one
@@ -57,6 +60,20 @@ def test_failures_are_counted_across_workers_and_then_nothing_is_verified(opened
     assert gate.envoy.failures() == []
 
 
+def test_a_flood_of_forged_tokens_has_no_more_failures_than_the_burst_and_what_it_earned(opened, keys):
+    """6,000 requests on 32 connections: a failure is earned in a second, and 20 are there at first.
+
+    Within s seconds, from before the first request to after the last answer, at most 20 + s exist.
+    """
+    gate = opened(pressure={"rate": "60/1m", "burst": 20})
+    result = flood(gate.client.port, flipped(keys.token()), "/any/x", 6_000)
+    failed = result["reasons"]["signature_invalid"]
+    print(f"{failed} failures in {result['end'] - result['begin']:.2f} s")
+    assert result["reasons"] == {"signature_invalid": failed, "source_throttled": 6_000 - failed}
+    assert 20 <= failed <= 20 + result["end"] - result["begin"]
+    assert gate.envoy.failures() == []
+
+
 def test_it_is_let_in_again_when_it_was_told(opened, keys):
     gate = opened(pressure={"rate": "1/2s", "burst": 1})
     assert ask(gate, "nonsense").reason == "credential_malformed"
@@ -90,3 +107,52 @@ def test_a_forged_forwarding_field_gains_nothing(opened, trust):
     assert event["src_endpoint"]["ip"] == ("203.0.113.1" if trusted else "127.0.0.1")
     other = fail(10, "203.0.113.2")
     gate.check(other, *((401, "credential_malformed") if trusted else (429, "source_throttled")))
+
+
+def keep_field(config: dict) -> None:
+    """Leaves the forwarding field as the trusted proxy wrote it."""
+    envoy.hcm(envoy.gate(config))["skip_xff_append"] = True
+
+
+@pytest.mark.parametrize("trust", [{"trusted_hops": 1}, {"trusted_cidrs": ["127.0.0.0/8", "10.0.0.0/8"]}])
+def test_behind_a_trusted_proxy_each_caller_answers_for_itself(opened, keys, trust):
+    gate = opened(keep_field, pressure={"rate": "5/1h", "burst": 5}, **trust)
+
+    def reason(field: str, token="nonsense"):
+        return ask(gate, token, headers={"x-forwarded-for": field}).reason
+
+    failed, throttled = ["credential_malformed"] * 5, "source_throttled"
+    # What stands before the proxy's own word changes with each request, and the caller does not.
+    assert [reason(f"198.51.100.{number}, 203.0.113.1") for number in range(5)] == failed
+    assert reason("198.51.100.77, 203.0.113.1") == reason("203.0.113.1", keys.token()) == throttled
+    assert reason("203.0.113.1, 203.0.113.2") == "credential_malformed"
+    assert reason("203.0.113.2", keys.token()) == "allowed"
+    # A caller of IPv6 has a whole /64 to call from.
+    assert [reason(f"2001:db8:0:7::{number}") for number in range(5)] == failed
+    assert reason("2001:db8:0:7:ffff::", keys.token()) == throttled
+    assert reason("2001:db8:0:8::", keys.token()) == "allowed"
+
+
+def test_without_trust_each_connection_answers_for_its_own_address(opened, keys):
+    gate = opened(pressure={"rate": "5/1h", "burst": 5})
+
+    def reason(own: str, token="nonsense", **headers):
+        on = http.client.HTTPConnection("127.0.0.1", gate.client.port, timeout=10, source_address=(own, 0))
+        try:
+            return ask(gate, token, on=on, headers=headers).reason
+        finally:
+            on.close()
+
+    for number in range(5):
+        assert reason("127.0.0.2", **{"x-forwarded-for": f"203.0.113.{number}"}) == "credential_malformed"
+    assert reason("127.0.0.2", keys.token(), **{"x-forwarded-for": "127.0.0.3"}) == "source_throttled"
+    assert reason("127.0.0.3", keys.token(), **{"x-forwarded-for": "127.0.0.2"}) == "allowed"
+
+
+@pytest.mark.parametrize("mode", ["observe", "off"])
+def test_pressure_that_is_observed_or_off_throttles_nobody(opened, keys, mode):
+    pressure = {"mode": mode} if mode == "off" else {**FIVE, "mode": mode}
+    gate = opened(pressure=pressure)
+    reasons = {ask(gate, "nonsense").reason for _ in range(12)}
+    assert "source_throttled" not in reasons
+    gate.check(ask(gate, keys.token()), 200, "allowed")
