@@ -9,7 +9,7 @@ use std::rc::Rc;
 use crate::config::{Allow, Config, Route};
 use crate::decision::{Denial, Mode, Reason};
 use crate::limits::pressure::Look;
-use crate::limits::{Charged, Counters, Subject};
+use crate::limits::{Charged, Counters, RouteLimits, Subject};
 use crate::policy::{Facts, NormalPath, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
@@ -135,7 +135,10 @@ fn steps(
         view: &view,
     };
     let charged = &mut decision.charged;
-    let limits = (config.limits.as_slice(), route.limits.as_slice());
+    let limits = RouteLimits {
+        all: &config.limits,
+        places: &route.limits,
+    };
     Ok(counters.charge(limits, &subject, judge.now, charged)?)
 }
 

@@ -3,12 +3,10 @@
 //! What the host makes of compare-and-swap is found out when the gate opens. Where it has no shared
 //! data, or none that compares, each worker counts for itself.
 
-use std::cell::Cell;
-
 use super::metrics::Metrics;
 use crate::config::Config;
 use crate::host::{Cas, Host, LogLevel, SharedValue};
-use crate::limits::cells::{Cells, OwnCells, Unavailable, Version};
+use crate::limits::cells::{Cells, OwnCells, Version};
 use crate::limits::store::Incidents;
 use crate::limits::{Counters, Limiter};
 use crate::token::cache::Seed;
@@ -20,19 +18,11 @@ const CELL: &str = "postern.limits.1.";
 
 const PER_WORKER: &str = "postern.limits.per_worker";
 
-/// What a host makes of compare-and-swap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Sharing {
-    /// A value is made where there is none by naming this version.
-    Shared(Cas),
-    /// There is nothing to share.
-    Apart,
-}
-
 /// The limits of one worker, and where they are counted.
 pub struct Limits {
     limiter: Limiter,
-    sharing: Sharing,
+    /// The version that makes a value where there is none; none where nothing is shared.
+    absent: Option<Cas>,
     own: OwnCells,
     metrics: Metrics,
 }
@@ -43,17 +33,17 @@ impl Limits {
         let mut metrics = Metrics::default();
         let found = sharing(host);
         let secret = found.and_then(|absent| Some((absent, shared_secret(host, absent)?)));
-        let (sharing, secret) = match secret {
-            Some((absent, secret)) => (Sharing::Shared(absent), secret),
+        let (absent, secret) = match secret {
+            Some((absent, secret)) => (Some(absent), secret),
             None => {
                 // Without randomness a collision can be aimed at, which makes callers share a
                 // counter: never more than the limit.
                 let mut own = [0; 16];
                 let _ = host.random(&mut own);
-                (Sharing::Apart, Seed(own))
+                (None, Seed(own))
             }
         };
-        let apart = sharing == Sharing::Apart;
+        let apart = absent.is_none();
         if apart && !config.limits.is_empty() {
             let line =
                 "limits: the host has no shared data to count in: each worker counts for itself";
@@ -62,7 +52,7 @@ impl Limits {
         metrics.set(host, PER_WORKER.to_owned(), u64::from(apart));
         Self {
             limiter: Limiter::new(config, secret),
-            sharing,
+            absent,
             own: OwnCells::default(),
             metrics,
         }
@@ -70,23 +60,16 @@ impl Limits {
 
     /// Lends the counters out, and reports what happened to them.
     pub fn with<T>(&mut self, host: &dyn Host, work: impl FnOnce(&mut Counters<'_>) -> T) -> T {
-        let absent = match self.sharing {
-            Sharing::Shared(absent) => Some(absent),
-            Sharing::Apart => None,
-        };
-        let apart = Cell::new(absent.is_none());
         let mut cells = HostCells {
             host,
-            absent,
+            absent: self.absent,
             own: &mut self.own,
-            apart: &apart,
         };
         let done = work(&mut Counters {
             limiter: &mut self.limiter,
             cells: &mut cells,
-            own: &|| apart.get(),
         });
-        let failed = apart.get() && absent.is_some();
+        let failed = self.absent.is_some() && !cells.is_shared();
         let incidents = std::mem::take(&mut self.limiter.incidents);
         if failed || incidents != Incidents::default() {
             self.report(host, failed, incidents);
@@ -121,41 +104,44 @@ pub(super) struct HostCells<'a> {
     /// The version that makes a value where there is none; none where nothing is shared.
     pub absent: Option<Cas>,
     pub own: &'a mut OwnCells,
-    /// Whether this worker counts for itself.
-    pub apart: &'a Cell<bool>,
 }
 
 impl Cells for HostCells<'_> {
-    fn read(&mut self, cell: u32) -> Result<(Vec<u8>, Version), Unavailable> {
-        if self.apart.get() {
+    fn read(&mut self, cell: u32) -> (Vec<u8>, Version) {
+        if self.absent.is_none() {
             return self.own.read(cell);
         }
         match self.host.shared(&name(cell)) {
-            Ok(Some(SharedValue { bytes, cas })) => Ok((bytes, Version::Number(cas.0))),
-            Ok(None) => Ok((Vec::new(), Version::Absent)),
+            Ok(Some(SharedValue { bytes, cas })) => (bytes, Version::Number(cas.0)),
+            Ok(None) => (Vec::new(), Version::Absent),
             Err(_) => {
-                self.apart.set(true);
+                self.absent = None;
                 self.own.read(cell)
             }
         }
     }
 
-    fn write(&mut self, cell: u32, value: &[u8], version: Version) -> Result<bool, Unavailable> {
-        let Some(absent) = self.absent.filter(|_| !self.apart.get()) else {
+    fn write(&mut self, cell: u32, value: &[u8], version: Version) -> bool {
+        let Some(absent) = self.absent else {
             return self.own.write(cell, value, version);
         };
         let cas = match version {
             Version::Absent => absent,
             // Zero would overwrite blindly; no stored value has it but where the numbers wrapped.
-            Version::Number(0) | Version::Own(_) => return Ok(false),
+            Version::Number(0) | Version::Own(_) => return false,
             Version::Number(number) => Cas(number),
         };
-        let written = self.host.set_shared(&name(cell), value, cas);
         // What was read is no longer what will be written to: it has to be looked at again.
-        written.or_else(|_| {
-            self.apart.set(true);
-            Ok(false)
-        })
+        self.host
+            .set_shared(&name(cell), value, cas)
+            .unwrap_or_else(|_| {
+                self.absent = None;
+                false
+            })
+    }
+
+    fn is_shared(&self) -> bool {
+        self.absent.is_some()
     }
 }
 

@@ -13,23 +13,16 @@ pub enum Version {
     Own(u64),
 }
 
-/// The place could not be read or written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unavailable;
-
 /// Numbered values that several workers may change at once.
 pub trait Cells {
     /// The value of that number, empty where there is none, and its version.
-    ///
-    /// # Errors
-    /// [`Unavailable`] where the place cannot be read.
-    fn read(&mut self, cell: u32) -> Result<(Vec<u8>, Version), Unavailable>;
+    fn read(&mut self, cell: u32) -> (Vec<u8>, Version);
 
     /// Stores a value if it is still of that version; answers whether it did.
-    ///
-    /// # Errors
-    /// [`Unavailable`] where the place cannot be written.
-    fn write(&mut self, cell: u32, value: &[u8], version: Version) -> Result<bool, Unavailable>;
+    fn write(&mut self, cell: u32, value: &[u8], version: Version) -> bool;
+
+    /// Whether what is stored here counts for all workers.
+    fn is_shared(&self) -> bool;
 }
 
 /// Values of one worker alone; there are as many as there are numbers in use.
@@ -37,19 +30,23 @@ pub trait Cells {
 pub struct OwnCells(BTreeMap<u32, (Vec<u8>, u64)>);
 
 impl Cells for OwnCells {
-    fn read(&mut self, cell: u32) -> Result<(Vec<u8>, Version), Unavailable> {
+    fn read(&mut self, cell: u32) -> (Vec<u8>, Version) {
         let (value, changes) = self.0.get(&cell).cloned().unwrap_or_default();
-        Ok((value, Version::Own(changes)))
+        (value, Version::Own(changes))
     }
 
     // Nobody else writes here, but one request may have read a bucket for two of its limits.
-    fn write(&mut self, cell: u32, value: &[u8], version: Version) -> Result<bool, Unavailable> {
+    fn write(&mut self, cell: u32, value: &[u8], version: Version) -> bool {
         let (held, changes) = self.0.entry(cell).or_default();
         let same = version == Version::Own(*changes);
         if same {
             value.clone_into(held);
             *changes = changes.wrapping_add(1);
         }
-        Ok(same)
+        same
+    }
+
+    fn is_shared(&self) -> bool {
+        false
     }
 }

@@ -100,6 +100,22 @@ pub enum Cost {
     ResponseBytes(u64),
 }
 
+/// The limits of a route.
+#[derive(Clone, Copy)]
+pub struct RouteLimits<'a> {
+    /// All limits there are.
+    pub all: &'a [Limit],
+    /// The places among them of those of the route.
+    pub places: &'a [usize],
+}
+
+impl<'a> RouteLimits<'a> {
+    fn iter(self) -> impl Iterator<Item = (usize, &'a Limit)> {
+        let places = self.places.iter();
+        places.filter_map(move |place| Some((*place, self.all.get(*place)?)))
+    }
+}
+
 /// What the limits count by, of one request.
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
@@ -155,8 +171,6 @@ pub struct Counters<'a> {
     pub limiter: &'a mut Limiter,
     /// Where they are.
     pub cells: &'a mut dyn Cells,
-    /// Whether they count for this worker alone, because the host's shared data cannot be had.
-    pub own: &'a dyn Fn() -> bool,
 }
 
 impl Limiter {
@@ -196,8 +210,7 @@ impl Limiter {
 }
 
 impl Counters<'_> {
-    /// Charges the limits of a route, given by their places among all limits, all or none;
-    /// `charged` learns what came of it.
+    /// Charges the limits of a route, all or none; `charged` learns what came of it.
     ///
     /// # Errors
     /// `rate_limited` or `quota_exceeded` with the time after which the same request would be let
@@ -205,26 +218,27 @@ impl Counters<'_> {
     /// `context_denied` where a cost cannot be read from the query.
     pub fn charge(
         &mut self,
-        (limits, of_route): (&[Limit], &[usize]),
+        limits: RouteLimits<'_>,
         subject: &Subject<'_>,
         now: Now,
         charged: &mut Charged,
     ) -> Result<(), Denial> {
-        let chosen = of_route
-            .iter()
-            .filter_map(|index| Some((*index, limits.get(*index)?)));
-        let mut chosen: Vec<(usize, &Limit)> = chosen.collect();
-        self.insist_on_sharing(&chosen, charged)?;
-        let orders = self.orders(&mut chosen, subject, charged)?;
-        let gives_up = |place: usize, answer: Answer| {
-            chosen.get(place).is_some_and(|(_, limit)| match answer {
-                Answer::Contended => limit.deny_on_contention,
-                _ => limit.deny_on_failure,
-            })
-        };
-        let receipts = self.ledger(now).charge(&orders, &gives_up);
+        self.insist_on_sharing(limits, charged)?;
+        let (mut chosen, mut orders) = (Vec::new(), Vec::new());
+        for (index, limit) in limits.iter() {
+            match self.order(index, limit, subject) {
+                Ok(order) => {
+                    chosen.push((index, limit));
+                    orders.push(order);
+                }
+                // What is only observed refuses nobody, readable or not.
+                Err(_) if limit.mode == Mode::Observe => charged.observed.push(index),
+                Err(denial) => return Err(denial),
+            }
+        }
+        let receipts = self.ledger(now).charge(&orders);
         // The host may have stopped sharing meanwhile.
-        self.insist_on_sharing(&chosen, charged)?;
+        self.insist_on_sharing(limits, charged)?;
         let mut refusal = None;
         for ((index, limit), (order, receipt)) in chosen.iter().zip(orders.iter().zip(&receipts)) {
             charged.standings.push((*index, receipt.standing));
@@ -249,20 +263,20 @@ impl Counters<'_> {
 
     fn insist_on_sharing(
         &self,
-        chosen: &[(usize, &Limit)],
+        limits: RouteLimits<'_>,
         charged: &mut Charged,
     ) -> Result<(), Denial> {
-        let insists = |limit: &Limit| limit.deny_on_failure && limit.mode == Mode::Enforce;
-        let mut insisting = chosen.iter().filter(|(_, limit)| insists(limit));
-        match insisting.next() {
-            Some((index, limit)) if (self.own)() => {
-                charged.refused_by = Some(*index);
-                let name = &limit.name;
-                let detail = format!("the limit \"{name}\" cannot be counted for all workers");
-                Err(Denial::new(Reason::LimitsUnavailable, detail))
-            }
-            _ => Ok(()),
+        if self.cells.is_shared() {
+            return Ok(());
         }
+        let insists = |limit: &Limit| limit.deny_on_failure && limit.mode == Mode::Enforce;
+        let Some((index, limit)) = limits.iter().find(|(_, limit)| insists(limit)) else {
+            return Ok(());
+        };
+        charged.refused_by = Some(index);
+        let name = &limit.name;
+        let detail = format!("the limit \"{name}\" cannot be counted for all workers");
+        Err(Denial::new(Reason::LimitsUnavailable, detail))
     }
 
     /// Charges what was owed for a response of so many bytes.
@@ -280,28 +294,6 @@ impl Counters<'_> {
         }
     }
 
-    /// What is to be charged. A limit whose cost cannot be read is not, where it is only observed.
-    fn orders(
-        &self,
-        chosen: &mut Vec<(usize, &Limit)>,
-        subject: &Subject<'_>,
-        charged: &mut Charged,
-    ) -> Result<Vec<Order>, Denial> {
-        let mut orders = Vec::with_capacity(chosen.len());
-        let mut readable = Vec::with_capacity(chosen.len());
-        for (index, limit) in chosen.drain(..) {
-            match self.order(index, limit, subject) {
-                Err(_) if limit.mode == Mode::Observe => charged.observed.push(index),
-                order => {
-                    orders.push(order?);
-                    readable.push((index, limit));
-                }
-            }
-        }
-        *chosen = readable;
-        Ok(orders)
-    }
-
     fn order(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Result<Order, Denial> {
         Ok(Order {
             place: self.limiter.place(index, limit, subject),
@@ -309,6 +301,7 @@ impl Counters<'_> {
             cost: cost(limit, subject.view)?,
             take: !matches!(limit.cost, Cost::ResponseBytes(_)),
             observe: limit.mode == Mode::Observe,
+            deny_on_contention: limit.deny_on_contention,
         })
     }
 
@@ -395,10 +388,6 @@ fn refusal_of(limit: &Limit, receipt: &Receipt, now: Now) -> Option<Denial> {
             Some(Denial::new(reason, detail).after(Duration::from_secs(1)))
         }
         Answer::Contended => None,
-        Answer::Unavailable => limit.deny_on_failure.then(|| {
-            let detail = format!("the limit \"{name}\" cannot be counted");
-            Denial::new(Reason::LimitsUnavailable, detail)
-        }),
     }
 }
 

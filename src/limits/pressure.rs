@@ -76,7 +76,7 @@ impl Counters<'_> {
     pub fn failed(&mut self, pressure: &Limit, source: IpAddr, now: Now) -> Option<Now> {
         let who = subscriber(source);
         let order = self.failure(pressure, &who);
-        let receipts = self.ledger(now).charge(&[order], &|_, _| false);
+        let receipts = self.ledger(now).charge(&[order]);
         let receipt = receipts.first()?;
         if receipt.answer == Answer::Fits && receipt.standing.remaining == 0 {
             // The next one has to look.
@@ -109,6 +109,7 @@ impl Counters<'_> {
             cost: 1,
             take: true,
             observe: false,
+            deny_on_contention: pressure.deny_on_contention,
         }
     }
 }

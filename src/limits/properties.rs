@@ -43,6 +43,7 @@ fn order(key: u64, limit: u32, meter: Meter, cost: u64) -> Order {
         cost,
         take: true,
         observe: false,
+        deny_on_contention: true,
     }
 }
 
@@ -53,7 +54,7 @@ fn charge(cells: &mut OwnCells, order: Order, now: u64) -> bool {
         incidents: &mut incidents,
         now: Now::from_nanos(now),
     };
-    let receipts = ledger.charge(&[order], &|_, _| true);
+    let receipts = ledger.charge(&[order]);
     receipts[0].answer == Answer::Fits
 }
 
@@ -204,10 +205,10 @@ fn attacked(secret: Seed, victim: u32, callers: &[u32]) -> (usize, bool) {
         place: place(secret, caller),
         ..order(0, 7, meter, 1)
     };
-    ledger.charge(&[order(victim)], &|_, _| true);
+    ledger.charge(&[order(victim)]);
     for caller in callers {
         for _ in 0..100 {
-            ledger.charge(&[order(*caller)], &|_, _| true);
+            ledger.charge(&[order(*caller)]);
         }
     }
     let remaining = ledger.look(&order(victim)).standing.remaining;
@@ -251,7 +252,7 @@ fn two_limits_in_one_bucket_of_a_worker_alone_lose_no_count() {
             incidents: &mut incidents,
             now: Now::from_nanos(START),
         };
-        let receipts = ledger.charge(&orders, &|_, _| true);
+        let receipts = ledger.charge(&orders);
         receipts.iter().all(|r| r.answer == Answer::Fits)
     });
     assert_eq!(admitted.count(), 2);

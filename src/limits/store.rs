@@ -6,7 +6,7 @@
 //! unit in between, what was charged already is given back.
 
 use super::bucket::Bucket;
-use super::cells::{Cells, Unavailable, Version};
+use super::cells::{Cells, Version};
 use super::key::Place;
 use super::meter::{Charge, Meter, Position, Standing};
 use crate::time::Now;
@@ -27,6 +27,8 @@ pub struct Order {
     pub take: bool,
     /// Whether a refusal only counts.
     pub observe: bool,
+    /// Whether the request is refused where others kept changing the bucket.
+    pub deny_on_contention: bool,
 }
 
 /// What came of an order.
@@ -40,8 +42,6 @@ pub enum Answer {
     Never,
     /// Others kept changing the bucket.
     Contended,
-    /// The bucket could not be read or written.
-    Unavailable,
 }
 
 /// An order, its answer, and what the counter says with it.
@@ -87,62 +87,65 @@ struct Page {
     set_back: bool,
 }
 
+/// What an order comes to, and where its counter would come to.
+struct Look {
+    receipt: Receipt,
+    planned: Option<Position>,
+}
+
 impl Ledger<'_> {
     /// Charges all orders, or none if one that is not only observed does not fit.
-    ///
-    /// `gives_up` says whether an order that is [`Answer::Contended`] or [`Answer::Unavailable`]
-    /// refuses the request.
-    pub fn charge(
-        &mut self,
-        orders: &[Order],
-        gives_up: &dyn Fn(usize, Answer) -> bool,
-    ) -> Vec<Receipt> {
-        let mut pages = Vec::with_capacity(orders.len());
-        let mut receipts = Vec::with_capacity(orders.len());
-        for order in orders {
-            let page = self.open(order.place.cell);
-            receipts.push(look(order, &page).0);
-            pages.push(page);
-        }
-        let refuses = |(index, (order, receipt)): (usize, (&Order, &Receipt))| {
-            !order.observe && is_refusal(index, receipt.answer, gives_up)
-        };
-        if orders.iter().zip(&receipts).enumerate().any(refuses) {
-            for (order, page) in orders.iter().zip(&pages) {
+    pub fn charge(&mut self, orders: &[Order]) -> Vec<Receipt> {
+        let looks: Vec<(Page, Look)> = orders
+            .iter()
+            .map(|order| {
+                let page = self.open(order.place.cell);
+                let look = look(order, &page);
+                (page, look)
+            })
+            .collect();
+        let first_look = orders.iter().zip(&looks);
+        let mut refused = first_look
+            .clone()
+            .any(|(order, (_, look))| look.receipt.refuses(order));
+        if refused {
+            for (order, (page, _)) in first_look {
                 self.note_set_back(order.place.cell, page);
             }
-            return receipts;
         }
-        for (index, (order, page)) in orders.iter().zip(&mut pages).enumerate() {
-            let Some(receipt) = receipts.get_mut(index) else {
+        let mut receipts = Vec::with_capacity(orders.len());
+        for (order, (page, look)) in orders.iter().zip(looks) {
+            if refused {
+                receipts.push(look.receipt);
                 continue;
-            };
-            self.commit(order, page, receipt);
-            if refuses((index, (order, receipt))) {
-                self.give_back(orders, &mut receipts);
-                return receipts;
             }
+            let receipt = self.commit(order, page, look);
+            refused = receipt.refuses(order);
+            receipts.push(receipt);
+        }
+        if refused {
+            self.give_back(orders, &mut receipts);
         }
         receipts
     }
 
-    /// Takes units whether they are there or not; answers whether that could be done.
-    pub fn settle(&mut self, place: Place, meter: Meter, cost: u64) -> Answer {
+    /// Takes units whether they are there or not.
+    pub fn settle(&mut self, place: Place, meter: Meter, cost: u64) {
         self.change(place, |bucket, now| {
             let position = meter.take(bucket.position(place.counter), cost, now);
             Some(bucket.set(place.counter, position, now))
-        })
+        });
     }
 
     /// What the counter says, and whether the units are there.
     pub fn look(&mut self, order: &Order) -> Receipt {
         let page = self.open(order.place.cell);
         self.note_set_back(order.place.cell, &page);
-        look(order, &page).0
+        look(order, &page).receipt
     }
 
-    fn open(&mut self, cell: u32) -> Result<Page, Unavailable> {
-        let (bytes, version) = self.cells.read(cell)?;
+    fn open(&mut self, cell: u32) -> Page {
+        let (bytes, version) = self.cells.read(cell);
         let bucket = if bytes.is_empty() {
             None
         } else {
@@ -154,54 +157,48 @@ impl Ledger<'_> {
         let mut bucket = bucket.unwrap_or_else(Bucket::empty);
         let seen = bucket.seen();
         let now = bucket.advance(self.now);
-        Ok(Page {
+        Page {
             bucket,
             version,
             now,
             set_back: now < seen,
-        })
+        }
     }
 
     // Time begins to run again for a bucket only when it was written after the clock was set back.
     // Whoever overtakes this has done the same.
-    fn note_set_back(&mut self, cell: u32, page: &Result<Page, Unavailable>) {
-        if let Ok(page) = page
-            && page.set_back
-        {
-            let _ = self.cells.write(cell, page.bucket.encode(), page.version);
+    fn note_set_back(&mut self, cell: u32, page: &Page) {
+        if page.set_back {
+            self.cells.write(cell, page.bucket.encode(), page.version);
         }
     }
 
-    fn commit(
-        &mut self,
-        order: &Order,
-        page: &mut Result<Page, Unavailable>,
-        receipt: &mut Receipt,
-    ) {
-        if !order.take || receipt.answer != Answer::Fits {
-            return;
+    fn commit(&mut self, order: &Order, mut page: Page, mut look: Look) -> Receipt {
+        if !order.take {
+            return look.receipt;
         }
+        let (cell, counter) = (order.place.cell, order.place.counter);
         for _ in 0..TRIES {
-            let (looked, planned) = look(order, page);
-            *receipt = looked;
-            let (Ok(open), Some(position)) = (&mut *page, planned) else {
-                return;
+            let Some(position) = look.planned else {
+                return look.receipt;
             };
-            let evicted = open.bucket.set(order.place.counter, position, open.now);
-            match self
-                .cells
-                .write(order.place.cell, open.bucket.encode(), open.version)
-            {
-                Ok(true) => {
-                    receipt.standing = order.meter.standing(position, open.now);
-                    receipt.charged = Some(position);
-                    return self.evicted(evicted);
-                }
-                Ok(false) => *page = self.open(order.place.cell),
-                Err(error) => *page = Err(error),
+            let evicted = page.bucket.set(counter, position, page.now);
+            if self.cells.write(cell, page.bucket.encode(), page.version) {
+                self.evicted(evicted);
+                return Receipt {
+                    answer: Answer::Fits,
+                    standing: order.meter.standing(position, page.now),
+                    charged: Some(position),
+                };
             }
+            page = self.open(cell);
+            look = self::look(order, &page);
         }
-        receipt.answer = self.contended();
+        self.contended();
+        Receipt {
+            answer: Answer::Contended,
+            ..look.receipt
+        }
     }
 
     fn give_back(&mut self, orders: &[Order], receipts: &mut [Receipt]) {
@@ -210,50 +207,37 @@ impl Ledger<'_> {
                 continue;
             };
             let counter = order.place.counter;
-            let answer = self.change(order.place, |bucket, now| {
+            let given = self.change(order.place, |bucket, now| {
                 let refund = |position| order.meter.refund(position, order.cost, charged, now);
                 bucket.change(counter, refund).then_some(false)
             });
-            let lost = u64::from(answer != Answer::Fits);
+            let lost = u64::from(!given);
             self.incidents.lost_refunds = self.incidents.lost_refunds.saturating_add(lost);
         }
     }
 
-    /// Puts a change behind compare-and-swap; the change answers whether a live counter made way,
-    /// or nothing where there is nothing to change.
-    fn change(
-        &mut self,
-        place: Place,
-        change: impl Fn(&mut Bucket, Now) -> Option<bool>,
-    ) -> Answer {
+    /// Puts a change behind compare-and-swap; answers whether that could be done. The change answers
+    /// whether a live counter made way, or nothing where there is nothing to change.
+    fn change(&mut self, place: Place, change: impl Fn(&mut Bucket, Now) -> Option<bool>) -> bool {
         for _ in 0..TRIES {
-            let Ok(Page {
-                mut bucket,
-                version,
-                now,
-                ..
-            }) = self.open(place.cell)
-            else {
-                return Answer::Unavailable;
+            let mut page = self.open(place.cell);
+            let Some(evicted) = change(&mut page.bucket, page.now) else {
+                return true;
             };
-            let Some(evicted) = change(&mut bucket, now) else {
-                return Answer::Fits;
-            };
-            match self.cells.write(place.cell, bucket.encode(), version) {
-                Ok(true) => {
-                    self.evicted(evicted);
-                    return Answer::Fits;
-                }
-                Ok(false) => {}
-                Err(Unavailable) => return Answer::Unavailable,
+            if self
+                .cells
+                .write(place.cell, page.bucket.encode(), page.version)
+            {
+                self.evicted(evicted);
+                return true;
             }
         }
-        self.contended()
+        self.contended();
+        false
     }
 
-    fn contended(&mut self) -> Answer {
+    fn contended(&mut self) {
         self.incidents.contended = self.incidents.contended.saturating_add(1);
-        Answer::Contended
     }
 
     fn evicted(&mut self, evicted: bool) {
@@ -261,39 +245,29 @@ impl Ledger<'_> {
     }
 }
 
-fn is_refusal(index: usize, answer: Answer, gives_up: &dyn Fn(usize, Answer) -> bool) -> bool {
-    match answer {
-        Answer::Fits => false,
-        Answer::Later(_) | Answer::Never => true,
-        Answer::Contended | Answer::Unavailable => gives_up(index, answer),
-    }
-}
-
-/// What an order comes to on a page, and where its counter would come to.
-fn look(order: &Order, page: &Result<Page, Unavailable>) -> (Receipt, Option<Position>) {
-    let Ok(page) = page else {
-        let standing = Standing {
-            remaining: 0,
-            full_at: Now::default(),
-        };
-        return (Receipt::new(Answer::Unavailable, standing), None);
-    };
+/// What an order comes to on a page.
+fn look(order: &Order, page: &Page) -> Look {
     let position = page.bucket.position(order.place.counter);
-    let standing = order.meter.standing(position, page.now);
     let (answer, planned) = match order.meter.charge(position, order.cost, page.now) {
         Charge::Fits(next) => (Answer::Fits, Some(next)),
         Charge::Later(at) => (Answer::Later(at), None),
         Charge::Never => (Answer::Never, None),
     };
-    (Receipt::new(answer, standing), planned)
+    let receipt = Receipt {
+        answer,
+        standing: order.meter.standing(position, page.now),
+        charged: None,
+    };
+    Look { receipt, planned }
 }
 
 impl Receipt {
-    const fn new(answer: Answer, standing: Standing) -> Self {
-        Self {
-            answer,
-            standing,
-            charged: None,
-        }
+    fn refuses(&self, order: &Order) -> bool {
+        let refuses = match self.answer {
+            Answer::Fits => false,
+            Answer::Later(_) | Answer::Never => true,
+            Answer::Contended => order.deny_on_contention,
+        };
+        refuses && !order.observe
     }
 }
