@@ -55,23 +55,6 @@ pub struct ClaimHeader {
     pub claim: ClaimPath,
 }
 
-/// The names of all issuers as they are written, for those who refer to them; none where the
-/// issuers cannot be read at all.
-pub(super) fn names(issuers: &List<wire::Issuer>) -> Option<Vec<String>> {
-    let name = |issuer: &Field<wire::Issuer>| match issuer {
-        Field::Given(wire::Issuer {
-            name: Field::Given(name),
-            ..
-        }) => name.clone(),
-        _ => String::new(),
-    };
-    match issuers {
-        Field::Absent => Some(Vec::new()),
-        Field::Wrong(_) => None,
-        Field::Given(issuers) => Some(issuers.iter().map(name).collect()),
-    }
-}
-
 /// None only where an error was noted. Credentials come in the header `credential`.
 pub(super) fn compile_all(
     issuers: &List<wire::Issuer>,

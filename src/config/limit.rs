@@ -43,23 +43,6 @@ impl Counters {
     }
 }
 
-/// The names of all limits as they are written, for those who refer to them; none where the limits
-/// cannot be read at all.
-pub(super) fn names(limits: &List<wire::Limit>) -> Option<Vec<String>> {
-    let name = |limit: &Field<wire::Limit>| match limit {
-        Field::Given(wire::Limit {
-            name: Field::Given(name),
-            ..
-        }) => name.clone(),
-        _ => String::new(),
-    };
-    match limits {
-        Field::Absent => Some(Vec::new()),
-        Field::Wrong(_) => None,
-        Field::Given(limits) => Some(limits.iter().map(name).collect()),
-    }
-}
-
 /// The limits of a route, by their places.
 pub(super) fn of_route(
     limits: &List<String>,

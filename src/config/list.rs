@@ -80,6 +80,23 @@ pub(super) fn required<T, E: Display>(
     text(field, place, parse)
 }
 
+/// The names of all things of a kind as they are written, for those who refer to them; none where
+/// the list of them cannot be read at all.
+pub(super) fn names<T>(list: &List<T>, name: impl Fn(&T) -> &Field<String>) -> Option<Vec<String>> {
+    let written = |thing: &Field<T>| match thing {
+        Field::Given(thing) => match name(thing) {
+            Field::Given(name) => name.clone(),
+            _ => String::new(),
+        },
+        _ => String::new(),
+    };
+    match list {
+        Field::Absent => Some(Vec::new()),
+        Field::Wrong(_) => None,
+        Field::Given(things) => Some(things.iter().map(written).collect()),
+    }
+}
+
 /// The places of what a list refers to by name, among `known` things of that kind; says which are
 /// not there. Where nothing is known every name is passed over.
 pub(super) fn references(

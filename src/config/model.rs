@@ -6,6 +6,7 @@ use super::audit::Audit;
 use super::errors::ConfigErrors;
 use super::issuer::{self, Issuer};
 use super::limit::{self, Counters};
+use super::list::names;
 use super::place::{Found, Place};
 use super::proto_struct;
 use super::reader::Wire;
@@ -99,11 +100,11 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     let mut warnings = Vec::new();
     let mode = mode(&wire.mode, &place.member("mode"), &mut warnings);
     let tokens = Tokens::compile(&wire.tokens, &place.member("tokens"));
-    let names = issuer::names(&wire.issuers);
+    let issuer_names = names(&wire.issuers, |issuer| &issuer.name);
     let issuers = place.member("issuers");
     let issuers = issuer::compile_all(&wire.issuers, &issuers, &tokens.header, &mut warnings);
     let routes = place.member("routes");
-    let limit_names = limit::names(&wire.limits);
+    let limit_names = names(&wire.limits, |limit| &limit.name);
     let limits = place.member("limits");
     let limits = limit::compile_all(&wire.limits, &limits, &tokens.header, &mut warnings);
     let counters = Counters::compile(&wire.counters, &place.member("counters"));
@@ -114,7 +115,7 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
         &mut warnings,
     );
     let known = route::Names {
-        issuers: names.as_deref(),
+        issuers: issuer_names.as_deref(),
         limits: limit_names.as_deref(),
     };
     let routes = route::compile_all(&wire.routes, &routes, known, &mut warnings);
