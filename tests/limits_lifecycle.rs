@@ -12,7 +12,7 @@ use std::time::Duration;
 use postern::config::Config;
 use postern::gate::{Gate, Next};
 use postern::host::memory::{Call, MemoryHost, SharedData};
-use postern::host::{LogLevel, Property};
+use postern::host::{Host as _, LogLevel, Property};
 use postern::reply::Reply;
 use postern::time::Now;
 use serde_json::{Value, json};
@@ -38,7 +38,7 @@ impl Proxy {
     fn ask(&self, worker: usize, mut host: MemoryHost, now: Now) -> Answer {
         host.set_now(now);
         host.share(&self.shared);
-        if host.property_is_unset(Property::SourceAddress) {
+        if host.property(Property::SourceAddress).is_none() {
             host.set_property(Property::SourceAddress, b"192.0.2.7:4711");
         }
         let (next, mut decided) = headers(&self.workers[worker], &host);

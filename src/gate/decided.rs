@@ -11,6 +11,7 @@ use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Freshness;
 use crate::limits::fields::RateFields;
+use crate::limits::pressure;
 use crate::reply::{Asked, Reply, ReplyOptions};
 use crate::request::Headers;
 
@@ -256,9 +257,7 @@ impl Decided {
         let pressed = self.decision.pressed && self.decision.verdict.is_ok();
         LimitNames {
             refused_by: charged.refused_by.and_then(name),
-            observed: observed
-                .chain(pressed.then_some("source.pressure"))
-                .collect(),
+            observed: observed.chain(pressed.then_some(pressure::NAME)).collect(),
         }
     }
 

@@ -90,10 +90,9 @@ impl Limits {
             ("damaged", incidents.damaged),
             ("not_given_back", incidents.lost_refunds),
         ];
-        for (what, times) in counts {
-            for _ in 0..times {
-                self.count(host, what);
-            }
+        for (what, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
+            self.metrics
+                .add(host, format!("postern.limits.{what}"), times);
         }
     }
 }

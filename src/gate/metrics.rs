@@ -14,8 +14,13 @@ pub struct Metrics(BTreeMap<String, Option<u32>>);
 impl Metrics {
     /// Counts one more.
     pub fn count(&mut self, host: &dyn Host, name: String) {
+        self.add(host, name, 1);
+    }
+
+    /// Counts so many more.
+    pub fn add(&mut self, host: &dyn Host, name: String, more: u64) {
         if let Some(metric) = self.metric(host, MetricKind::Counter, name) {
-            host.increment_metric(metric, 1);
+            host.increment_metric(metric, i64::try_from(more).unwrap_or(i64::MAX));
         }
     }
 

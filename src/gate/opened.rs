@@ -55,7 +55,7 @@ impl Opened {
                 Asked::Wait(..) | Asked::No => break,
             }
         }
-        open.conclude(host, &summary, &mut decision);
+        open.conclude(host, &summary, summary.time, &mut decision);
         decided(self.gate, host, &headers, summary, decision)
     }
 
@@ -73,12 +73,11 @@ impl Opened {
     }
 
     fn summary(&self, headers: &Headers, host: &dyn Host) -> Summary {
-        let purpose = self.gate.open.as_ref();
-        let purpose = purpose.and_then(|open| open.config.audit.purpose_header.as_deref());
+        let config = self.gate.open.as_ref().map(|open| &open.config);
+        let purpose = config.and_then(|config| config.audit.purpose_header.as_deref());
         let source = host.property(Property::SourceAddress);
         let mut summary = Summary::new(headers, source.as_deref(), purpose, host.now());
-        let forwarded = self.gate.open.as_ref();
-        if let Some(forwarded) = forwarded.and_then(|open| open.config.source.forwarded.as_ref()) {
+        if let Some(forwarded) = config.and_then(|config| config.source.forwarded.as_ref()) {
             summary.look_behind(forwarded, headers);
         }
         summary
@@ -140,13 +139,18 @@ impl Open {
     }
 
     /// Charges a decision that stands to the source it is about, if it is a failure.
-    pub(super) fn conclude(&self, host: &dyn Host, summary: &Summary, decision: &mut Decision) {
+    pub(super) fn conclude(
+        &self,
+        host: &dyn Host,
+        summary: &Summary,
+        now: Now,
+        decision: &mut Decision,
+    ) {
         let source = summary.source.map(|source| source.ip());
         if decision.verdict.is_ok() || self.config.source.pressure.is_none() {
             return;
         }
         if let Ok(mut limits) = self.limits.try_borrow_mut() {
-            let now = host.now();
             limits.with(host, |counters| {
                 charge_failure(&self.config, counters, source, now, decision);
             });

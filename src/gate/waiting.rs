@@ -75,7 +75,7 @@ impl Waiting {
             Some(open) => {
                 let now = host.now();
                 let mut decision = open.decide(host, &self.headers, &self.summary, now);
-                open.conclude(host, &self.summary, &mut decision);
+                open.conclude(host, &self.summary, now, &mut decision);
                 decision
             }
             None => Decision::bare(Err(super::opened::unconfigured()), Mode::Enforce),

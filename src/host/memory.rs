@@ -213,12 +213,6 @@ impl MemoryHost {
             .insert(property, value.to_vec());
     }
 
-    /// Whether nothing was said of a property.
-    #[must_use]
-    pub fn property_is_unset(&self, property: Property) -> bool {
-        !self.properties.borrow().contains_key(&property)
-    }
-
     /// Makes later calls of this kind succeed again.
     pub fn permit(&self, call: Call) {
         self.refused.borrow_mut().remove(&call);

@@ -1,12 +1,13 @@
 //! What a limit counts by, made into a counter that nobody without the secret can aim at.
 
 use std::hash::Hasher;
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::IpAddr;
 
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::bucket::Counter;
 use crate::jose::ClaimPath;
+use crate::policy::masked;
 use crate::token::cache::Seed;
 
 /// One part of what a limit counts by.
@@ -116,9 +117,8 @@ pub fn address(address: IpAddr) -> [u8; 16] {
 /// The bytes of an address's network: /24 of IPv4, /64 of IPv6.
 #[must_use]
 pub fn network(of: IpAddr) -> [u8; 16] {
-    let bits = u128::from_be_bytes(address(of));
-    let spare = if of.to_canonical().is_ipv4() { 8 } else { 64 };
-    Ipv6Addr::from_bits(bits & (u128::MAX << spare)).octets()
+    let of = of.to_canonical();
+    address(masked(of, if of.is_ipv4() { 24 } else { 64 }))
 }
 
 /// The bytes of whom an address stands for when it fails: an IPv4 address, or a /64 of IPv6, which

@@ -13,11 +13,15 @@ use lru::LruCache;
 use super::key::{KeyHasher, subscriber};
 use super::meter::Meter;
 use super::store::{Answer, Order};
-use super::{Counters, Limit};
+use super::{Cost, Counters, Limit};
+use crate::decision::Mode;
 use crate::time::Now;
 
 /// For how long a worker takes an address to be as it was when it last looked.
 pub const FRESH: Duration = Duration::from_millis(100);
+
+/// How audit and `RateLimit` fields refer to it: where it stands in the configuration.
+pub const NAME: &str = "source.pressure";
 
 /// How many addresses a worker remembers; the least recently seen make room.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
@@ -116,14 +120,14 @@ impl Counters<'_> {
 
 /// The limit that failures are charged to, at that rate.
 #[must_use]
-pub fn limit(meter: Meter, count: u64, period: Duration, mode: crate::decision::Mode) -> Limit {
+pub fn limit(meter: Meter, count: u64, period: Duration, mode: Mode) -> Limit {
     Limit {
-        name: "source.pressure".to_owned(),
+        name: NAME.to_owned(),
         key: Vec::new(),
         meter,
         count,
         period,
-        cost: super::Cost::Units(1),
+        cost: Cost::Units(1),
         deny_on_contention: false,
         deny_on_failure: false,
         mode,

@@ -139,8 +139,9 @@ const fn width(address: IpAddr) -> u8 {
     }
 }
 
-/// The address with every bit after the prefix zero.
-fn masked(address: IpAddr, prefix: u8) -> IpAddr {
+/// The address with every bit after the prefix zero; a prefix longer than the address is all of it.
+#[must_use]
+pub fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     let spare = u32::from(width(address).saturating_sub(prefix));
     match address {
         IpAddr::V4(v4) => {
