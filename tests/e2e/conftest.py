@@ -1,5 +1,9 @@
 """One upstream and one gate for the whole run; whatever else a test starts, it ends."""
 
+import contextlib
+import tempfile
+from pathlib import Path
+
 import policies
 import pytest
 from lab import processes
@@ -30,6 +34,18 @@ def keys():
 def gate(upstream, keys, tmp_path_factory):
     with Gate.open(policies.main(keys), upstream, tmp_path_factory.mktemp("gate")) as opened:
         yield opened
+
+
+@pytest.fixture
+def opened(upstream, tmp_path):
+    """Opens gates on four workers for a test, and ends them after it."""
+    with contextlib.ExitStack() as stack:
+
+        def open_one(policy, **options):
+            directory = Path(tempfile.mkdtemp(dir=tmp_path))
+            return stack.enter_context(Gate.open(policy, upstream, directory, **{"concurrency": 4, **options}))
+
+        yield open_one
 
 
 @pytest.fixture

@@ -35,21 +35,6 @@ def direct(config: dict) -> None:
         host["routes"] = [{"match": {"prefix": "/"}, "direct_response": {"status": 200, "body": {"inline_string": "ok"}}}]
 
 
-@pytest.fixture
-def opened(upstream, keys, tmp_path):
-    """Opens gates for a test, and ends them after it."""
-    gates = []
-
-    def open_one(whole, tweak=None, concurrency=WORKERS):
-        gates.append(Gate.open(whole, upstream, tmp_path / str(len(gates)), tweak=tweak, concurrency=concurrency))
-        (tmp_path / str(len(gates) - 1)).mkdir()
-        return gates[-1].__enter__()
-
-    yield open_one
-    for gate in gates:
-        gate.__exit__(None, None, None)
-
-
 def test_a_limit_is_exact_across_four_workers_and_32_connections(opened, keys):
     """1,000 in 10 s is one unit in 10 ms and a burst of 1,000.
 
