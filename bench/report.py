@@ -56,10 +56,11 @@ def extra_lines(bench: Bench) -> list[str]:
     lines = []
     for subject, against, aim in EXTRAS:
         if measured(bench, subject) and measured(bench, against):
-            more = statistics.median(paired(bench, subject, against, lambda own, other: own - other))
+            differences = paired(bench, subject, against, lambda own, other: own - other)
+            more, (low, high) = statistics.median(differences), interval(differences)
             mark = "for comparison" if aim is None else "pass" if more <= aim else "MISS"
             most = "" if aim is None else f"; the aim is {aim} at most"
-            lines.append(f"{mark}  {subject} costs {more:.1f} µs more than {against}{most}")
+            lines.append(f"{mark}  {subject} costs {more:.1f} ({low:.1f}..{high:.1f}) µs more than {against}{most}")
     return lines
 
 
