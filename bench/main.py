@@ -27,7 +27,7 @@ from tokens import Tokens
 
 ROOT = Path(__file__).resolve().parent.parent
 TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
-MODULE = TARGET / "wasm32-wasip1/release/postern.wasm"
+MODULE = TARGET / "postern.wasm"
 # More than any cache here holds: jwt_authn's takes 100, Postern's 4 MiB of tokens and claims.
 TOKENS = 20000
 

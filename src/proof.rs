@@ -11,16 +11,27 @@ use crate::jose::base64url;
 
 /// What the gate may ask about the connection while it decides.
 pub trait Connection {
-    /// SHA-256 of the caller's certificate; none where it presented none.
+    /// SHA-256 of the peer's certificate; none where it presented none.
     fn peer_certificate_sha256(&self) -> Option<[u8; 32]>;
+
+    /// The peer's certificate, as PEM; none where it presented none, or the host does not give it.
+    fn peer_certificate(&self) -> Option<Vec<u8>>;
+
+    /// Whether the proxy validated the peer's certificate when this connection was made.
+    fn peer_certificate_validated(&self) -> bool;
 }
 
 /// Checks the token's confirmation claim, where it has one (RFC 7800 section 3.1).
 ///
+/// `presented` gives the SHA-256 of the certificate that the caller presented, if any.
+///
 /// # Errors
 /// `proof_missing` where the connection has no certificate, `proof_invalid` where it has another,
 /// or where the token is bound in a way that cannot be checked here.
-pub fn check(claims: &Map<String, Value>, connection: &dyn Connection) -> Result<(), Denial> {
+pub fn check(
+    claims: &Map<String, Value>,
+    presented: impl Fn() -> Option<[u8; 32]>,
+) -> Result<(), Denial> {
     let Some(confirmation) = claims.get("cnf") else {
         return Ok(());
     };
@@ -33,7 +44,7 @@ pub fn check(claims: &Map<String, Value>, connection: &dyn Connection) -> Result
     members
         .iter()
         .try_for_each(|(method, value)| match method.as_str() {
-            "x5t#S256" => certificate(value, connection),
+            "x5t#S256" => certificate(value, presented()),
             "jkt" => Err(Denial::new(
                 Reason::ProofMissing,
                 "the token is bound to a DPoP key, and this gate takes no DPoP proofs",
@@ -45,14 +56,14 @@ pub fn check(claims: &Map<String, Value>, connection: &dyn Connection) -> Result
 }
 
 // RFC 8705 section 3.1: base64url of the SHA-256 of the certificate's DER.
-fn certificate(value: &Value, connection: &dyn Connection) -> Result<(), Denial> {
+fn certificate(value: &Value, presented: Option<[u8; 32]>) -> Result<(), Denial> {
     let bound = value
         .as_str()
         .and_then(|text| base64url::decode(text.as_bytes()));
     let Some(bound) = bound.filter(|digest| digest.len() == 32) else {
         return Err(invalid("the token's x5t#S256 is not a SHA-256 digest"));
     };
-    match connection.peer_certificate_sha256() {
+    match presented {
         None => Err(Denial::new(
             Reason::ProofMissing,
             "the token is bound to a certificate, and none was presented",
@@ -91,16 +102,8 @@ mod tests {
 
     use super::*;
 
-    struct Peer(Option<[u8; 32]>);
-
-    impl Connection for Peer {
-        fn peer_certificate_sha256(&self) -> Option<[u8; 32]> {
-            self.0
-        }
-    }
-
     fn checked(claims: &Value, peer: Option<[u8; 32]>) -> Result<(), Reason> {
-        check(claims.as_object().unwrap(), &Peer(peer)).map_err(|denial| denial.reason)
+        check(claims.as_object().unwrap(), || peer).map_err(|denial| denial.reason)
     }
 
     #[test]

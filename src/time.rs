@@ -7,6 +7,9 @@ use std::time::Duration;
 pub struct Now(u64);
 
 impl Now {
+    /// The last instant that there is.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// Makes an instant from nanoseconds since the Unix epoch.
     #[must_use]
     pub const fn from_nanos(nanos: u64) -> Self {

@@ -39,14 +39,25 @@ impl Outcome {
 pub struct Who<'a> {
     /// The identity that limits, headers and audit share.
     pub identity: &'a str,
-    /// The configured name of the issuer.
+    /// The configured name of the issuer, or the SPIFFE ID of the trust domain.
     pub issuer: &'a str,
+    /// How the identity was proven.
+    pub proven: &'static str,
     /// The client the token was issued to.
     pub client: Option<&'a str>,
     /// The token's own identifier (`jti`).
     pub token: Option<&'a str>,
     /// The granted scopes, space-separated.
     pub scopes: &'a str,
+}
+
+/// Whose X.509-SVID came beside the token that decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Beside<'a> {
+    /// The SPIFFE ID.
+    pub identity: &'a str,
+    /// How it was proven.
+    pub proven: &'static str,
 }
 
 /// The limits that have something to say of a request.
@@ -75,6 +86,10 @@ pub struct Record<'a> {
     pub route: Option<&'a str>,
     /// The caller; none before its credential was verified.
     pub who: Option<Who<'a>>,
+    /// Whose X.509-SVID came beside the caller's token.
+    pub beside: Option<Beside<'a>>,
+    /// The trusted proxy that forwarded the caller's certificate.
+    pub forwarded_by: Option<&'a str>,
     /// What the caller says the request is for.
     pub purpose: Option<&'a str>,
     /// The fetched keys that the token was held against.

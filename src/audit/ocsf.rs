@@ -146,6 +146,12 @@ struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     issuer: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    proven_by: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    beside: Option<Identity<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    forwarded_by: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<&'a str>,
@@ -157,6 +163,12 @@ struct Unmapped<'a> {
     limit: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     limits_observed: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Identity<'a> {
+    identity: &'a str,
+    proven_by: &'static str,
 }
 
 #[derive(Serialize)]
@@ -279,6 +291,12 @@ impl<'a> Unmapped<'a> {
             mode: record.mode.as_str(),
             route: record.route,
             issuer: record.who.map(|who| who.issuer),
+            proven_by: record.who.map(|who| who.proven),
+            beside: record.beside.map(|beside| Identity {
+                identity: beside.identity,
+                proven_by: beside.proven,
+            }),
+            forwarded_by: record.forwarded_by,
             client: record.who.and_then(|who| who.client),
             scopes: record.who.map(|who| who.scopes),
             purpose: record.purpose,
@@ -367,6 +385,8 @@ mod tests {
             mode: Mode::Enforce,
             route: Some("read-orders"),
             who: None,
+            beside: None,
+            forwarded_by: None,
             purpose: None,
             keys: None,
             source: None,

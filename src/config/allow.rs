@@ -5,14 +5,21 @@ use serde_json::Value;
 use super::list::{Empty, elements, references, required, texts};
 use super::names::claim_path;
 use super::place::Place;
+use super::trust_domain::{Offer, patterns};
 use super::wire::{self, Field, List};
 use crate::policy::{ClaimCondition, Scalar, Scope, ScopeRule};
+use crate::spiffe::{SpiffePattern, SpiffePatterns};
 
 /// Who may call; everything must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Allow {
     /// The places in the configuration of the issuers whose tokens are taken; none for any.
     pub issuers: Option<Vec<usize>>,
+    /// The workloads that may call; none for any. Beside `issuers` it is the X.509-SVID that must
+    /// be one of them.
+    pub spiffe: Option<SpiffePatterns>,
+    /// Whether a JWT-SVID is needed, with the X.509-SVID of the same workload beside it.
+    pub same_workload: bool,
     /// The scopes that are needed.
     pub scopes: ScopeRule,
     /// What claims must be.
@@ -20,22 +27,86 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// `issuers` are the names that may be referred to; none where they are not known.
+    /// `issuers` and `domains` are what may be referred to; none where that is not known.
     pub(super) fn compile(
         wire: &Field<wire::Allow>,
         place: &Place<'_>,
         issuers: Option<&[String]>,
+        domains: Option<&[Offer]>,
     ) -> Self {
         let Some(wire) = wire.optional(place) else {
             return Self::default();
         };
         let restricted = !wire.issuers.is_absent();
         let named = references(&wire.issuers, &place.member("issuers"), issuers, "issuer");
+        let same_workload = place.member("same_workload");
+        let same = wire.same_workload.optional(&same_workload) == Some(&true);
+        if same && restricted {
+            same_workload.error("needs a JWT-SVID, which no issuer signs; remove it, or issuers");
+        } else if same && domains.is_some_and(|domains| !domains.iter().any(|d| d.jwt && d.x509)) {
+            same_workload
+                .error("can never hold; a trust domain with both jwt_svid and x509_svid is needed");
+        }
+        let needs = Needs {
+            jwt: same,
+            x509: same || restricted,
+        };
+        let workloads = place.member("spiffe");
+        let patterns = patterns(&wire.spiffe, &workloads);
+        for (index, pattern) in patterns.iter().enumerate() {
+            check_offered(pattern, domains, needs, &workloads.element(index));
+        }
         Self {
             issuers: restricted.then_some(named),
+            spiffe: (!wire.spiffe.is_absent()).then(|| patterns.iter().collect()),
+            same_workload: same,
             scopes: scopes(&wire.scopes, &place.member("scopes")),
             claims: claims(&wire.claims, &place.member("claims")),
         }
+    }
+}
+
+/// What a route needs of the trust domains that it names.
+#[derive(Clone, Copy)]
+struct Needs {
+    jwt: bool,
+    x509: bool,
+}
+
+/// Says so where a pattern can never match, since its domain offers no such document.
+fn check_offered(
+    pattern: &SpiffePattern,
+    domains: Option<&[Offer]>,
+    needs: Needs,
+    place: &Place<'_>,
+) {
+    let Some(domains) = domains else {
+        return;
+    };
+    let name = pattern.trust_domain().as_str();
+    let offer = domains.iter().find(|offer| offer.name == name);
+    match offer {
+        None => {
+            let names: Vec<&str> = domains.iter().map(|offer| offer.name.as_str()).collect();
+            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
+            place.error(format_args!("is of {name}, which is no configured trust domain; trust_domains are: {names}"));
+        }
+        Some(offer) if needs.x509 && !offer.x509 => place.error(format_args!(
+            "needs an X.509-SVID here, and {name} has none; x509_svid is needed in that trust domain"
+        )),
+        Some(offer) if needs.jwt && !offer.jwt => place.error(format_args!(
+            "needs a JWT-SVID here, and {name} has none; jwt_svid is needed in that trust domain"
+        )),
+        Some(_) => {}
+    }
+}
+
+impl Allow {
+    /// Whether a route asks for what only a token can have.
+    #[must_use]
+    pub fn needs_token(&self) -> bool {
+        let scopes = !self.scopes.all.is_empty() || !self.scopes.any.is_empty();
+        scopes || !self.claims.is_empty() || self.issuers.is_some() || self.same_workload
     }
 }
 

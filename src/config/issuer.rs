@@ -186,7 +186,7 @@ fn algorithms(names: &List<String>, place: &Place<'_>) -> AlgorithmSet {
     listed.into_iter().collect()
 }
 
-fn clock_skew(field: &Field<Span>, place: &Place<'_>) -> Duration {
+pub(super) fn clock_skew(field: &Field<Span>, place: &Place<'_>) -> Duration {
     let Some(skew) = field.optional(place) else {
         return DEFAULT_SKEW;
     };

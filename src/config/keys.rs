@@ -15,7 +15,7 @@ use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::jose::{JwkError, KeyRules, KeySet, KeySetError, KeyUse, SkippedKey};
 use crate::keys::schedule::Periods;
 use crate::keys::uri::HttpUri;
-use crate::keys::{KeySource, Location, Remote};
+use crate::keys::{Document, KeySource, Location, Reading, Remote};
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
@@ -41,7 +41,7 @@ pub(super) fn compile(
         (inline, Field::Absent, Field::Absent) => {
             let place = place.member("inline");
             let document = inline.required(&place, "a JWK Set")?;
-            key_set(document, &rules, &place, warnings).map(KeySource::Inline)
+            key_set(document, &rules, &place, warnings).map(of_document)
         }
         _ if !rules
             .algorithms
@@ -54,11 +54,17 @@ pub(super) fn compile(
         (Field::Absent, remote, Field::Absent) => compile_remote(
             remote.optional(&place.member("remote"))?,
             &place.member("remote"),
-            rules,
+            "the address of a JWK Set, such as https://idp.example/jwks.json",
+            Reading::KeySet(rules),
         ),
         (Field::Absent, Field::Absent, discovery) => {
             let place = place.member("discovery");
-            compile_discovery(discovery.optional(&place)?, &place, iss, rules)
+            compile_discovery(
+                discovery.optional(&place)?,
+                &place,
+                iss,
+                Reading::KeySet(rules),
+            )
         }
         _ => {
             place.error("has several of inline, remote and discovery; exactly one is needed");
@@ -81,14 +87,28 @@ fn rules(allow_rsa_exponent_3: bool, algorithms: AlgorithmSet) -> KeyRules {
     }
 }
 
-fn compile_remote(wire: &wire::Remote, place: &Place<'_>, rules: KeyRules) -> Option<KeySource> {
+fn of_document(keys: KeySet) -> KeySource {
+    KeySource::Inline(Document::KeySet(keys))
+}
+
+/// The bundle endpoint of a trust domain. None only where an error was noted.
+pub(super) fn compile_bundle_remote(wire: &wire::Remote, place: &Place<'_>) -> Option<KeySource> {
+    let what = "the address of a SPIFFE bundle such as https://spire.example/bundle";
+    compile_remote(wire, place, what, Reading::Bundle)
+}
+
+fn compile_remote(
+    wire: &wire::Remote,
+    place: &Place<'_>,
+    what: &str,
+    reading: Reading,
+) -> Option<KeySource> {
     let cluster = required(
         &wire.cluster,
         &place.member("cluster"),
         CLUSTER,
         names::cluster,
     );
-    let what = "the address of a JWK Set, such as https://idp.example/jwks.json";
     let uri = required(&wire.uri, &place.member("uri"), what, HttpUri::parse);
     let timing = Timing::compile(
         [
@@ -100,14 +120,14 @@ fn compile_remote(wire: &wire::Remote, place: &Place<'_>, rules: KeyRules) -> Op
         ],
         place,
     );
-    Some(timing.remote(Location::KeySet(uri?), cluster?, Vec::new(), rules))
+    Some(timing.remote(Location::Document(uri?), cluster?, Vec::new(), reading))
 }
 
 fn compile_discovery(
     wire: &wire::Discovery,
     place: &Place<'_>,
     iss: &str,
-    rules: KeyRules,
+    reading: Reading,
 ) -> Option<KeySource> {
     let cluster = required(
         &wire.cluster,
@@ -135,7 +155,7 @@ fn compile_discovery(
         Location::Metadata(metadata.ok()?),
         cluster?,
         authorities,
-        rules,
+        reading,
     ))
 }
 
@@ -216,7 +236,7 @@ impl Timing {
         location: Location,
         cluster: String,
         authorities: Vec<(String, String)>,
-        rules: KeyRules,
+        reading: Reading,
     ) -> KeySource {
         let Self {
             periods,
@@ -230,7 +250,7 @@ impl Timing {
             periods,
             max_stale,
             wait,
-            rules,
+            reading,
         })
     }
 }
@@ -271,7 +291,7 @@ fn key_set(
 }
 
 /// Says so where the key is a private one: "configuration never holds a private key".
-fn note_private(key: &SkippedKey, place: &Place<'_>) -> bool {
+pub(super) fn note_private(key: &SkippedKey, place: &Place<'_>) -> bool {
     let is_private = key.why == JwkError::Private;
     if is_private {
         let keys = place.member("keys");

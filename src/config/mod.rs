@@ -18,7 +18,7 @@
 //! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
-//! | `issuer`, `keys`, `tokens`, `route`, `allow`, `when`, `limit`, `source`, `audit`, `responses` | its sections |
+//! | `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `source`, `audit`, `responses` | its sections |
 //! | `names`, `bounds` | what names, texts, durations and sizes may be |
 //! | `decimal` | numbers with a fraction, in errors |
 //! | `schema` | the published JSON Schema, from the wire types |
@@ -48,6 +48,7 @@ mod route;
 mod schema;
 mod source;
 mod tokens;
+mod trust_domain;
 mod when;
 mod wire;
 
@@ -63,3 +64,4 @@ pub use route::Route;
 pub use schema::json_schema;
 pub use source::Source;
 pub use tokens::Tokens;
+pub use trust_domain::{JwtSvid, KeyOwner, TrustDomain, X509Svid, Xfcc};

@@ -14,11 +14,13 @@ use super::responses::Responses;
 use super::route::{self, Route};
 use super::source::Source;
 use super::tokens::Tokens;
+use super::trust_domain::{self, KeyOwner, TrustDomain};
 use super::wire::{self, Field};
 use crate::decision::Mode;
 use crate::jose::json::{self, Bounds, JsonError};
 use crate::limits::Limit;
 use crate::policy::RouteTable;
+use crate::spiffe::{self, Signatory, Which};
 
 /// A configuration that was found sound, compiled for use.
 #[derive(Debug)]
@@ -27,6 +29,10 @@ pub struct Config {
     pub mode: Mode,
     /// Who signs JWTs, in the order of the document.
     pub issuers: Vec<Issuer>,
+    /// The SPIFFE trust domains whose workloads may call, in the order of the document.
+    pub trust_domains: Vec<TrustDomain>,
+    /// Which element of `x-forwarded-client-cert` is the caller's.
+    pub xfcc_element: Which,
     /// How a credential is sent.
     pub tokens: Tokens,
     /// What requests are let through.
@@ -73,6 +79,47 @@ impl Config {
         issuers.find(|(_, issuer)| issuer.issuer == iss)
     }
 
+    /// The trust domain of that name, and its place in [`Self::trust_domains`].
+    #[must_use]
+    pub fn trust_domain_of(&self, name: &spiffe::TrustDomain) -> Option<(usize, &TrustDomain)> {
+        let mut domains = self.trust_domains.iter().enumerate();
+        domains.find(|(_, domain)| domain.name == *name)
+    }
+
+    /// The name by which limits and audit know an issuer or a trust domain.
+    #[must_use]
+    pub fn name_of(&self, signatory: Signatory<usize, usize>) -> &str {
+        match signatory {
+            Signatory::Issuer(index) => self.issuers.get(index).map(|issuer| &issuer.name),
+            Signatory::TrustDomain(index) => self.trust_domains.get(index).map(|domain| &domain.id),
+        }
+        .map_or("", String::as_str)
+    }
+
+    /// The slot of an issuer's or a trust domain's keys.
+    #[must_use]
+    pub fn slot_of(&self, signatory: Signatory<usize, usize>) -> usize {
+        match signatory {
+            Signatory::Issuer(index) => index,
+            Signatory::TrustDomain(index) => self.issuers.len().saturating_add(index),
+        }
+    }
+
+    /// Whose keys are in which slot.
+    pub fn key_owners(&self) -> impl Iterator<Item = (usize, KeyOwner<'_>)> {
+        let issuers = self.issuers.iter().map(KeyOwner::Issuer);
+        let domains = self.trust_domains.iter().map(KeyOwner::TrustDomain);
+        issuers.chain(domains).enumerate()
+    }
+
+    /// Whether a certificate can be an identity here.
+    #[must_use]
+    pub fn takes_certificates(&self) -> bool {
+        self.trust_domains
+            .iter()
+            .any(|domain| domain.x509_svid.is_some())
+    }
+
     /// Whether refusals are enforced on that route.
     #[must_use]
     pub fn mode_of(&self, route: &Route) -> Mode {
@@ -103,6 +150,10 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     let issuer_names = names(&wire.issuers, |issuer| &issuer.name);
     let issuers = place.member("issuers");
     let issuers = issuer::compile_all(&wire.issuers, &issuers, &tokens.header, &mut warnings);
+    let domains = trust_domain::offers(&wire.trust_domains);
+    let trust_domains = place.member("trust_domains");
+    let trust_domains =
+        trust_domain::compile_all(&wire.trust_domains, &trust_domains, &mut warnings);
     let routes = place.member("routes");
     let limit_names = names(&wire.limits, |limit| &limit.name);
     let limits = place.member("limits");
@@ -116,14 +167,18 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     );
     let known = route::Names {
         issuers: issuer_names.as_deref(),
+        trust_domains: domains.as_deref(),
         limits: limit_names.as_deref(),
     };
     let routes = route::compile_all(&wire.routes, &routes, known, &mut warnings);
     let audit = Audit::compile(&wire.audit, &place.member("audit"), &tokens.header);
     let responses = Responses::compile(&wire.responses, &place.member("responses"));
+    let (trust_domains, xfcc_element) = trust_domains?;
     Some(Config {
         mode: mode.unwrap_or_default(),
         issuers: issuers?,
+        trust_domains,
+        xfcc_element,
         tokens,
         routes: routes?,
         limits,

@@ -3,12 +3,10 @@
 /// The wire type, the member, and how an error speaks of it. A section that is built loses its
 /// line here and gains a field there.
 const NOT_BUILT: &[(&str, &str, &str)] = &[
-    ("Config", "trust_domains", "trust domains are"),
     ("Config", "clients", "clients are"),
     ("Config", "unregistered_clients", "clients are"),
     ("Config", "risk", "risk is"),
     ("Route", "proof", "proofs are"),
-    ("Allow", "spiffe", "SPIFFE IDs are"),
     ("Allow", "clients", "clients are"),
     ("Audit", "http", "audit over HTTP is"),
 ];

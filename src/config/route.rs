@@ -8,6 +8,7 @@ use super::list::{Empty, elements, note_unique, required, texts};
 use super::model::mode;
 use super::names;
 use super::place::Place;
+use super::trust_domain::Offer;
 use super::when;
 use super::wire::{self, Field, List};
 use crate::decision::Mode;
@@ -34,6 +35,7 @@ pub struct Route {
 #[derive(Clone, Copy)]
 pub(super) struct Names<'a> {
     pub issuers: Option<&'a [String]>,
+    pub trust_domains: Option<&'a [Offer]>,
     pub limits: Option<&'a [String]>,
 }
 
@@ -86,14 +88,22 @@ fn compile(
         .optional(&place.member("public"))
         .copied()
         .unwrap_or_default();
-    if !public && known.issuers.is_some_and(<[_]>::is_empty) {
+    if !public
+        && known.issuers.is_some_and(<[_]>::is_empty)
+        && known.trust_domains.is_some_and(<[_]>::is_empty)
+    {
         place.error(
-            "needs a token, but no issuer is configured; issuers, or public: true, is needed",
+            "needs an identity, but no issuer and no trust domain is configured; issuers, trust_domains, or public: true, is needed",
         );
     }
     let route = Route {
         public,
-        allow: Allow::compile(&wire.allow, &place.member("allow"), known.issuers),
+        allow: Allow::compile(
+            &wire.allow,
+            &place.member("allow"),
+            known.issuers,
+            known.trust_domains,
+        ),
         when: when::compile(&wire.when, &place.member("when")),
         limits: limit::of_route(&wire.limits, &place.member("limits"), known.limits),
         mode: mode(&wire.mode, &place.member("mode"), warnings),

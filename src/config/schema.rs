@@ -20,6 +20,8 @@ pub fn json_schema() -> Value {
 }
 
 pub(super) const NAME: &str = "^[a-z0-9._-]{1,64}$";
+pub(super) const TRUST_DOMAIN: &str = "^[a-z0-9._-]{1,255}$";
+pub(super) const SPIFFE: &str = r"^spiffe://[a-z0-9._-]{1,255}(/(\*|[a-zA-Z0-9._-]+))*(/\*\*)?$";
 pub(super) const HEADER: &str = "^(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128}$";
 pub(super) const SCHEME: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$";
 pub(super) const METHOD: &str = "^[A-Z0-9_-]{1,32}$";
@@ -120,6 +122,49 @@ pub(super) fn key_set(schema: &mut Schema) {
 pub(super) fn one_source(schema: &mut Schema) {
     let sources = ["inline", "remote", "discovery"].map(|name| json!({"required": [name]}));
     schema.insert("oneOf".to_owned(), json!(sources));
+}
+
+/// One of the two, or both.
+fn any_of(schema: &mut Schema, names: [&str; 2]) {
+    let needed = names.map(|name| json!({"required": [name]}));
+    schema.insert("anyOf".to_owned(), json!(needed));
+}
+
+/// A trust domain is there for a kind of document; what is forwarded is somebody's word.
+pub(super) fn svids(schema: &mut Schema) {
+    any_of(schema, ["jwt_svid", "x509_svid"]);
+    let reads = json!({"required": ["from"], "properties": {"from": {"enum": ["xfcc", "either"]}}});
+    schema.insert(
+        "if".to_owned(),
+        json!({"required": ["x509_svid"], "properties": {"x509_svid": reads}}),
+    );
+    schema.insert("then".to_owned(), json!({"required": ["xfcc"]}));
+}
+
+/// Somebody is trusted.
+pub(super) fn some_trust(schema: &mut Schema) {
+    any_of(schema, ["trusted_peers", "trusted_cidrs"]);
+}
+
+/// Exactly one source of a bundle.
+pub(super) fn one_bundle(schema: &mut Schema) {
+    let sources = ["inline", "remote"].map(|name| json!({"required": [name]}));
+    schema.insert("oneOf".to_owned(), json!(sources));
+}
+
+/// A bundle, which revokes the domain where it has no keys.
+pub(super) fn bundle(schema: &mut Schema) {
+    let number = json!({"type": "integer", "minimum": 0});
+    let bundle = json!({
+        "type": "object",
+        "required": ["keys"],
+        "properties": {
+            "keys": {"type": "array", "maxItems": 200},
+            "spiffe_sequence": number,
+            "spiffe_refresh_hint": number,
+        }
+    });
+    *schema = with_description(schema, bundle);
 }
 
 /// Either a rate, perhaps with a burst, or a quota.

@@ -28,6 +28,9 @@ object! {
         /// Who signs JWTs.
         #[schema(default, length(min = 1))]
         pub issuers: List<Issuer>,
+        /// The SPIFFE trust domains whose workloads may call.
+        #[schema(default, length(min = 1))]
+        pub trust_domains: List<TrustDomain>,
         /// How a credential is sent.
         #[schema(default)]
         pub tokens: Field<Tokens>,
@@ -204,6 +207,117 @@ object! {
 }
 
 object! {
+    /// A SPIFFE trust domain.
+    #[schema(transform = schema::svids)]
+    pub struct TrustDomain {
+        /// Its name.
+        #[schema(regex(pattern = schema::TRUST_DOMAIN), example = &"prod.example")]
+        pub name: Field<String>,
+        /// How its JWT-SVIDs are verified. Default: they are not taken.
+        #[schema(default)]
+        pub jwt_svid: Field<JwtSvid>,
+        /// Where its X.509-SVIDs are seen. Default: they are not taken.
+        #[schema(default)]
+        pub x509_svid: Field<X509Svid>,
+        /// Whose x-forwarded-client-cert is believed, where x509_svid reads it; everybody else's
+        /// is removed.
+        #[schema(default)]
+        pub xfcc: Field<Xfcc>,
+    }
+}
+
+object! {
+    /// How the JWT-SVIDs of a trust domain are verified.
+    pub struct JwtSvid {
+        /// Any of these must be in `aud`.
+        #[schema(length(min = 1), inner(length(min = 1, max = 2048)), extend("examples" = [["orders"]]))]
+        pub audiences: List<String>,
+        /// The domain's bundle.
+        pub bundle: Field<Bundle>,
+        /// How far clocks may be apart, at most 5m. Default: 30s.
+        #[schema(default)]
+        pub clock_skew: Field<Span>,
+        /// Whether the upstream gets the credential as it was sent. Default: false.
+        #[schema(default)]
+        pub forward: Field<bool>,
+    }
+}
+
+object! {
+    /// Where a trust domain's bundle comes from.
+    #[schema(transform = schema::one_bundle)]
+    pub struct Bundle {
+        /// The bundle, in the document itself.
+        #[schema(default, transform = schema::bundle)]
+        pub inline: Field<Value>,
+        /// A bundle endpoint. Its `spiffe_refresh_hint` may shorten `refresh`.
+        #[schema(default)]
+        pub remote: Field<Remote>,
+    }
+}
+
+object! {
+    /// Where the X.509-SVIDs of a trust domain are seen.
+    pub struct X509Svid {
+        /// What shows them.
+        pub from: Field<SvidFrom>,
+        /// When the certificate of a connection counts as validated. Default: reported.
+        #[schema(default)]
+        pub validated: Field<Validated>,
+    }
+}
+
+word! {
+    /// What shows an X.509-SVID.
+    pub enum SvidFrom {
+        /// The connection's own peer certificate.
+        Tls = "tls",
+        /// The x-forwarded-client-cert header of a trusted proxy.
+        Xfcc = "xfcc",
+        /// The header where a trusted proxy calls, the connection's certificate where anybody else
+        /// does.
+        Either = "either",
+    }
+}
+
+word! {
+    /// When the certificate of a connection counts as validated.
+    pub enum Validated {
+        /// Where the proxy says so; Envoy does not for sessions that are resumed.
+        Reported = "reported",
+        /// Always: the listener is known to refuse every certificate that it cannot validate.
+        Always = "always",
+    }
+}
+
+object! {
+    /// Whose x-forwarded-client-cert is believed: whoever is named by either list.
+    #[schema(transform = schema::some_trust)]
+    pub struct Xfcc {
+        /// The SPIFFE IDs of proxies, as their certificates say; `*` is one segment, a trailing
+        /// `**` one or more.
+        #[schema(default, length(min = 1), inner(regex(pattern = schema::SPIFFE)), extend("examples" = [["spiffe://prod.example/ingress"]]))]
+        pub trusted_peers: List<String>,
+        /// The networks of proxies.
+        #[schema(default, length(min = 1), extend("examples" = [["10.0.0.0/8"]]))]
+        pub trusted_cidrs: List<String>,
+        /// Which element of the header is the caller's. Default: last.
+        #[schema(default)]
+        pub element: Field<Element>,
+    }
+}
+
+word! {
+    /// Which element of x-forwarded-client-cert is the caller's.
+    pub enum Element {
+        /// What the first proxy wrote.
+        First = "first",
+        /// What the last proxy wrote.
+        Last = "last",
+    }
+}
+
+object! {
     /// How a credential is sent.
     pub struct Tokens {
         /// The header, in lower case. Default: authorization.
@@ -272,9 +386,17 @@ object! {
 object! {
     /// Who may call; everything that is named must hold.
     pub struct Allow {
-        /// The issuers whose tokens are taken. Default: any.
+        /// The issuers whose tokens are taken. Default: any issuer and any trust domain.
         #[schema(default, length(min = 1), inner(regex(pattern = schema::NAME)))]
         pub issuers: List<String>,
+        /// The SPIFFE IDs that may call: `*` is one segment, a trailing `**` one or more. Beside
+        /// `issuers` both are needed, the token and the X.509-SVID.
+        #[schema(default, length(min = 1), inner(regex(pattern = schema::SPIFFE)), extend("examples" = [["spiffe://prod.example/ns/*/sa/reader"]]))]
+        pub spiffe: List<String>,
+        /// Whether a JWT-SVID is needed, sent by the very workload that it names, as its X.509-SVID
+        /// shows. Default: false.
+        #[schema(default)]
+        pub same_workload: Field<bool>,
         /// The scopes that are needed.
         #[schema(default)]
         pub scopes: Field<Scopes>,

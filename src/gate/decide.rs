@@ -2,7 +2,14 @@
 //!
 //! The order is fixed (path, route, source pressure, credential, signature, claims, proof, scopes,
 //! allow, when, limits) and the first failure decides.
+//!
+//! # Whose request it is
+//!
+//! Where a token was sent, the token's: limits, headers and audit see its identity, and a certificate
+//! beside it is named in audit alone. Where none was sent, the X.509-SVID's, unless the route asks
+//! for what only a token can have.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -13,7 +20,10 @@ use crate::limits::{Charged, Counters, RouteLimits, Subject};
 use crate::policy::{Facts, NormalPath, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
+use crate::spiffe::Signatory;
 use crate::time::Now;
+use crate::token::caller::Proven;
+use crate::token::certificate::{Forwarding, Presented, Surroundings};
 use crate::token::{Caller, Judge, Known, Refusal, Wanted, credential};
 
 /// A request as it arrived.
@@ -23,6 +33,8 @@ pub struct Arrival<'a> {
     pub headers: &'a Headers,
     /// The caller's address; none where the host does not say.
     pub source: Option<IpAddr>,
+    /// The address that the connection comes from: the caller's, or a proxy's.
+    pub peer: Option<IpAddr>,
     /// What can be asked about the connection.
     pub connection: &'a dyn Connection,
 }
@@ -36,10 +48,16 @@ pub struct Decision {
     pub mode: Mode,
     /// The index of the matched route.
     pub route: Option<usize>,
-    /// The index of the issuer whose keys judged the token.
-    pub issuer: Option<usize>,
+    /// The slot of the keys that judged the token.
+    pub judged_by: Option<usize>,
     /// The caller, once its credential was verified.
     pub caller: Option<Rc<Caller>>,
+    /// Whose X.509-SVID came beside the caller's token.
+    pub beside: Option<Rc<Caller>>,
+    /// The trusted proxy that forwarded the caller's certificate.
+    pub forwarded_by: Option<String>,
+    /// What becomes of `x-forwarded-client-cert`.
+    pub forwarding: Forwarding,
     /// Keys that could change the verdict, if they were fetched.
     pub wanted: Option<Wanted>,
     /// What was charged.
@@ -56,8 +74,11 @@ impl Decision {
             verdict,
             mode,
             route: None,
-            issuer: None,
+            judged_by: None,
             caller: None,
+            beside: None,
+            forwarded_by: None,
+            forwarding: Forwarding::default(),
             wanted: None,
             charged: Charged::default(),
             pressed: false,
@@ -76,7 +97,13 @@ pub fn decide(
     arrival: &Arrival<'_>,
 ) -> Decision {
     let mut decision = Decision::bare(Ok(()), judge.config.mode);
-    decision.verdict = match steps(judge, known, counters, arrival, &mut decision) {
+    let around = Surroundings {
+        headers: arrival.headers,
+        peer: arrival.peer,
+        connection: arrival.connection,
+    };
+    let presented = Presented::of(judge, known, around);
+    decision.verdict = match steps(judge, known, counters, arrival, &presented, &mut decision) {
         Ok(()) => Ok(()),
         Err(Refusal::Denied(denial)) => Err(denial),
         Err(Refusal::Keys(wanted, denial)) => {
@@ -84,6 +111,12 @@ pub fn decide(
             Err(denial)
         }
     };
+    let by_token = |caller: &Rc<Caller>| matches!(caller.proven(), Proven::Jwt | Proven::JwtSvid);
+    if decision.caller.as_ref().is_some_and(by_token) {
+        decision.beside = presented.caller().ok().flatten().map(Rc::clone);
+    }
+    decision.forwarding = presented.forwarding;
+    decision.forwarded_by = presented.forwarded_by;
     decision
 }
 
@@ -92,6 +125,7 @@ fn steps(
     known: &mut Known,
     counters: &mut Counters<'_>,
     arrival: &Arrival<'_>,
+    presented: &Presented,
     decision: &mut Decision,
 ) -> Result<(), Refusal> {
     let config = judge.config;
@@ -117,12 +151,21 @@ fn steps(
     };
     gauge.check(Look::Glance)?;
     let query = target.query()?;
-    let token = credential::token(arrival.headers, query, &config.tokens)?;
-    let before_signature = || gauge.check(Look::Exact);
-    let caller = judge.authenticate(known, token, &mut decision.issuer, before_signature)?;
+    let caller = match credential::token(arrival.headers, query, &config.tokens) {
+        Ok(token) => {
+            let before_signature = || gauge.check(Look::Exact);
+            judge.authenticate(known, token, &mut decision.judged_by, before_signature)?
+        }
+        Err(none) if none.reason == Reason::CredentialMissing && !route.allow.needs_token() => {
+            Rc::clone(presented.caller()?.ok_or(none)?)
+        }
+        Err(denial) => return Err(denial.into()),
+    };
     decision.caller = Some(Rc::clone(&caller));
-    proof::check(caller.claims().raw(), arrival.connection)?;
-    check_allow(&route.allow, &caller, config)?;
+    proof::check(caller.claims().raw(), || {
+        presented.sha256(arrival.connection)
+    })?;
+    check_allow(&route.allow, &caller, presented, config)?;
     let view = target.view(query, arrival);
     check_when(route, &view, &caller, judge.now)?;
     if route.limits.is_empty() {
@@ -130,7 +173,7 @@ fn steps(
     }
     let subject = Subject {
         caller: &caller,
-        issuer: issuer_name(config, &caller),
+        issuer: config.name_of(caller.signatory()),
         route: &route.name,
         view: &view,
     };
@@ -204,11 +247,6 @@ fn throttled(until: Now, now: Now) -> Denial {
     Denial::new(Reason::SourceThrottled, detail).after(wait)
 }
 
-fn issuer_name<'a>(config: &'a Config, caller: &Caller) -> &'a str {
-    let issuer = config.issuers.get(caller.issuer());
-    issuer.map_or("", |issuer| &issuer.name)
-}
-
 /// The parts of a request that choose its route.
 struct Target<'a> {
     method: &'a str,
@@ -250,31 +288,80 @@ impl<'a> Target<'a> {
 }
 
 // Scopes come before the rest of `allow`, so that a caller who lacks only a scope is told which.
-fn check_allow(allow: &Allow, caller: &Caller, config: &Config) -> Result<(), Denial> {
+fn check_allow(
+    allow: &Allow,
+    caller: &Caller,
+    presented: &Presented,
+    config: &Config,
+) -> Result<(), Denial> {
     allow.scopes.check(caller.scopes()).map_err(|missing| {
         let mut denial = Denial::new(Reason::ScopeMissing, missing.to_string());
         denial.scopes = missing.missing;
         denial
     })?;
-    if allow
-        .issuers
-        .as_ref()
-        .is_some_and(|issuers| !issuers.contains(&caller.issuer()))
-    {
-        let name = issuer_name(config, caller);
-        return Err(Denial::new(
-            Reason::NotAllowed,
-            format!("the route does not allow the issuer \"{name}\""),
-        ));
+    let listed = |issuers: &Vec<usize>| match caller.signatory() {
+        Signatory::Issuer(index) => issuers.contains(&index),
+        Signatory::TrustDomain(_) => false,
+    };
+    if !allow.issuers.as_ref().is_none_or(listed) {
+        let name = config.name_of(caller.signatory());
+        return Err(not_allowed(format!(
+            "the route does not allow the issuer \"{name}\""
+        )));
     }
+    check_workload(allow, caller, presented)?;
     allow.claims.iter().try_for_each(|condition| {
         condition.check(caller.claims().raw()).map_err(|mismatch| {
-            Denial::new(
-                Reason::NotAllowed,
-                format!("the claim {} {mismatch}", condition.claim.as_str()),
-            )
+            not_allowed(format!("the claim {} {mismatch}", condition.claim.as_str()))
         })
     })
+}
+
+/// Checks which workload it is: the one that sent its JWT-SVID, or else the one whose certificate
+/// it is. Beside `issuers` the token says something else, and it is the certificate's.
+fn check_workload(allow: &Allow, caller: &Caller, presented: &Presented) -> Result<(), Denial> {
+    if allow.same_workload {
+        check_same(caller, presented)?;
+    }
+    let Some(patterns) = &allow.spiffe else {
+        return Ok(());
+    };
+    let by_certificate = || Ok(presented.caller()?.and_then(|caller| caller.workload()));
+    let workload = match caller.workload() {
+        Some(workload) if allow.issuers.is_none() => Some(workload),
+        _ => by_certificate()?,
+    };
+    match workload {
+        Some(workload) if patterns.matches(workload) => Ok(()),
+        Some(workload) => Err(not_allowed(format!(
+            "the route does not allow {}",
+            workload.as_str()
+        ))),
+        None => Err(not_allowed(
+            "the route needs the X.509-SVID of a workload, and none was presented",
+        )),
+    }
+}
+
+fn check_same(caller: &Caller, presented: &Presented) -> Result<(), Denial> {
+    let Some(workload) = caller.workload() else {
+        return Err(not_allowed(
+            "the route needs a JWT-SVID, and the token is none",
+        ));
+    };
+    match presented.caller()?.and_then(|caller| caller.workload()) {
+        Some(sender) if sender == workload => Ok(()),
+        Some(_) => Err(not_allowed(
+            "the JWT-SVID is of another workload than the one that sent it",
+        )),
+        None => Err(not_allowed(
+            "the route needs the X.509-SVID of the workload that the JWT-SVID names",
+        )),
+    }
+}
+
+fn not_allowed(detail: impl Into<Cow<'static, str>>) -> Denial {
+    Denial::new(Reason::NotAllowed, detail)
 }
 
 fn check_when(

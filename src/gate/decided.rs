@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::decide::Decision;
 use super::summary::Summary;
 use super::{Gate, Next, Open, upstream};
-use crate::audit::{LimitNames, Outcome, Record, Who, ocsf};
+use crate::audit::{Beside, LimitNames, Outcome, Record, Who, ocsf};
 use crate::config::{Config, Detail};
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, LogLevel, Property};
@@ -35,9 +35,9 @@ impl Decided {
             .route
             .and_then(|index| gate.open.as_ref()?.config.routes.route(index));
         let body_limit = route.and_then(|route| route.when.body_bytes_max());
-        let keys = decision.issuer.and_then(|issuer| {
+        let keys = decision.judged_by.and_then(|slot| {
             let refresh = gate.open.as_ref()?.refresh.try_borrow().ok()?;
-            refresh.ring().freshness(issuer, summary.time)
+            refresh.ring().freshness(slot, summary.time)
         });
         Self {
             gate,
@@ -234,6 +234,11 @@ impl Decided {
             mode: self.decision.mode,
             route: route.map(|route| route.name.as_str()),
             who: config.and_then(|config| self.who(config)),
+            beside: self.decision.beside.as_deref().map(|caller| Beside {
+                identity: caller.identity(),
+                proven: caller.proven().as_str(),
+            }),
+            forwarded_by: self.decision.forwarded_by.as_deref(),
             purpose: summary.purpose.as_deref(),
             keys: self.keys,
             limits: self.limit_names(config),
@@ -273,10 +278,8 @@ impl Decided {
         let caller = self.decision.caller.as_deref()?;
         Some(Who {
             identity: caller.identity(),
-            issuer: config
-                .issuers
-                .get(caller.issuer())
-                .map_or("", |issuer| &issuer.name),
+            issuer: config.name_of(caller.signatory()),
+            proven: caller.proven().as_str(),
             client: caller.client(),
             token: caller.claims().token_id(),
             scopes: caller.scope_line(),

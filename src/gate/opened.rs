@@ -115,6 +115,7 @@ impl Open {
         let arrival = Arrival {
             headers,
             source,
+            peer: summary.peer,
             connection: &Peer(host),
         };
         // A host that calls back into a refresh under way gets a decision without fetched keys, which
@@ -174,5 +175,16 @@ impl Connection for Peer<'_> {
     fn peer_certificate_sha256(&self) -> Option<[u8; 32]> {
         let hex = self.0.property(Property::PeerCertificateDigest)?;
         digest_from_hex(&hex)
+    }
+
+    fn peer_certificate(&self) -> Option<Vec<u8>> {
+        self.0.property(Property::PeerCertificate)
+    }
+
+    // A host that writes it as text does not say what Envoy's byte says.
+    fn peer_certificate_validated(&self) -> bool {
+        self.0
+            .property(Property::PeerCertificateValid)
+            .is_some_and(|valid| valid == [1])
     }
 }

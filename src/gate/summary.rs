@@ -1,6 +1,6 @@
 //! What is kept of a request until its event is written: text, bounded, without the query.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::policy::Forwarded;
 use crate::reply::is_grpc;
@@ -16,6 +16,8 @@ pub struct Summary {
     pub time: Now,
     /// The caller's address; the port is zero where only the address is known.
     pub source: Option<SocketAddr>,
+    /// The address that the connection comes from.
+    pub peer: Option<IpAddr>,
     pub method: String,
     pub host: String,
     pub path: String,
@@ -27,9 +29,11 @@ pub struct Summary {
 
 impl Summary {
     pub fn new(headers: &Headers, source: Option<&[u8]>, purpose: Option<&str>, time: Now) -> Self {
+        let source = source.and_then(socket_address);
         let mut summary = Self {
             time,
-            source: source.and_then(socket_address),
+            source,
+            peer: source.map(|source| source.ip()),
             method: String::new(),
             host: String::new(),
             path: String::new(),

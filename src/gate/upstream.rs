@@ -1,11 +1,13 @@
 //! What the upstream is told: what a caller forged is taken out, what Postern knows is put in.
 
-use crate::config::{Config, Issuer};
+use crate::config::{Config, Issuer, TrustDomain};
 use crate::decision::{Denial, Mode, Reason};
 use crate::gate::decide::Decision;
 use crate::host::{Host, HostError};
 use crate::request::Headers;
+use crate::spiffe::Signatory;
 use crate::token::caller::claim_text;
+use crate::token::certificate::{FORWARDED, Forwarding};
 use crate::token::{Caller, credential};
 
 /// The prefix of the fields that only Postern may set.
@@ -30,6 +32,7 @@ pub fn prepare(
         .as_deref()
         .filter(|_| decision.verdict.is_ok());
     let rewritten = strip(host, headers, config)
+        .and_then(|()| forward_certificate(host, headers, &decision.forwarding))
         .and_then(|()| hide_credential(host, headers, config, decision))
         .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)));
     rewritten
@@ -124,12 +127,33 @@ fn hide_credential(
 // Where nobody was verified (a public route) no issuer speaks for the token, so that it is passed
 // on only where some issuer wants its tokens passed on.
 fn forwards(config: &Config, decision: &Decision) -> bool {
+    let of_issuer = |issuer: &Issuer| issuer.forward;
+    let of_domain =
+        |domain: &TrustDomain| domain.jwt_svid.as_ref().is_some_and(|svid| svid.forward);
     match &decision.caller {
-        Some(caller) => config
-            .issuers
-            .get(caller.issuer())
-            .is_some_and(|issuer| issuer.forward),
-        None => config.issuers.iter().any(|issuer| issuer.forward),
+        Some(caller) => match caller.signatory() {
+            Signatory::Issuer(index) => config.issuers.get(index).is_some_and(of_issuer),
+            Signatory::TrustDomain(index) => config.trust_domains.get(index).is_some_and(of_domain),
+        },
+        None => config.issuers.iter().any(of_issuer) || config.trust_domains.iter().any(of_domain),
+    }
+}
+
+fn forward_certificate(
+    host: &dyn Host,
+    headers: &Headers,
+    forwarding: &Forwarding,
+) -> Result<(), HostError> {
+    let mut fields = headers.all(FORWARDED);
+    match (fields.next(), forwarding) {
+        (None, _) | (_, Forwarding::Untouched) => Ok(()),
+        (Some(_), Forwarding::Removed) => host.remove_request_header(FORWARDED.as_bytes()),
+        (Some(only), Forwarding::Only(element))
+            if only == element.as_bytes() && fields.next().is_none() =>
+        {
+            Ok(())
+        }
+        (Some(_), Forwarding::Only(element)) => host.set_request_header(FORWARDED, element),
     }
 }
 
@@ -139,10 +163,11 @@ fn introduce(host: &dyn Host, config: &Config, caller: &Caller) -> Result<(), Ho
         host.set_request_header("x-postern-client", client)?;
     }
     host.set_request_header("x-postern-scopes", caller.scope_line())?;
-    config
-        .issuers
-        .get(caller.issuer())
-        .map_or(Ok(()), |issuer| hand_over_claims(host, issuer, caller))
+    let issuer = match caller.signatory() {
+        Signatory::Issuer(index) => config.issuers.get(index),
+        Signatory::TrustDomain(_) => None,
+    };
+    issuer.map_or(Ok(()), |issuer| hand_over_claims(host, issuer, caller))
 }
 
 fn hand_over_claims(host: &dyn Host, issuer: &Issuer, caller: &Caller) -> Result<(), HostError> {

@@ -22,6 +22,11 @@ pub enum Property {
     SourceAddress,
     /// `connection.sha256_peer_certificate_digest`: hex text.
     PeerCertificateDigest,
+    /// `connection.peer_certificate`: the peer's certificate, PEM.
+    PeerCertificate,
+    /// `connection.peer_certificate_valid`: whether the proxy validated it, one byte. Envoy says no
+    /// on a TLS session that was resumed.
+    PeerCertificateValid,
     /// `response.code`: the status sent to the caller, 8 bytes little-endian.
     ResponseCode,
 }
@@ -33,6 +38,8 @@ impl Property {
         match self {
             Self::SourceAddress => "source\0address",
             Self::PeerCertificateDigest => "connection\0sha256_peer_certificate_digest",
+            Self::PeerCertificate => "connection\0peer_certificate",
+            Self::PeerCertificateValid => "connection\0peer_certificate_valid",
             Self::ResponseCode => "response\0code",
         }
     }

@@ -8,13 +8,14 @@ use super::{ClaimsError, NumericDate, VerifiedJws};
 ///
 /// Read only out of a [`VerifiedJws`]; whether they are what an issuer's tokens must claim is for
 /// [`Claims::check`].
-#[derive(Clone, Debug, PartialEq)]
+/// The default are no claims at all.
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Claims {
     members: Map<String, Value>,
     dates: Dates,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
 struct Dates {
     exp: Option<NumericDate>,
     nbf: Option<NumericDate>,

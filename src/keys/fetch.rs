@@ -6,13 +6,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::uri::HttpUri;
+use crate::jose::KeySetError;
 use crate::jose::json::{self, Bounds};
-use crate::jose::{KeyRules, KeySet, KeySetError};
+use crate::spiffe::{BundleError, Rollback};
 
 /// The largest document that is read, in bytes.
 pub const DOCUMENT_BYTES: usize = 256 * 1024;
 
-/// Why a fetch brought no key set.
+/// Why a fetch brought nothing that can be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum FetchError {
     /// The proxy did not take the call; in Envoy an unknown cluster looks like this (status 2), and
@@ -32,6 +33,10 @@ pub enum FetchError {
     OtherIssuer,
     /// The metadata has no usable `jwks_uri`.
     JwksUri(&'static str),
+    /// The document is no SPIFFE bundle.
+    Bundle(BundleError),
+    /// The bundle is older than the one in force.
+    Rollback(Rollback),
 }
 
 impl FetchError {
@@ -45,6 +50,8 @@ impl FetchError {
         "bad_key_set",
         "other_issuer",
         "bad_jwks_uri",
+        "bad_bundle",
+        "sequence_rollback",
     ];
 
     /// The number that stands for the cause in shared data; never zero.
@@ -59,6 +66,8 @@ impl FetchError {
             Self::KeySet(_) => 6,
             Self::OtherIssuer => 7,
             Self::JwksUri(_) => 8,
+            Self::Bundle(_) => 9,
+            Self::Rollback(_) => 10,
         }
     }
 
@@ -101,6 +110,8 @@ impl fmt::Display for FetchError {
             Self::KeySet(error) => write!(f, "{error}"),
             Self::OtherIssuer => write!(f, "the metadata names another issuer"),
             Self::JwksUri(why) => write!(f, "jwks_uri {why}"),
+            Self::Bundle(error) => write!(f, "not a SPIFFE bundle: {error}"),
+            Self::Rollback(error) => error.fmt(f),
         }
     }
 }
@@ -165,16 +176,6 @@ impl Answer {
 /// [`FetchError::NotJson`].
 pub fn document(body: &[u8]) -> Result<Value, FetchError> {
     json::parse(body, Bounds::KEY_SET).map_err(|error| FetchError::NotJson(error.to_string()))
-}
-
-/// Reads a fetched key set as strictly as an inline one.
-///
-/// # Errors
-/// A [`FetchError`]; the document is then refused whole.
-pub fn key_set(document: &Value, rules: &KeyRules) -> Result<KeySet, FetchError> {
-    KeySet::parse(document, rules)
-        .map(|(keys, _)| keys)
-        .map_err(FetchError::KeySet)
 }
 
 /// Takes the address of the key set out of an issuer's metadata.

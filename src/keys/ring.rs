@@ -1,31 +1,31 @@
-//! The key sets that one worker verifies with.
+//! The documents that one worker verifies with.
 
+use super::Document;
 use super::source::{KeySource, Remote};
-use crate::jose::KeySet;
 use crate::time::Now;
 use crate::token::cache::Fingerprint;
 
-/// A key set in force: which version, and when it was last confirmed.
+/// A document in force: which version, and when it was last confirmed.
 #[derive(Clone, Debug)]
 pub struct Version {
-    /// Grows with each set that differs from the one before; zero for keys of the configuration.
+    /// Grows with each document that differs from the one before.
     pub number: u64,
     /// When it was last fetched.
     pub fetched_at: Now,
-    /// Tells its document from others.
-    pub document: Fingerprint,
-    /// The keys.
-    pub keys: KeySet,
+    /// Tells its bytes from others'.
+    pub fingerprint: Fingerprint,
+    /// What it says.
+    pub document: Document,
 }
 
-/// What can be said of an issuer's keys now.
+/// What can be said of a source's document now.
 #[derive(Debug)]
 pub enum Held<'a> {
-    /// These are in force, and this tells them from any others that this worker has had.
-    Keys(&'a KeySet, u64),
-    /// None have been had yet.
+    /// This is in force, and the number tells it from any other that this worker has had.
+    Document(&'a Document, u64),
+    /// None has been had yet.
     Never,
-    /// Those that were had are too old to be believed.
+    /// The one that was had is too old to be believed.
     Stale,
 }
 
@@ -40,7 +40,7 @@ pub struct Freshness {
     pub failure: Option<&'static str>,
 }
 
-/// The fetched key sets of one worker, by the issuer's place in the configuration.
+/// The fetched documents of one worker, by slot.
 #[derive(Debug, Default)]
 pub struct Ring {
     slots: Vec<Slot>,
@@ -49,52 +49,61 @@ pub struct Ring {
 #[derive(Debug, Default)]
 struct Slot {
     version: Option<Version>,
-    /// Grows with every set that this worker puts in force: versions are told by others.
+    /// Grows with every document that this worker puts in force: versions are told by others.
     epoch: u64,
     failure: Option<&'static str>,
 }
 
 impl Ring {
-    /// A ring for this many issuers, without any keys.
+    /// A ring of this many slots, without any documents.
     #[must_use]
-    pub fn new(issuers: usize) -> Self {
+    pub fn new(slots: usize) -> Self {
         Self {
-            slots: (0..issuers).map(|_| Slot::default()).collect(),
+            slots: (0..slots).map(|_| Slot::default()).collect(),
         }
     }
 
-    /// The keys of an issuer.
+    /// What is in force for a slot whose keys come from `source`.
     #[must_use]
-    pub fn held<'a>(&'a self, issuer: usize, source: &'a KeySource, now: Now) -> Held<'a> {
+    pub fn held<'a>(&'a self, slot: usize, source: &'a KeySource, now: Now) -> Held<'a> {
         let remote = match source {
-            KeySource::Inline(keys) => return Held::Keys(keys, 0),
+            KeySource::Inline(document) => return Held::Document(document, 0),
             KeySource::Remote(remote) => remote,
         };
-        match self.version(issuer) {
+        match self.version(slot) {
             None => Held::Never,
             Some(version) if is_stale(version, remote, now) => Held::Stale,
-            Some(version) => Held::Keys(&version.keys, self.epoch(issuer)),
+            Some(version) => Held::Document(&version.document, self.epoch(slot)),
         }
     }
 
-    /// The set that was last had for an issuer, however old.
+    /// What was last said for a slot whose keys come from `source`, however long ago.
     #[must_use]
-    pub fn version(&self, issuer: usize) -> Option<&Version> {
-        self.slots.get(issuer)?.version.as_ref()
+    pub fn last<'a>(&'a self, slot: usize, source: &'a KeySource) -> Option<&'a Document> {
+        match source {
+            KeySource::Inline(document) => Some(document),
+            KeySource::Remote(_) => self.version(slot).map(|version| &version.document),
+        }
     }
 
-    /// Puts a set in force.
-    pub fn put(&mut self, issuer: usize, version: Version) {
-        if let Some(slot) = self.slots.get_mut(issuer) {
+    /// What was last had for a slot, however old.
+    #[must_use]
+    pub fn version(&self, slot: usize) -> Option<&Version> {
+        self.slots.get(slot)?.version.as_ref()
+    }
+
+    /// Puts a document in force.
+    pub fn put(&mut self, slot: usize, version: Version) {
+        if let Some(slot) = self.slots.get_mut(slot) {
             slot.epoch = slot.epoch.saturating_add(1);
             slot.version = Some(version);
             slot.failure = None;
         }
     }
 
-    /// Takes note that the set in force was fetched again unchanged.
-    pub fn confirm(&mut self, issuer: usize, fetched_at: Now) {
-        if let Some(slot) = self.slots.get_mut(issuer) {
+    /// Takes note that the document in force was fetched again unchanged.
+    pub fn confirm(&mut self, slot: usize, fetched_at: Now) {
+        if let Some(slot) = self.slots.get_mut(slot) {
             slot.failure = None;
             if let Some(version) = &mut slot.version {
                 version.fetched_at = fetched_at;
@@ -103,16 +112,16 @@ impl Ring {
     }
 
     /// Takes note of why the last fetch brought nothing.
-    pub fn note_failure(&mut self, issuer: usize, code: &'static str) {
-        if let Some(slot) = self.slots.get_mut(issuer) {
+    pub fn note_failure(&mut self, slot: usize, code: &'static str) {
+        if let Some(slot) = self.slots.get_mut(slot) {
             slot.failure = Some(code);
         }
     }
 
-    /// What audit says of an issuer's keys; none where no set was ever had and no fetch failed.
+    /// What audit says of a slot; none where nothing was ever had and no fetch failed.
     #[must_use]
-    pub fn freshness(&self, issuer: usize, now: Now) -> Option<Freshness> {
-        let slot = self.slots.get(issuer)?;
+    pub fn freshness(&self, slot: usize, now: Now) -> Option<Freshness> {
+        let slot = self.slots.get(slot)?;
         match (&slot.version, slot.failure) {
             (None, None) => None,
             (None, failure) => Some(Freshness {
@@ -131,8 +140,8 @@ impl Ring {
         }
     }
 
-    fn epoch(&self, issuer: usize) -> u64 {
-        self.slots.get(issuer).map_or(0, |slot| slot.epoch)
+    fn epoch(&self, slot: usize) -> u64 {
+        self.slots.get(slot).map_or(0, |slot| slot.epoch)
     }
 }
 

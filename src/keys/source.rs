@@ -1,16 +1,16 @@
-//! What the configuration says of an issuer's keys.
+//! What the configuration says of where keys come from.
 
 use std::time::Duration;
 
 use super::schedule::Periods;
 use super::uri::HttpUri;
-use crate::jose::{KeyRules, KeySet};
+use super::{Document, Reading};
 
-/// Where an issuer's keys come from.
+/// Where the keys of an issuer or of a trust domain come from.
 #[derive(Clone, Debug)]
 pub enum KeySource {
     /// The configuration itself.
-    Inline(KeySet),
+    Inline(Document),
     /// A provider, through a cluster of the proxy.
     Remote(Remote),
 }
@@ -30,15 +30,15 @@ pub struct Remote {
     pub max_stale: Duration,
     /// For how long a request waits for the first keys.
     pub wait: Duration,
-    /// What is taken of a fetched set.
-    pub rules: KeyRules,
+    /// How the document is read.
+    pub reading: Reading,
 }
 
 /// What is fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Location {
-    /// A JWK Set.
-    KeySet(HttpUri),
+    /// A JWK Set or a bundle.
+    Document(HttpUri),
     /// The metadata of this issuer, and then the set it names.
     Metadata(HttpUri),
 }
@@ -48,8 +48,11 @@ impl Remote {
     #[must_use]
     pub fn descriptor(&self) -> String {
         let (kind, uri) = match &self.location {
-            Location::KeySet(uri) => ("key set", uri),
             Location::Metadata(uri) => ("metadata", uri),
+            Location::Document(uri) => match self.reading {
+                Reading::KeySet(_) => ("key set", uri),
+                Reading::Bundle => ("bundle", uri),
+            },
         };
         let mut text = format!("{kind}\n{}\n{}", uri.as_str(), self.cluster);
         for (authority, cluster) in &self.authorities {
@@ -71,10 +74,12 @@ impl Remote {
         for period in [timeout, refresh, cooldown] {
             text.extend(["\n", &period.as_millis().to_string()]);
         }
-        for algorithm in self.rules.algorithms.iter() {
+        for algorithm in self.reading.algorithms().iter() {
             text.extend(["\n", algorithm.name()]);
         }
-        if self.rules.allow_rsa_exponent_3 {
+        if let Reading::KeySet(rules) = self.reading
+            && rules.allow_rsa_exponent_3
+        {
             text.push_str("\nexponent 3");
         }
         text
@@ -83,7 +88,7 @@ impl Remote {
     /// The cluster for an authority that keys may come from; none for any other.
     #[must_use]
     pub fn cluster_of(&self, authority: &str) -> Option<&str> {
-        let (Location::KeySet(uri) | Location::Metadata(uri)) = &self.location;
+        let (Location::Document(uri) | Location::Metadata(uri)) = &self.location;
         if uri.authority() == authority {
             return Some(&self.cluster);
         }

@@ -66,6 +66,6 @@ pub use jwt_svid::{
 pub use pattern::{SpiffePattern, SpiffePatternError};
 pub use pattern_set::SpiffePatterns;
 pub use svid_error::SvidError;
-pub use x509_svid::x509_svid;
+pub use x509_svid::{svid_of_pem, x509_svid};
 pub use xfcc::{Element, Which, Xfcc, svid_of};
 pub use xfcc_error::XfccError;

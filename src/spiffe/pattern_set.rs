@@ -19,13 +19,13 @@ type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 /// A lookup takes one hash lookup for the trust domain and one for each segment, whatever the
 /// number of patterns. Where stars make paths branch it is bounded by two branches a segment, by
 /// 32 segments, and by looking at no node of the tree twice.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct SpiffePatterns<T = ()> {
     domains: Map<TrustDomain, usize>,
     nodes: Vec<Node<T>>,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 struct Node<T> {
     literals: Map<Box<str>, usize>,
     any: Option<usize>,

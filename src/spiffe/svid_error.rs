@@ -27,6 +27,12 @@ pub enum SvidError {
         /// The trust domain of the `sub`.
         claimed: TrustDomain,
     },
+    /// The certificate cannot be read, or the host does not give it.
+    Unreadable,
+    /// The proxy does not say that it validated the certificate.
+    NotValidated,
+    /// The certificate may sign others, so that it is no leaf.
+    NotALeaf,
     /// The certificate has no URI SAN.
     NoUri,
     /// The certificate has this many URI SANs.
@@ -48,6 +54,9 @@ impl SvidError {
             | Self::NoJwtKeys(_)
             | Self::Subject(_)
             | Self::OtherTrustDomain { .. }
+            | Self::Unreadable
+            | Self::NotValidated
+            | Self::NotALeaf
             | Self::NoUri
             | Self::SeveralUris(_)
             | Self::Uri(_)
@@ -81,6 +90,13 @@ impl fmt::Display for SvidError {
                 f,
                 "The token's `sub` is of the trust domain {claimed}, and its key of {verified}."
             ),
+            Self::Unreadable => {
+                f.write_str("The certificate cannot be read, or the proxy does not give it.")
+            }
+            Self::NotValidated => f.write_str(
+                "The proxy does not say that it validated the certificate (Envoy does not on a resumed TLS session).",
+            ),
+            Self::NotALeaf => f.write_str("The certificate is for signing others."),
             Self::NoUri => f.write_str("The certificate has no URI SAN."),
             Self::SeveralUris(count) => write!(
                 f,

@@ -1,6 +1,20 @@
 //! X.509-SVIDs: what a certificate names, where the proxy has verified its chain.
 
+use der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef};
+use der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
+
 use super::{SpiffeId, SvidError};
+
+const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
+const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
+const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+
+/// Bits of a key usage, from the left (RFC 5280 section 4.2.1.3).
+const KEY_CERT_SIGN: u8 = 0x80 >> 5;
+const CRL_SIGN: u8 = 0x80 >> 6;
+
+/// The largest certificate that is read, as PEM, in bytes.
+const MAX_PEM: usize = 64 * 1024;
 
 /// Reads the SPIFFE ID out of all the URI SANs of a certificate.
 ///
@@ -22,6 +36,98 @@ pub fn x509_svid<'u>(uris: impl IntoIterator<Item = &'u str>) -> Result<SpiffeId
         return Err(SvidError::NoPath(id.trust_domain().clone()));
     }
     Ok(id)
+}
+
+/// Reads the SPIFFE ID out of a certificate, as PEM.
+///
+/// Whether its chain holds, and whether it is in time, is for the proxy's TLS to say.
+///
+/// # Errors
+///
+/// As [`x509_svid`]; and it must be a leaf: no authority, and not for signing certificates or
+/// revocation lists (X509-SVID sections 4.1 and 4.3).
+pub fn svid_of_pem(pem: &[u8]) -> Result<SpiffeId, SvidError> {
+    if pem.len() > MAX_PEM {
+        return Err(SvidError::Unreadable);
+    }
+    let der = match der::pem::decode_vec(pem) {
+        Ok(("CERTIFICATE", der)) => der,
+        _ => return Err(SvidError::Unreadable),
+    };
+    let names = Names::of(&der).map_err(|_| SvidError::Unreadable)?;
+    if names.signs_others {
+        return Err(SvidError::NotALeaf);
+    }
+    // What is no text is no SPIFFE ID either.
+    let uris = names.uris.iter();
+    x509_svid(uris.map(|uri| std::str::from_utf8(uri).unwrap_or_default()))
+}
+
+/// What the extensions of a certificate say.
+#[derive(Default)]
+struct Names<'d> {
+    uris: Vec<&'d [u8]>,
+    signs_others: bool,
+}
+
+impl<'d> Names<'d> {
+    /// Reads the extensions (RFC 5280 section 4.1); whatever else a certificate has is passed over.
+    fn of(der: &'d [u8]) -> der::Result<Self> {
+        let mut names = Self::default();
+        let mut certificate = elements(AnyRef::from_der(der)?)?;
+        let mut body = elements(certificate.decode()?)?;
+        while !body.is_finished() {
+            let member: AnyRef<'d> = body.decode()?;
+            if member.tag() == context_specific(3, true) {
+                let mut extensions = elements(AnyRef::from_der(member.value())?)?;
+                while !extensions.is_finished() {
+                    names.note(extensions.decode()?)?;
+                }
+            }
+        }
+        Ok(names)
+    }
+
+    fn note(&mut self, extension: AnyRef<'d>) -> der::Result<()> {
+        let mut extension = elements(extension)?;
+        let kind: ObjectIdentifier = extension.decode()?;
+        let _critical: Option<bool> = extension.decode()?;
+        let value = extension.decode::<OctetStringRef<'d>>()?.as_bytes();
+        match kind {
+            SUBJECT_ALT_NAME => {
+                let mut names = elements(AnyRef::from_der(value)?)?;
+                while !names.is_finished() {
+                    let name: AnyRef<'d> = names.decode()?;
+                    if name.tag() == context_specific(6, false) {
+                        self.uris.push(name.value());
+                    }
+                }
+            }
+            BASIC_CONSTRAINTS => {
+                let authority: Option<bool> = elements(AnyRef::from_der(value)?)?.decode()?;
+                self.signs_others |= authority == Some(true);
+            }
+            KEY_USAGE => {
+                let bits = BitStringRef::from_der(value)?.raw_bytes().first().copied();
+                self.signs_others |= bits.unwrap_or_default() & (KEY_CERT_SIGN | CRL_SIGN) != 0;
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+/// The elements of a SEQUENCE.
+fn elements<'d>(sequence: AnyRef<'d>) -> der::Result<SliceReader<'d>> {
+    sequence.tag().assert_eq(Tag::Sequence)?;
+    SliceReader::new(sequence.value())
+}
+
+const fn context_specific(number: u8, constructed: bool) -> Tag {
+    Tag::ContextSpecific {
+        constructed,
+        number: TagNumber::new(number),
+    }
 }
 
 #[cfg(test)]

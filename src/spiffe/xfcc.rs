@@ -33,6 +33,8 @@ pub struct Xfcc<'f> {
 /// What one proxy says of the certificate that its caller presented.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Element<'f> {
+    /// The element as it was written.
+    pub text: &'f str,
     /// The URI SANs of the proxy's own certificate.
     pub by: Vec<Cow<'f, str>>,
     /// The SHA-256 of the caller's certificate.
@@ -118,12 +120,15 @@ impl<'f> Element<'f> {
     /// Reads one element, and says whether another one must follow.
     fn parse(input: &mut Input<'f>) -> Result<(Self, bool), XfccError> {
         input.skip_blanks();
+        let written = input.left();
         let mut element = Self::default();
         for _ in 0..MAX_PAIRS {
             let at = input.at;
             let key = input.key()?;
             let value = input.value()?;
             element.put(key, value, at)?;
+            let length = written.len().saturating_sub(input.left().len());
+            element.text = written.get(..length).unwrap_or_default();
             match input.next() {
                 Some(b';') => {}
                 // After a value there is one of the two, or the end.

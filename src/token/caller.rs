@@ -1,4 +1,6 @@
-//! Who sends a request, as its verified token says.
+//! Who sends a request, as its verified token or its certificate says.
+
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -6,12 +8,41 @@ use crate::config::Issuer;
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimPath, Claims};
 use crate::policy::ScopeSet;
+use crate::spiffe::{Signatory, SpiffeId};
 use crate::time::Now;
 
-/// What a verified token says of its caller, resolved once and then shared.
+/// How an identity was proven.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Proven {
+    /// By a token of an issuer.
+    Jwt,
+    /// By a JWT-SVID.
+    JwtSvid,
+    /// By the certificate of the connection.
+    X509Svid,
+    /// By the certificate of a connection to a trusted proxy, which forwarded it.
+    Xfcc,
+}
+
+impl Proven {
+    /// The word that audit uses.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Jwt => "jwt",
+            Self::JwtSvid => "jwt_svid",
+            Self::X509Svid => "x509_svid",
+            Self::Xfcc => "x509_svid_xfcc",
+        }
+    }
+}
+
+/// What a verified token or certificate says of its caller, resolved once and then shared.
 #[derive(Debug)]
 pub struct Caller {
-    issuer: usize,
+    signatory: Signatory<usize, usize>,
+    proven: Proven,
+    workload: Option<SpiffeId>,
     identity: String,
     client: Option<String>,
     scopes: ScopeSet,
@@ -22,7 +53,7 @@ pub struct Caller {
 }
 
 impl Caller {
-    /// Resolves identity, client and scopes of claims verified with those keys.
+    /// Resolves identity, client and scopes of claims verified with those keys of an issuer.
     ///
     /// The identity is the issuer's configured name, a slash, and the subject; for a token without
     /// a subject, the client.
@@ -57,7 +88,9 @@ impl Caller {
             .map_or(Now::default(), |exp| exp.instant());
         let deadline = expires.after(issuer.clock_skew);
         Ok(Self {
-            issuer: index,
+            signatory: Signatory::Issuer(index),
+            proven: Proven::Jwt,
+            workload: None,
             identity,
             client,
             scopes,
@@ -68,19 +101,70 @@ impl Caller {
         })
     }
 
-    /// The index of the issuer in the configuration.
+    /// The workload of a trust domain, by a JWT-SVID verified with those keys. Its identity is its
+    /// SPIFFE ID; it has neither client nor scopes.
     #[must_use]
-    pub fn issuer(&self) -> usize {
-        self.issuer
+    pub fn of_jwt_svid(
+        domain: usize,
+        id: SpiffeId,
+        claims: Claims,
+        clock_skew: Duration,
+        key_epoch: u64,
+    ) -> Self {
+        let expires = claims
+            .expires_at()
+            .map_or(Now::default(), |exp| exp.instant());
+        Self {
+            claims,
+            deadline: expires.after(clock_skew),
+            key_epoch,
+            ..Self::of_x509_svid(domain, id, Proven::JwtSvid)
+        }
     }
 
-    /// The name that limits, headers and audit share: issuer name, slash, subject.
+    /// The workload of a trust domain, by its certificate. Its identity is its SPIFFE ID; it has
+    /// neither client nor scopes nor claims.
+    #[must_use]
+    pub fn of_x509_svid(domain: usize, id: SpiffeId, proven: Proven) -> Self {
+        Self {
+            signatory: Signatory::TrustDomain(domain),
+            proven,
+            identity: id.as_str().to_owned(),
+            workload: Some(id),
+            client: None,
+            scopes: ScopeSet::default(),
+            scope_line: String::new(),
+            claims: Claims::default(),
+            deadline: Now::MAX,
+            key_epoch: 0,
+        }
+    }
+
+    /// Whose word it is, by its place in the configuration.
+    #[must_use]
+    pub fn signatory(&self) -> Signatory<usize, usize> {
+        self.signatory
+    }
+
+    /// How it was proven.
+    #[must_use]
+    pub fn proven(&self) -> Proven {
+        self.proven
+    }
+
+    /// The workload; none where an issuer speaks, whatever its subject looks like.
+    #[must_use]
+    pub fn workload(&self) -> Option<&SpiffeId> {
+        self.workload.as_ref()
+    }
+
+    /// The name that limits, headers and audit share: issuer name, slash, subject; or a SPIFFE ID.
     #[must_use]
     pub fn identity(&self) -> &str {
         &self.identity
     }
 
-    /// The client the token was issued to.
+    /// The client the token was issued to; none for workloads.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
@@ -104,7 +188,7 @@ impl Caller {
         &self.claims
     }
 
-    /// The instant from which the token is expired for this issuer.
+    /// The instant from which the token is expired.
     #[must_use]
     pub fn deadline(&self) -> Now {
         self.deadline
@@ -123,6 +207,7 @@ impl Caller {
         let text = [
             &self.identity,
             &self.scope_line,
+            // As long as a SPIFFE ID beside it.
             self.client.as_ref().unwrap_or(&self.identity),
         ];
         let claims: usize = self

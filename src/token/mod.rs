@@ -1,36 +1,74 @@
-//! From a header field to a caller: the credential is found, verified or remembered, and checked.
+//! From a header field or a certificate to a caller: the credential is found, verified or
+//! remembered, and checked.
 //!
-//! A [`Caller`] exists only for a token whose signature held; nothing else here is trusted.
+//! A [`Caller`] exists only for a token whose signature held, or for a certificate that the proxy
+//! validated or was forwarded by a trusted one; nothing else here is trusted.
 
 pub mod cache;
 pub mod caller;
+pub mod certificate;
 pub mod credential;
 
 use std::rc::Rc;
 
-use crate::config::{Config, Issuer};
-use crate::crypto::Crypto;
+use crate::config::{Config, Issuer, JwtSvid, TrustDomain};
+use crate::crypto::{AlgorithmSet, Crypto};
 use crate::decision::{Denial, Reason};
 use crate::jose::{Claims, Expectations, JwsError, KeySet, UnverifiedJws, check_type};
-use crate::keys::KeySource;
 use crate::keys::ring::{Held, Ring};
 use crate::keys::schedule::Want;
+use crate::keys::{Document, KeySource};
+use crate::spiffe::{self, Signatory, SvidError, SvidExpectations};
 use crate::time::Now;
 
 use cache::{Seed, TokenCache};
 pub use caller::Caller;
+use certificate::Leaf;
 
-/// The verified tokens of one worker, and the secret their fingerprints are keyed with.
+/// The verified tokens of one worker and the certificates that it has read, and the secret that
+/// their fingerprints are keyed with.
 ///
-/// Without a secret nothing is remembered and every token is verified anew.
+/// Without a secret nothing is remembered and everything is verified anew.
 #[derive(Default)]
-pub struct Known(Option<(Seed, TokenCache<Rc<Caller>>)>);
+pub struct Known(Option<(Seed, TokenCache<Remembered>)>);
+
+/// What is remembered under a fingerprint: of a token, or of a certificate's digest.
+#[derive(Clone, Debug)]
+enum Remembered {
+    Token(Rc<Caller>),
+    Certificate(Rc<Leaf>),
+}
 
 impl Known {
     /// An empty memory of at most `bytes`, keyed with `seed`.
     #[must_use]
     pub fn new(seed: Seed, bytes: usize) -> Self {
         Self(Some((seed, TokenCache::new(bytes))))
+    }
+
+    /// What the certificate of that SHA-256 says, read at most once while it is remembered; where
+    /// `read` gives none it is missing, and not remembered as such.
+    fn leaf(
+        &mut self,
+        digest: &[u8; 32],
+        now: Now,
+        read: impl FnOnce() -> Option<Leaf>,
+    ) -> Rc<Leaf> {
+        let missing = || Rc::new(Leaf::missing());
+        let Some((seed, cache)) = &mut self.0 else {
+            return read().map_or_else(missing, Rc::new);
+        };
+        // No token begins with a zero byte.
+        let fingerprint = seed.fingerprint(&[&[0], &digest[..]].concat());
+        if let Some(Remembered::Certificate(leaf)) = cache.find(fingerprint, now) {
+            return leaf;
+        }
+        let Some(leaf) = read().map(Rc::new) else {
+            return missing();
+        };
+        let kept = Remembered::Certificate(Rc::clone(&leaf));
+        cache.keep(fingerprint, kept, leaf.bytes(), Now::MAX);
+        leaf
     }
 }
 
@@ -56,11 +94,11 @@ pub enum Refusal {
     Keys(Wanted, Denial),
 }
 
-/// An issuer whose keys are wanted, and why.
+/// Keys that are wanted, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// The issuer's place in the configuration.
-    pub issuer: usize,
+    /// Their slot.
+    pub slot: usize,
     /// Why.
     pub want: Want,
 }
@@ -75,7 +113,7 @@ impl Judge<'_> {
     /// Verifies a compact JWS and says who sent it.
     ///
     /// A remembered token counts only with the very keys it was verified with, and its claims are
-    /// checked again. `judged_by` is set to the issuer whose keys the token was held against.
+    /// checked again. `judged_by` is set to the slot of the keys that the token was held against.
     /// `before_signature` has a last say before a signature is checked.
     ///
     /// # Errors
@@ -92,113 +130,217 @@ impl Judge<'_> {
             return self.verify(token, judged_by).map(Rc::new);
         };
         let fingerprint = seed.fingerprint(token);
-        if let Some(caller) = cache.find(fingerprint, self.now)
-            && let Some(issuer) = self.issuer_in_force(&caller)
+        if let Some(Remembered::Token(caller)) = cache.find(fingerprint, self.now)
+            && let Some(authority) = self.authority_in_force(&caller)
         {
-            *judged_by = Some(caller.issuer());
-            self.check_claims(issuer, caller.claims())?;
+            *judged_by = Some(authority.slot);
+            self.check_again(&authority, caller.claims())?;
             return Ok(caller);
         }
         before_signature()?;
         let caller = Rc::new(self.verify(token, judged_by)?);
-        cache.keep(
-            fingerprint,
-            Rc::clone(&caller),
-            caller.bytes(),
-            caller.deadline(),
-        );
+        let kept = Remembered::Token(Rc::clone(&caller));
+        cache.keep(fingerprint, kept, caller.bytes(), caller.deadline());
         Ok(caller)
     }
 
-    /// The issuer of a remembered caller, if the keys are still those it was verified with.
-    fn issuer_in_force(&self, caller: &Caller) -> Option<&Issuer> {
-        let issuer = self.config.issuers.get(caller.issuer())?;
-        match self.ring.held(caller.issuer(), &issuer.keys, self.now) {
-            Held::Keys(_, epoch) if epoch == caller.key_epoch() => Some(issuer),
+    /// Whose word a remembered caller is, if the keys are still those it was verified with.
+    fn authority_in_force(&self, caller: &Caller) -> Option<Authority<'_>> {
+        let authority = self.authority(caller.signatory())?;
+        match self.ring.held(authority.slot, authority.keys, self.now) {
+            Held::Document(_, epoch) if epoch == caller.key_epoch() => Some(authority),
             _ => None,
         }
+    }
+
+    fn authority(&self, signatory: Signatory<usize, usize>) -> Option<Authority<'_>> {
+        let (keys, kind) = match signatory {
+            Signatory::Issuer(index) => {
+                let issuer = self.config.issuers.get(index)?;
+                (&issuer.keys, Kind::Issuer(issuer))
+            }
+            Signatory::TrustDomain(index) => {
+                let domain = self.config.trust_domains.get(index)?;
+                let jwt_svid = domain.jwt_svid.as_ref()?;
+                (&jwt_svid.bundle, Kind::TrustDomain(domain, jwt_svid))
+            }
+        };
+        Some(Authority {
+            signatory,
+            slot: self.config.slot_of(signatory),
+            keys,
+            kind,
+        })
     }
 
     fn verify(&self, token: &[u8], judged_by: &mut Option<usize>) -> Result<Caller, Refusal> {
         let token = UnverifiedJws::parse(token, self.config.tokens.max_bytes)
             .map_err(|error| denial(&error, error.reason()))?;
-        let (index, issuer) = issuer_of(self.config, &token)?;
-        *judged_by = Some(index);
-        let (keys, epoch) = self.keys(index, issuer)?;
+        let authority = self.authority_of(&token)?;
+        *judged_by = Some(authority.slot);
+        let (document, epoch) = self.document(&authority)?;
         let verified = token
-            .verify(keys, issuer.algorithms, self.crypto)
-            .map_err(|error| key_refusal(index, issuer, &error))?;
-        check_type(verified.typ(), issuer.profile)
-            .map_err(|error| denial(&error, error.reason()))?;
+            .verify(
+                authority.jwt_keys(document)?,
+                authority.algorithms(),
+                self.crypto,
+            )
+            .map_err(|error| authority.key_refusal(&error))?;
+        authority.check_type(verified.typ())?;
         let claims =
             Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
-        self.check_claims(issuer, &claims)?;
-        Ok(Caller::new(index, issuer, claims, epoch)?)
+        Ok(self.caller(&authority, claims, epoch)?)
     }
 
-    fn keys<'a>(&'a self, index: usize, issuer: &'a Issuer) -> Result<(&'a KeySet, u64), Refusal> {
-        match self.ring.held(index, &issuer.keys, self.now) {
-            Held::Keys(keys, epoch) => Ok((keys, epoch)),
+    // RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the
+    // verified claims that are compared afterwards.
+    fn authority_of(&self, token: &UnverifiedJws) -> Result<Authority<'_>, Denial> {
+        let issuer = |iss: &str| Some(self.config.issuer_of(iss)?.0);
+        let domain = |name: &spiffe::TrustDomain| {
+            let (index, domain) = self.config.trust_domain_of(name)?;
+            domain.jwt_svid.is_some().then_some(index)
+        };
+        let signatory = spiffe::signatory(token, issuer, domain)
+            .map_err(|error| denial(&error, error.reason()))?;
+        // What was found a moment ago is there.
+        self.authority(signatory)
+            .ok_or_else(|| Denial::new(Reason::IssuerUnknown, "the token is nobody's"))
+    }
+
+    fn document<'a>(&'a self, authority: &Authority<'a>) -> Result<(&'a Document, u64), Refusal> {
+        let name = self.config.name_of(authority.signatory);
+        match self.ring.held(authority.slot, authority.keys, self.now) {
+            Held::Document(document, epoch) => Ok((document, epoch)),
             Held::Never => {
-                let denial = unavailable(&issuer.name, "have not been had yet");
-                Err(wanted(index, Want::First, denial))
+                let denial = unavailable(name, "have not been had yet");
+                Err(authority.wanted(Want::First, denial))
             }
-            Held::Stale => Err(unavailable(
-                &issuer.name,
-                "could not be fetched for longer than max_stale",
-            )
-            .into()),
+            Held::Stale => {
+                Err(unavailable(name, "could not be fetched for longer than max_stale").into())
+            }
         }
     }
 
-    fn check_claims(&self, issuer: &Issuer, claims: &Claims) -> Result<(), Denial> {
-        let expectations = Expectations {
-            issuer: &issuer.issuer,
-            audiences: &issuer.audiences,
-            profile: issuer.profile,
-            clock_skew: issuer.clock_skew,
-            max_lifetime: issuer.max_lifetime,
-        };
-        claims
-            .check(&expectations, self.now)
-            .map_err(|error| denial(&error, error.reason()))
+    fn caller(
+        &self,
+        authority: &Authority<'_>,
+        claims: Claims,
+        epoch: u64,
+    ) -> Result<Caller, Denial> {
+        match (authority.signatory, authority.kind) {
+            (Signatory::TrustDomain(index), Kind::TrustDomain(domain, jwt_svid)) => {
+                let expected = SvidExpectations {
+                    trust_domain: &domain.name,
+                    audiences: &jwt_svid.audiences,
+                    clock_skew: jwt_svid.clock_skew,
+                };
+                let id = spiffe::check_svid(&claims, &expected, self.now)
+                    .map_err(|error| denial(&error, error.reason()))?;
+                Ok(Caller::of_jwt_svid(
+                    index,
+                    id,
+                    claims,
+                    jwt_svid.clock_skew,
+                    epoch,
+                ))
+            }
+            (Signatory::Issuer(index), Kind::Issuer(issuer)) => {
+                self.check_again(authority, &claims)?;
+                Caller::new(index, issuer, claims, epoch)
+            }
+            _ => Err(Denial::new(Reason::IssuerUnknown, "the token is nobody's")),
+        }
+    }
+
+    /// Checks what time can change of claims that were good once; of an issuer's, everything.
+    fn check_again(&self, authority: &Authority<'_>, claims: &Claims) -> Result<(), Denial> {
+        match authority.kind {
+            Kind::Issuer(issuer) => claims.check(&expectations(issuer), self.now),
+            Kind::TrustDomain(_, svid) => {
+                claims.check_validity(&svid.audiences, svid.clock_skew, None, self.now)
+            }
+        }
+        .map_err(|error| denial(&error, error.reason()))
     }
 }
 
-// RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the
-// verified claim that is compared afterwards.
-fn issuer_of<'a>(config: &'a Config, token: &UnverifiedJws) -> Result<(usize, &'a Issuer), Denial> {
-    let Some(iss) = token.issuer_unchecked() else {
-        return Err(Denial::new(
-            Reason::IssuerUnknown,
-            "the token names no issuer (iss)",
-        ));
-    };
-    config.issuer_of(iss).ok_or_else(|| {
-        Denial::new(
-            Reason::IssuerUnknown,
-            "no configured issuer has the token's iss",
-        )
-    })
+/// Whose keys a token is held against, and what it must be.
+#[derive(Clone, Copy)]
+struct Authority<'a> {
+    signatory: Signatory<usize, usize>,
+    slot: usize,
+    keys: &'a KeySource,
+    kind: Kind<'a>,
 }
 
-// A provider may have a key that was not there when its set was last fetched; a configuration not.
-fn key_refusal(index: usize, issuer: &Issuer, error: &JwsError) -> Refusal {
-    let denial = denial(error, error.reason());
-    match (error, &issuer.keys) {
-        (JwsError::KidUnknown(_), KeySource::Remote(_)) => wanted(index, Want::UnknownKey, denial),
-        _ => Refusal::Denied(denial),
+#[derive(Clone, Copy)]
+enum Kind<'a> {
+    Issuer(&'a Issuer),
+    TrustDomain(&'a TrustDomain, &'a JwtSvid),
+}
+
+impl Authority<'_> {
+    fn jwt_keys<'d>(&self, document: &'d Document) -> Result<&'d KeySet, Denial> {
+        let of_bundle = |error: SvidError| denial(&error, error.reason());
+        match (document, self.kind) {
+            (Document::KeySet(keys), _) => Ok(keys),
+            (Document::Bundle(bundle), Kind::TrustDomain(domain, _)) => {
+                bundle.jwt_keys(&domain.name).map_err(of_bundle)
+            }
+            (Document::Bundle(_), Kind::Issuer(_)) => Err(Denial::new(
+                Reason::KeysUnavailable,
+                "the keys are a trust domain's",
+            )),
+        }
+    }
+
+    fn algorithms(&self) -> AlgorithmSet {
+        match self.kind {
+            Kind::Issuer(issuer) => issuer.algorithms,
+            Kind::TrustDomain(..) => spiffe::ALGORITHMS,
+        }
+    }
+
+    fn check_type(&self, typ: Option<&str>) -> Result<(), Denial> {
+        match self.kind {
+            Kind::Issuer(issuer) => check_type(typ, issuer.profile),
+            Kind::TrustDomain(..) => spiffe::check_svid_type(typ),
+        }
+        .map_err(|error| denial(&error, error.reason()))
+    }
+
+    // A provider may have a key that was not there when its document was last fetched; a
+    // configuration not.
+    fn key_refusal(&self, error: &JwsError) -> Refusal {
+        let denial = denial(error, error.reason());
+        match (error, self.keys) {
+            (JwsError::KidUnknown(_), KeySource::Remote(_)) => {
+                self.wanted(Want::UnknownKey, denial)
+            }
+            _ => Refusal::Denied(denial),
+        }
+    }
+
+    fn wanted(&self, want: Want, denial: Denial) -> Refusal {
+        let slot = self.slot;
+        Refusal::Keys(Wanted { slot, want }, denial)
     }
 }
 
-fn wanted(issuer: usize, want: Want, denial: Denial) -> Refusal {
-    Refusal::Keys(Wanted { issuer, want }, denial)
+fn expectations(issuer: &Issuer) -> Expectations<'_> {
+    Expectations {
+        issuer: &issuer.issuer,
+        audiences: &issuer.audiences,
+        profile: issuer.profile,
+        clock_skew: issuer.clock_skew,
+        max_lifetime: issuer.max_lifetime,
+    }
 }
 
-fn unavailable(issuer: &str, why: &str) -> Denial {
+fn unavailable(owner: &str, why: &str) -> Denial {
     Denial::new(
         Reason::KeysUnavailable,
-        format!("the keys of \"{issuer}\" {why}"),
+        format!("the keys of \"{owner}\" {why}"),
     )
 }
 

@@ -5,7 +5,7 @@
 //!
 //! | file | what is in it |
 //! | --- | --- |
-//! | `source` | one issuer's keys: asked for, fetched, published, taken up |
+//! | `source` | one source: asked for, fetched, published, taken up |
 //! | `records` | what workers share of a source, behind compare-and-swap |
 //! | `hold` | requests that wait, counted and bounded |
 
@@ -42,7 +42,7 @@ pub enum Asked {
     No,
 }
 
-/// The key sets of one worker and what is done to keep them fresh.
+/// The documents of one worker and what is done to keep them fresh.
 pub struct Refresh {
     ring: Ring,
     sources: Vec<Source>,
@@ -60,15 +60,13 @@ struct Tools<'a> {
 
 impl Refresh {
     pub fn new(config: &Config, vm_configuration: &[u8]) -> Self {
-        let issuers = config.issuers.iter().enumerate();
-        let sources = issuers.filter_map(|(index, issuer)| match &issuer.keys {
-            KeySource::Remote(remote) => {
-                Some(Source::new(index, &issuer.name, remote, vm_configuration))
-            }
+        let owners = || config.key_owners();
+        let sources = owners().filter_map(|(slot, owner)| match owner.keys()? {
+            KeySource::Remote(remote) => Some(Source::new(slot, &owner, remote, vm_configuration)),
             KeySource::Inline(_) => None,
         });
         Self {
-            ring: Ring::new(config.issuers.len()),
+            ring: Ring::new(owners().count()),
             sources: sources.collect(),
             waiters: Waiters::default(),
             metrics: Metrics::default(),
@@ -85,8 +83,8 @@ impl Refresh {
 
     /// What a request is to do that lacks these keys.
     pub fn ask(&mut self, wanted: Wanted, host: &dyn Host) -> Asked {
-        let of_issuer = |source: &&mut Source| source.issuer() == wanted.issuer;
-        let Some(source) = self.sources.iter_mut().find(of_issuer) else {
+        let is_wanted = |source: &&mut Source| source.slot() == wanted.slot;
+        let Some(source) = self.sources.iter_mut().find(is_wanted) else {
             return Asked::No;
         };
         if source.take_up(&mut self.ring, host) {
@@ -99,12 +97,12 @@ impl Refresh {
 
     /// Whether what a request waits for has happened.
     pub fn is_over(&self, hold: &Hold) -> bool {
-        let issuer = hold.wanted.issuer;
+        let slot = hold.wanted.slot;
         match hold.wanted.want {
-            Want::First | Want::Due => self.ring.version(issuer).is_some(),
+            Want::First | Want::Due => self.ring.version(slot).is_some(),
             Want::UnknownKey => {
                 let mut sources = self.sources.iter();
-                let source = sources.find(|source| source.issuer() == issuer);
+                let source = sources.find(|source| source.slot() == slot);
                 source.is_none_or(|source| source.attempts() != hold.attempts)
             }
         }

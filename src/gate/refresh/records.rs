@@ -1,4 +1,4 @@
-//! What the workers of a process share of a source: its schedule, and the set last published.
+//! What the workers of a process share of a source: its schedule, and the document last published.
 
 use crate::host::{Cas, Host};
 use crate::keys::Remote;
@@ -65,7 +65,7 @@ impl Records {
         None
     }
 
-    /// The set that was last published; none where there is none, or it is not one of ours.
+    /// The document that was last published; none where there is none, or it is not one of ours.
     pub fn publication(&self, host: &dyn Host) -> Option<Publication> {
         let value = host.shared(&self.publication_key).ok()??;
         Publication::decode(&value.bytes, &self.tag)
@@ -73,17 +73,24 @@ impl Records {
 
     /// Publishes a document, and answers its version: the one before where it is the same; none
     /// where another worker published while this one was about to.
-    pub fn publish(
+    ///
+    /// # Errors
+    /// What `replaces` has against its taking the place of the document last published.
+    pub fn publish<E>(
         &self,
         host: &dyn Host,
         document: Vec<u8>,
         before: u64,
         now: Now,
-    ) -> Option<u64> {
+        replaces: impl FnOnce(&[u8]) -> Result<(), E>,
+    ) -> Result<Option<u64>, E> {
         let (last, cas) = match host.shared(&self.publication_key) {
             Ok(Some(value)) => (Publication::decode(&value.bytes, &self.tag), value.cas),
             _ => (None, Cas::ABSENT),
         };
+        if let Some(last) = &last {
+            replaces(&last.document)?;
+        }
         let version = match last {
             Some(last) if last.document == document => last.version,
             Some(last) => last.version.max(before).saturating_add(1),
@@ -97,6 +104,6 @@ impl Records {
         let encoded = publication.encode(&self.tag);
         // A host without shared data has nobody to publish for.
         let stored = host.set_shared(&self.publication_key, &encoded, cas);
-        (stored != Ok(false)).then_some(version)
+        Ok((stored != Ok(false)).then_some(version))
     }
 }

@@ -1,26 +1,31 @@
-//! One issuer's keys as one worker sees them: asked for, fetched, published, taken up.
+//! One source of keys as one worker sees it: asked for, fetched, published, taken up.
 
 use std::mem;
+use std::time::Duration;
 
 use super::hold::Hold;
 use super::records::Records;
 use super::{TICK, Tools};
+use crate::config::KeyOwner;
 use crate::host::{Host, HostError, HttpCall, LogLevel};
-use crate::jose::KeySet;
 use crate::keys::fetch::{self, Answer, FetchError};
 use crate::keys::publication::Publication;
 use crate::keys::ring::{Ring, Version};
 use crate::keys::schedule::{self, Schedule, Want};
 use crate::keys::uri::HttpUri;
-use crate::keys::{Location, Remote};
+use crate::keys::{Document, Location, Remote};
+use crate::spiffe::{Bundle, BundleKeys};
 use crate::time::Now;
 use crate::token::Wanted;
 use crate::token::cache::{Fingerprint, Seed};
 
-/// An issuer whose keys are fetched.
+/// An issuer or a trust domain whose keys are fetched.
 pub struct Source {
-    issuer: usize,
+    slot: usize,
+    /// How lines of the log speak of it.
     name: String,
+    /// What the names of its metrics begin with.
+    metrics: String,
     remote: Remote,
     records: Records,
     /// How many fetches had ended when this worker last looked; none before it did.
@@ -42,29 +47,30 @@ struct Flight {
 enum Step {
     OpenId,
     AuthorizationServer,
-    KeySet,
+    Document,
 }
 
 enum Progress {
     Next(Step, HttpUri),
-    Done(KeySet),
+    Done(Document),
 }
 
 impl Source {
-    pub fn new(issuer: usize, name: &str, remote: &Remote, vm_configuration: &[u8]) -> Self {
+    pub fn new(slot: usize, owner: &KeyOwner<'_>, remote: &Remote, vm: &[u8]) -> Self {
         Self {
-            issuer,
-            name: name.to_owned(),
+            slot,
+            name: owner.to_string(),
+            metrics: owner.metrics(),
             remote: remote.clone(),
-            records: Records::new(remote, vm_configuration),
+            records: Records::new(remote, vm),
             seen: None,
             asked: false,
             flight: None,
         }
     }
 
-    pub fn issuer(&self) -> usize {
-        self.issuer
+    pub fn slot(&self) -> usize {
+        self.slot
     }
 
     /// How many fetches had ended when this worker last looked.
@@ -87,7 +93,7 @@ impl Source {
         let publication = self.records.publication(host);
         let changed = publication.is_some_and(|publication| self.adopt(ring, publication));
         if let Some(code) = FetchError::code_of(schedule.cause()) {
-            ring.note_failure(self.issuer, code);
+            ring.note_failure(self.slot, code);
         }
         changed
     }
@@ -139,10 +145,7 @@ impl Source {
             Ok(Progress::Next(step, uri)) => {
                 self.dispatch(Flight { step, ..flight }, &uri, tools.host)
             }
-            Ok(Progress::Done(keys)) => {
-                self.publish(answer, keys, flight.holder, tools);
-                Ok(())
-            }
+            Ok(Progress::Done(document)) => self.publish(answer, document, flight.holder, tools),
             Err(error) => Err(error),
         };
         if let Err(error) = done {
@@ -153,31 +156,36 @@ impl Source {
     // Numbers alone do not tell sets apart: they begin anew where shared data was lost.
     fn adopt(&self, ring: &mut Ring, publication: Publication) -> bool {
         let (number, fetched_at) = (publication.version, publication.fetched_at);
-        let document = fingerprint(&publication.document);
-        let held = ring.version(self.issuer);
-        if held.is_some_and(|held| held.number == number && held.document == document) {
-            ring.confirm(self.issuer, fetched_at);
+        let fingerprint = fingerprint(&publication.document);
+        let held = ring.version(self.slot);
+        if held.is_some_and(|held| held.number == number && held.fingerprint == fingerprint) {
+            ring.confirm(self.slot, fetched_at);
             return false;
         }
-        let json = fetch::document(&publication.document);
-        let keys = json.and_then(|json| fetch::key_set(&json, &self.remote.rules));
-        let adopted = keys.is_ok();
-        if let Ok(keys) = keys {
-            let version = Version {
-                number,
-                fetched_at,
-                document,
-                keys,
-            };
-            ring.put(self.issuer, version);
+        let Ok(document) = self.read(&publication.document) else {
+            return false;
+        };
+        if held.is_some_and(|held| document.check_replaces(&held.document).is_err()) {
+            return false;
         }
-        adopted
+        let version = Version {
+            number,
+            fetched_at,
+            fingerprint,
+            document,
+        };
+        ring.put(self.slot, version);
+        true
+    }
+
+    fn read(&self, bytes: &[u8]) -> Result<Document, FetchError> {
+        self.remote.reading.read(&fetch::document(bytes)?)
     }
 
     fn fetch_if_due(&mut self, tools: &mut Tools<'_>) {
         let want = if mem::take(&mut self.asked) {
             Want::UnknownKey
-        } else if tools.ring.version(self.issuer).is_none() {
+        } else if tools.ring.version(self.slot).is_none() {
             Want::First
         } else {
             Want::Due
@@ -192,7 +200,7 @@ impl Source {
 
     fn fetch(&mut self, now: Now, holder: u64, tools: &mut Tools<'_>) {
         let (step, uri) = match &self.remote.location {
-            Location::KeySet(uri) => (Step::KeySet, Some(uri.clone())),
+            Location::Document(uri) => (Step::Document, Some(uri.clone())),
             Location::Metadata(issuer) => (Step::OpenId, issuer.openid_configuration()),
         };
         let until = now.after(self.remote.periods.timeout);
@@ -241,7 +249,7 @@ impl Source {
     fn advance(&self, step: Step, answer: &Answer) -> Result<Progress, FetchError> {
         let document = answer.json();
         match (step, &self.remote.location) {
-            (Step::KeySet, _) => fetch::key_set(&document?, &self.remote.rules).map(Progress::Done),
+            (Step::Document, _) => self.remote.reading.read(&document?).map(Progress::Done),
             // An authorization server that knows nothing of OpenID has its metadata elsewhere.
             (Step::OpenId, Location::Metadata(issuer))
                 if document == Err(FetchError::Status(404)) =>
@@ -253,13 +261,21 @@ impl Source {
             (_, Location::Metadata(issuer)) => {
                 let allowed = |authority: &str| self.remote.cluster_of(authority).is_some();
                 let uri = fetch::jwks_uri(&document?, issuer, allowed)?;
-                Ok(Progress::Next(Step::KeySet, uri))
+                Ok(Progress::Next(Step::Document, uri))
             }
-            (_, Location::KeySet(uri)) => Ok(Progress::Next(Step::KeySet, uri.clone())),
+            (_, Location::Document(uri)) => Ok(Progress::Next(Step::Document, uri.clone())),
         }
     }
 
-    fn publish(&mut self, answer: &Answer, keys: KeySet, holder: u64, tools: &mut Tools<'_>) {
+    // What is in force may be newer than what this worker has seen: it is the published document
+    // that must not be rolled back.
+    fn publish(
+        &mut self,
+        answer: &Answer,
+        document: Document,
+        holder: u64,
+        tools: &mut Tools<'_>,
+    ) -> Result<(), FetchError> {
         let Tools {
             ring,
             metrics,
@@ -267,34 +283,50 @@ impl Source {
             host,
         } = tools;
         let now = host.now();
-        let held = ring.version(self.issuer);
+        let held = ring.version(self.slot);
+        if let Some(held) = held {
+            let replaces = document.check_replaces(&held.document);
+            replaces.map_err(FetchError::Rollback)?;
+        }
         let before = held.map_or(0, |version| version.number);
         let body = answer.body.clone().unwrap_or_default();
-        let document = fingerprint(&body);
-        let is_held = held.is_some_and(|version| version.document == document);
-        let number = self.records.publish(*host, body, before, now);
-        let (periods, fresh_for, jitter) = (self.remote.periods, answer.max_age(), chance.next());
+        let fingerprint = fingerprint(&body);
+        let is_held = held.is_some_and(|version| version.fingerprint == fingerprint);
+        let replaces = |published: &[u8]| match self.read(published) {
+            Ok(published) => document.check_replaces(&published),
+            Err(_) => Ok(()),
+        };
+        let number = self.records.publish(*host, body, before, now, replaces);
+        let number = number.map_err(FetchError::Rollback)?;
+        let (periods, jitter) = (self.remote.periods, chance.next());
+        let fresh_for = fresh_for(answer, &document);
         self.end(*host, |schedule| {
             schedule.succeeded(holder, &periods, fresh_for, now, jitter)
         });
-        metrics.count(*host, format!("postern.keys.{}.fetches.ok", self.name));
+        metrics.count(*host, format!("{}.fetches.ok", self.metrics));
         let Some(number) = number else {
             // What another worker published meanwhile is taken up with the next tick.
             self.seen = None;
-            return;
+            return Ok(());
         };
         if is_held && number == before {
-            return ring.confirm(self.issuer, now);
+            ring.confirm(self.slot, now);
+            return Ok(());
         }
+        let line = format!(
+            "{}: version {number} is in force{}",
+            self.name,
+            said(&document)
+        );
         let version = Version {
             number,
             fetched_at: now,
+            fingerprint,
             document,
-            keys,
         };
-        ring.put(self.issuer, version);
-        let line = format!("keys of \"{}\": version {number} is in force", self.name);
+        ring.put(self.slot, version);
         host.log(LogLevel::Info, &line);
+        Ok(())
     }
 
     fn fail(&mut self, error: &FetchError, holder: u64, tools: &mut Tools<'_>) {
@@ -308,12 +340,9 @@ impl Source {
         self.end(*host, |schedule| {
             schedule.failed(holder, error.cause(), now, jitter)
         });
-        ring.note_failure(self.issuer, error.code());
-        metrics.count(
-            *host,
-            format!("postern.keys.{}.fetches.{}", self.name, error.code()),
-        );
-        let line = format!("keys of \"{}\" were not fetched: {error}", self.name);
+        ring.note_failure(self.slot, error.code());
+        metrics.count(*host, format!("{}.fetches.{}", self.metrics, error.code()));
+        let line = format!("{} were not fetched: {error}", self.name);
         host.log(LogLevel::Warn, &line);
     }
 
@@ -341,19 +370,26 @@ impl Source {
             host,
             ..
         } = tools;
-        let Some(fresh) = ring.freshness(self.issuer, host.now()) else {
+        let Some(fresh) = ring.freshness(self.slot, host.now()) else {
             return;
         };
-        metrics.set(
-            *host,
-            format!("postern.keys.{}.version", self.name),
-            fresh.version,
-        );
-        metrics.set(
-            *host,
-            format!("postern.keys.{}.age_seconds", self.name),
-            fresh.age,
-        );
+        let name = |what| format!("{}.{what}", self.metrics);
+        metrics.set(*host, name("version"), fresh.version);
+        metrics.set(*host, name("age_seconds"), fresh.age);
+    }
+}
+
+/// For how long an answer is fresh: what its fields say, or a bundle's own hint where that is less.
+fn fresh_for(answer: &Answer, document: &Document) -> Option<Duration> {
+    let hint = document.bundle().and_then(Bundle::refresh_hint);
+    [answer.max_age(), hint].into_iter().flatten().min()
+}
+
+fn said(document: &Document) -> &'static str {
+    match document.bundle().map(Bundle::keys) {
+        Some(BundleKeys::Revoked) => ", which revokes the whole trust domain",
+        Some(BundleKeys::NoneForJwt) => ", without keys for JWT-SVIDs",
+        Some(BundleKeys::Usable(_)) | None => "",
     }
 }
 

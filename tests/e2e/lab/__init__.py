@@ -18,5 +18,5 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[3]
 """The checkout."""
 
-MODULE = ROOT / "target" / "wasm32-wasip1" / "release" / "postern.wasm"
+MODULE = ROOT / "target" / "postern.wasm"
 """Where `scripts/build` leaves the module; `$POSTERN_WASM` names another one."""

@@ -165,7 +165,7 @@ class Shutter:
 
 
 class OpenIdProvider:
-    """npm's oidc-provider, where `scripts/provider` has put it."""
+    """npm's oidc-provider, where `scripts/node-packages` has put it."""
 
     CLIENT = ("billing-batch", "a%20secret%20of%20the%20laboratory")
 

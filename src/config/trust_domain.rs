@@ -1,0 +1,364 @@
+//! SPIFFE trust domains.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::issuer::{Issuer, clock_skew};
+use super::keys::{compile_bundle_remote, note_private};
+use super::list::{Empty, elements, note_unique, required, texts};
+use super::names;
+use super::place::Place;
+use super::wire::{self, Field, List};
+use crate::jose::Audiences;
+use crate::keys::{Document, KeySource};
+use crate::policy::{Cidr, CidrSet};
+use crate::spiffe::{self, Bundle, BundleKeys, SpiffePattern, SpiffePatterns, Which};
+
+/// A trust domain whose workloads may call.
+#[derive(Clone, Debug)]
+pub struct TrustDomain {
+    /// Its name; unique.
+    pub name: spiffe::TrustDomain,
+    /// Its own SPIFFE ID, which is how limits and audit name it as an issuer: no issuer can have
+    /// such a name.
+    pub id: String,
+    /// How its JWT-SVIDs are verified; none where they are not taken.
+    pub jwt_svid: Option<JwtSvid>,
+    /// Where its X.509-SVIDs are seen; none where they are not taken.
+    pub x509_svid: Option<X509Svid>,
+}
+
+/// How the JWT-SVIDs of a trust domain are verified.
+#[derive(Clone, Debug)]
+pub struct JwtSvid {
+    /// Whom they must be for.
+    pub audiences: Audiences,
+    /// The domain's bundle, and no other's.
+    pub bundle: KeySource,
+    /// How far clocks may be apart, at most five minutes.
+    pub clock_skew: Duration,
+    /// Whether the upstream gets the credential as it was sent.
+    pub forward: bool,
+}
+
+/// Where the X.509-SVIDs of a trust domain are seen.
+#[derive(Clone, Debug)]
+pub struct X509Svid {
+    /// Whether the certificate of the connection counts.
+    pub tls: bool,
+    /// Whose `x-forwarded-client-cert` counts; none where nobody's does.
+    pub xfcc: Option<Xfcc>,
+    /// Whether the proxy lets no certificate through that it did not validate, so that its word on
+    /// each connection is not needed.
+    pub always_validated: bool,
+}
+
+/// Whose `x-forwarded-client-cert` is believed.
+#[derive(Clone, Debug)]
+pub struct Xfcc {
+    /// The SPIFFE IDs of proxies, as the certificates of their connections say.
+    pub peers: SpiffePatterns,
+    /// The networks of proxies.
+    pub networks: CidrSet,
+}
+
+/// Whose keys are in a slot.
+#[derive(Clone, Copy)]
+pub enum KeyOwner<'a> {
+    /// An issuer's.
+    Issuer(&'a Issuer),
+    /// A trust domain's.
+    TrustDomain(&'a TrustDomain),
+}
+
+impl<'a> KeyOwner<'a> {
+    /// Where they come from; none where none are needed.
+    #[must_use]
+    pub fn keys(self) -> Option<&'a KeySource> {
+        match self {
+            Self::Issuer(issuer) => Some(&issuer.keys),
+            Self::TrustDomain(domain) => domain.jwt_svid.as_ref().map(|svid| &svid.bundle),
+        }
+    }
+
+    /// What the names of their metrics begin with.
+    #[must_use]
+    pub fn metrics(self) -> String {
+        match self {
+            Self::Issuer(issuer) => format!("postern.keys.{}", issuer.name),
+            Self::TrustDomain(domain) => format!("postern.bundles.{}", domain.name),
+        }
+    }
+}
+
+impl fmt::Display for KeyOwner<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = match self {
+            Self::Issuer(issuer) => &issuer.name,
+            Self::TrustDomain(domain) => &domain.id,
+        };
+        write!(f, "keys of \"{name}\"")
+    }
+}
+
+/// The domains, and which element of `x-forwarded-client-cert` is believed. None only where an
+/// error was noted.
+pub(super) fn compile_all(
+    domains: &List<wire::TrustDomain>,
+    place: &Place<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<(Vec<TrustDomain>, Which)> {
+    let (mut names, mut compiled) = (BTreeMap::new(), Vec::new());
+    let mut element: Option<(Which, String)> = None;
+    for (index, domain) in elements(domains, place, Empty::Refused) {
+        let place = place.element(index);
+        let domain = domain.optional(&place);
+        compiled.push(domain.and_then(|domain| {
+            note_unique(&mut names, &domain.name, &place.member("name"));
+            note_element(&mut element, domain, &place);
+            compile(domain, &place, warnings)
+        }));
+    }
+    let element = element.map_or(Which::default(), |(element, _)| element);
+    Some((compiled.into_iter().collect::<Option<_>>()?, element))
+}
+
+/// A proxy writes one field for all domains, so which of its elements counts must be the same.
+fn note_element(seen: &mut Option<(Which, String)>, wire: &wire::TrustDomain, place: &Place<'_>) {
+    let Field::Given(xfcc) = &wire.xfcc else {
+        return;
+    };
+    let xfcc_place = place.member("xfcc");
+    let place = xfcc_place.member("element");
+    let element = match xfcc.element.optional(&place) {
+        Some(wire::Element::First) => Which::First,
+        Some(wire::Element::Last) | None => Which::Last,
+    };
+    match seen {
+        Some((first, at)) if *first != element => place.error(format_args!(
+            "is not what {at} is; proxies write one field for all domains, so one of the two is needed in all"
+        )),
+        Some(_) => {}
+        None => *seen = Some((element, place.to_string())),
+    }
+}
+
+fn compile(
+    wire: &wire::TrustDomain,
+    place: &Place<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<TrustDomain> {
+    let needed = "a trust domain such as prod.example";
+    let name = required(&wire.name, &place.member("name"), needed, |name| {
+        spiffe::TrustDomain::parse(name).map_err(
+            |_| "is no trust domain; 1 to 255 of a-z, 0-9, \".\", \"_\" and \"-\" are accepted",
+        )
+    });
+    if wire.jwt_svid.is_absent() && wire.x509_svid.is_absent() {
+        place.error("takes no identity document; jwt_svid or x509_svid is needed");
+    }
+    let jwt = place.member("jwt_svid");
+    let jwt_svid = wire.jwt_svid.optional(&jwt);
+    let jwt_svid = jwt_svid.map(|wire| JwtSvid::compile(wire, &jwt, warnings));
+    let xfcc = place.member("xfcc");
+    let proxies = wire.xfcc.optional(&xfcc);
+    let proxies = proxies.map(|wire| Xfcc::compile(wire, &xfcc));
+    let x509 = place.member("x509_svid");
+    let x509_svid = wire.x509_svid.optional(&x509);
+    let x509_svid = x509_svid.map(|wire| X509Svid::compile(wire, &x509, proxies.clone(), warnings));
+    let read = matches!(&x509_svid, Some(Some(svid)) if svid.xfcc.is_some());
+    if proxies.is_some() && !read {
+        warnings.push(format!(
+            "{xfcc}: is never looked at; x509_svid.from is neither xfcc nor either"
+        ));
+    }
+    let name = name?;
+    Some(TrustDomain {
+        id: format!("spiffe://{name}"),
+        name,
+        jwt_svid: all_or_none(jwt_svid)?,
+        x509_svid: all_or_none(x509_svid)?,
+    })
+}
+
+/// What is there must have been compiled.
+fn all_or_none<T>(compiled: Option<Option<T>>) -> Option<Option<T>> {
+    match compiled {
+        None => Some(None),
+        Some(compiled) => compiled.map(Some),
+    }
+}
+
+impl JwtSvid {
+    fn compile(
+        wire: &wire::JwtSvid,
+        place: &Place<'_>,
+        warnings: &mut Vec<String>,
+    ) -> Option<Self> {
+        let audiences_place = place.member("audiences");
+        let needed = "a list of audiences";
+        wire.audiences.required(&audiences_place, needed);
+        let audiences = texts(
+            &wire.audiences,
+            &audiences_place,
+            Empty::Refused,
+            names::identifier,
+        );
+        let bundle = bundle(&wire.bundle, &place.member("bundle"), warnings);
+        let forward = wire.forward.optional(&place.member("forward"));
+        Some(Self {
+            audiences: Audiences::OneOf(audiences),
+            clock_skew: clock_skew(&wire.clock_skew, &place.member("clock_skew")),
+            bundle: bundle?,
+            forward: forward.copied().unwrap_or_default(),
+        })
+    }
+}
+
+fn bundle(
+    wire: &Field<wire::Bundle>,
+    place: &Place<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<KeySource> {
+    let wire = wire.required(place, "an object with inline or remote")?;
+    match (&wire.inline, &wire.remote) {
+        (Field::Absent, Field::Absent) => {
+            place.error("has no source; one of inline and remote is needed");
+            None
+        }
+        (document, Field::Absent) => {
+            let place = place.member("inline");
+            inline(document.optional(&place)?, &place, warnings)
+        }
+        (Field::Absent, remote) => {
+            let place = place.member("remote");
+            compile_bundle_remote(remote.optional(&place)?, &place)
+        }
+        _ => {
+            place.error("has both inline and remote; exactly one is needed");
+            None
+        }
+    }
+}
+
+fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<String>) -> Option<KeySource> {
+    let bundle = match Bundle::from_json(document) {
+        Ok(bundle) => bundle,
+        Err(error) => {
+            place.error(format_args!(
+                "is not taken: {error}; a SPIFFE bundle is needed"
+            ));
+            return None;
+        }
+    };
+    for key in bundle.warnings() {
+        if !note_private(key, place) {
+            warnings.push(format!("{place}.{key}"));
+        }
+    }
+    match bundle.keys() {
+        BundleKeys::Usable(_) => {}
+        BundleKeys::NoneForJwt => warnings.push(format!(
+            "{place}: has no key for JWT-SVIDs, so that none is taken"
+        )),
+        BundleKeys::Revoked => warnings.push(format!(
+            "{place}: has no keys, which revokes the trust domain"
+        )),
+    }
+    Some(KeySource::Inline(Document::Bundle(bundle)))
+}
+
+impl X509Svid {
+    fn compile(
+        wire: &wire::X509Svid,
+        place: &Place<'_>,
+        xfcc: Option<Option<Xfcc>>,
+        warnings: &mut Vec<String>,
+    ) -> Option<Self> {
+        let from = wire
+            .from
+            .required(&place.member("from"), "tls, xfcc or either");
+        let validated = place.member("validated");
+        let always = wire.validated.optional(&validated);
+        let always_validated = matches!(always, Some(wire::Validated::Always));
+        if always_validated {
+            warnings.push(format!(
+                "{validated}: every certificate that the proxy lets through counts as valid"
+            ));
+        }
+        let (tls, read) = match from? {
+            wire::SvidFrom::Tls => (true, false),
+            wire::SvidFrom::Xfcc => (false, true),
+            wire::SvidFrom::Either => (true, true),
+        };
+        let xfcc = match (read, xfcc) {
+            (false, _) => None,
+            (true, None) => {
+                place.error("reads x-forwarded-client-cert and says nobody is believed; xfcc with trusted_peers or trusted_cidrs is needed beside it");
+                return None;
+            }
+            (true, Some(xfcc)) => Some(xfcc?),
+        };
+        Some(Self {
+            tls,
+            xfcc,
+            always_validated,
+        })
+    }
+}
+
+impl Xfcc {
+    fn compile(wire: &wire::Xfcc, place: &Place<'_>) -> Option<Self> {
+        let (peers, cidrs) = (&wire.trusted_peers, &wire.trusted_cidrs);
+        if peers.is_absent() && cidrs.is_absent() {
+            place.error("believes nobody; trusted_peers or trusted_cidrs is needed");
+            return None;
+        }
+        let peers = patterns(peers, &place.member("trusted_peers"));
+        let networks = place.member("trusted_cidrs");
+        let networks = texts(cidrs, &networks, Empty::Refused, Cidr::parse);
+        Some(Self {
+            peers: peers.iter().collect(),
+            networks: CidrSet::new(networks),
+        })
+    }
+}
+
+/// Patterns of SPIFFE IDs.
+pub(super) fn patterns(list: &List<String>, place: &Place<'_>) -> Vec<SpiffePattern> {
+    texts(list, place, Empty::Refused, SpiffePattern::parse)
+}
+
+/// What routes may refer to of each trust domain; none where they cannot be read at all.
+pub(super) fn offers(domains: &List<wire::TrustDomain>) -> Option<Vec<Offer>> {
+    let offer = |domain: &Field<wire::TrustDomain>| match domain {
+        Field::Given(domain) => Offer {
+            name: match &domain.name {
+                Field::Given(name) => name.clone(),
+                _ => String::new(),
+            },
+            jwt: !domain.jwt_svid.is_absent(),
+            x509: !domain.x509_svid.is_absent(),
+        },
+        _ => Offer::default(),
+    };
+    match domains {
+        Field::Absent => Some(Vec::new()),
+        Field::Wrong(_) => None,
+        Field::Given(domains) => Some(domains.iter().map(offer).collect()),
+    }
+}
+
+/// What a trust domain has to offer to routes.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Offer {
+    /// Its name, as it is written.
+    pub name: String,
+    /// Whether it has JWT-SVIDs.
+    pub jwt: bool,
+    /// Whether it has X.509-SVIDs.
+    pub x509: bool,
+}

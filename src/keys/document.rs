@@ -1,0 +1,76 @@
+//! What a source of keys says: a JWK Set, or the bundle of a SPIFFE trust domain.
+
+use serde_json::Value;
+
+use super::fetch::FetchError;
+use crate::crypto::AlgorithmSet;
+use crate::jose::{KeyRules, KeySet};
+use crate::spiffe::{self, Bundle, Rollback};
+
+/// How a document is to be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// As the JWK Set of an issuer.
+    KeySet(KeyRules),
+    /// As the bundle of a trust domain.
+    Bundle,
+}
+
+/// A document that was read.
+#[derive(Clone, Debug)]
+pub enum Document {
+    /// The keys of an issuer.
+    KeySet(KeySet),
+    /// The bundle of a trust domain.
+    Bundle(Bundle),
+}
+
+impl Reading {
+    /// Reads a fetched document as strictly as one of the configuration.
+    ///
+    /// # Errors
+    ///
+    /// A [`FetchError`]; the document is then refused whole.
+    pub fn read(&self, document: &Value) -> Result<Document, FetchError> {
+        match self {
+            Self::KeySet(rules) => KeySet::parse(document, rules)
+                .map(|(keys, _)| Document::KeySet(keys))
+                .map_err(FetchError::KeySet),
+            Self::Bundle => Bundle::from_json(document)
+                .map(Document::Bundle)
+                .map_err(FetchError::Bundle),
+        }
+    }
+
+    /// The algorithms whose keys are taken.
+    #[must_use]
+    pub const fn algorithms(&self) -> AlgorithmSet {
+        match self {
+            Self::KeySet(rules) => rules.algorithms,
+            Self::Bundle => spiffe::ALGORITHMS,
+        }
+    }
+}
+
+impl Document {
+    /// Whether this may take the place of the document in force.
+    ///
+    /// # Errors
+    ///
+    /// As [`Bundle::check_replaces`]; a JWK Set has no sequence and always may.
+    pub fn check_replaces(&self, held: &Self) -> Result<(), Rollback> {
+        match (self, held) {
+            (Self::Bundle(came), Self::Bundle(held)) => came.check_replaces(held),
+            _ => Ok(()),
+        }
+    }
+
+    /// The bundle, where it is one.
+    #[must_use]
+    pub const fn bundle(&self) -> Option<&Bundle> {
+        match self {
+            Self::Bundle(bundle) => Some(bundle),
+            Self::KeySet(_) => None,
+        }
+    }
+}
