@@ -131,13 +131,23 @@ const fn context_specific(number: u8, constructed: bool) -> Tag {
 }
 
 #[cfg(test)]
+#[path = "../../tests/support/certificate.rs"]
+mod certificate;
+
+#[cfg(test)]
 mod tests {
+    use super::certificate::{authority, der, element, extension, key_usage, names_of, pem, uris};
     use super::*;
     use crate::{decision::Reason, spiffe::SpiffeIdError};
 
+    const GOOD: &str = "spiffe://prod.example/ns/a/sa/b";
+
+    fn read(extensions: &[Vec<u8>]) -> Result<SpiffeId, SvidError> {
+        svid_of_pem(&pem(&der(extensions)))
+    }
+
     #[test]
     fn a_certificate_names_a_workload_by_exactly_one_uri() {
-        const GOOD: &str = "spiffe://prod.example/ns/a/sa/b";
         assert_eq!(x509_svid([GOOD]).unwrap().as_str(), GOOD);
         let domain = SpiffeId::parse(GOOD).unwrap().trust_domain().clone();
         let cases: &[(&[&str], SvidError)] = &[
@@ -160,6 +170,89 @@ mod tests {
             let error = x509_svid(uris.iter().copied()).unwrap_err();
             assert_eq!(error, *expected);
             assert_eq!(error.reason(), Reason::SvidInvalid);
+        }
+    }
+    #[test]
+    fn a_leaf_is_read_whatever_stands_beside_its_uri() {
+        let dns = element(0x82, &[b"a.example"]);
+        let uri = element(0x86, &[GOOD.as_bytes()]);
+        let mail = element(0x81, &[b"a@a.example"]);
+        let cases = [
+            vec![uris(&[GOOD])],
+            vec![uris(&[GOOD]), authority(false), key_usage(&[0])],
+            vec![key_usage(&[0, 2, 4]), names_of(&[dns, uri, mail])],
+            vec![extension(37, false, b"anything"), uris(&[GOOD])],
+        ];
+        for extensions in cases {
+            assert_eq!(read(&extensions).unwrap().as_str(), GOOD);
+        }
+    }
+
+    #[test]
+    fn every_uri_counts_wherever_it_stands() {
+        let twice = SvidError::SeveralUris(2);
+        assert_eq!(read(&[]), Err(SvidError::NoUri));
+        assert_eq!(read(&[authority(false)]), Err(SvidError::NoUri));
+        assert_eq!(read(&[uris(&[GOOD, GOOD])]), Err(twice.clone()));
+        assert_eq!(read(&[uris(&[GOOD]), uris(&[GOOD])]), Err(twice.clone()));
+        let no_text = element(0x86, &[b"\xff"]);
+        let good = element(0x86, &[GOOD.as_bytes()]);
+        assert_eq!(read(&[names_of(&[good, no_text.clone()])]), Err(twice));
+        let scheme = SvidError::Uri(SpiffeIdError::Scheme);
+        assert_eq!(read(&[names_of(&[no_text])]), Err(scheme));
+    }
+
+    #[test]
+    fn what_may_sign_others_is_no_leaf() {
+        for sign in [authority(true), key_usage(&[5]), key_usage(&[0, 6])] {
+            let error = read(&[uris(&[GOOD]), sign]);
+            assert_eq!(error, Err(SvidError::NotALeaf));
+        }
+    }
+
+    #[test]
+    fn what_is_no_certificate_is_not_read() {
+        let der = der(&[uris(&[GOOD])]);
+        let text = String::from_utf8(pem(&der)).unwrap();
+        let mut longer = der.clone();
+        longer.push(0);
+        let cases = [
+            Vec::new(),
+            b"-----BEGIN CERTIFICATE-----\n-----END CERTIFICATE-----\n".to_vec(),
+            text.replace("CERTIFICATE", "PUBLIC KEY").into_bytes(),
+            text.replace("-----BEGIN", "----BEGIN").into_bytes(),
+            der.clone(),
+            pem(&der[..der.len() - 1]),
+            pem(&longer),
+            pem(&vec![0; MAX_PEM]),
+        ];
+        for bytes in cases {
+            assert_eq!(svid_of_pem(&bytes), Err(SvidError::Unreadable));
+        }
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    mod properties {
+        use super::*;
+        use proptest::prelude::*;
+
+        proptest! {
+            #[test]
+            fn no_bytes_make_it_panic(bytes: Vec<u8>) {
+                let _ = svid_of_pem(&bytes);
+                let _ = svid_of_pem(&pem(&bytes));
+            }
+
+            #[test]
+            fn a_changed_certificate_names_nobody_else(at in 0_usize..200, to: u8) {
+                let mut changed = der(&[uris(&[GOOD]), authority(false), key_usage(&[0])]);
+                let place = at % changed.len();
+                changed[place] = to;
+                if let Ok(id) = svid_of_pem(&pem(&changed)) {
+                    // Only a change within the name itself may give another one.
+                    prop_assert_eq!(id.as_str().len(), GOOD.len());
+                }
+            }
         }
     }
 }

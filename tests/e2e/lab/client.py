@@ -4,6 +4,7 @@ import http.client
 import json
 import re
 import socket
+import ssl
 import uuid
 from dataclasses import dataclass, field
 
@@ -53,6 +54,10 @@ class Client:
     port: int
     host: str = "api.example"
     timeout: float = 15.0
+    tls: ssl.SSLContext | None = None
+    """How to speak TLS; None for plain HTTP."""
+    source: str = "127.0.0.1"
+    """The address to call from."""
     sent: list[str] = field(default_factory=list)
     """The ids of all requests, in order."""
 
@@ -74,7 +79,7 @@ class Client:
         is sent in chunks.
         """
         request_id = request_id or str(uuid.uuid4())
-        connection = on or http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        connection = on or self.connection()
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             connection.putheader("host", host or self.host)
@@ -103,7 +108,10 @@ class Client:
 
     def connection(self) -> http.client.HTTPConnection:
         """A connection to be kept."""
-        return http.client.HTTPConnection("127.0.0.1", self.port, timeout=self.timeout)
+        options = {"timeout": self.timeout, "source_address": (self.source, 0)}
+        if self.tls:
+            return http.client.HTTPSConnection("127.0.0.1", self.port, context=self.tls, **options)
+        return http.client.HTTPConnection("127.0.0.1", self.port, **options)
 
     def socket(self) -> socket.socket:
         connected = socket.create_connection(("127.0.0.1", self.port), timeout=self.timeout)

@@ -138,6 +138,12 @@ def jwks(*keys: Key) -> dict:
     return {"keys": [key.jwk() for key in keys]}
 
 
+def bundle(*keys: Key) -> dict:
+    """The bundle of a SPIFFE trust domain (SPIFFE Trust Domain and Bundle section 4)."""
+    members = [{**key.jwk(), "use": "jwt-svid"} for key in keys]
+    return {"keys": [{name: value for name, value in jwk.items() if name != "alg"} for jwk in members]}
+
+
 def compact(header: dict | bytes, payload: dict | bytes, sign) -> str:
     """Puts a compact JWS together from any header and payload, JSON or not.
 

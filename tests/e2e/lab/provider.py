@@ -170,7 +170,7 @@ class OpenIdProvider:
     CLIENT = ("billing-batch", "a%20secret%20of%20the%20laboratory")
 
     def __init__(self, directory: Path):
-        subprocess.run([ROOT / "scripts" / "provider"], check=True)
+        subprocess.run([ROOT / "scripts" / "node-packages", "tests/e2e/provider"], check=True)
         port_file = directory / "provider.port"
         self._process = Process(
             [shutil.which("node"), str(PROGRAM / "provider.mjs"), str(port_file)],

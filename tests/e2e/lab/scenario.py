@@ -37,10 +37,13 @@ class Scenario:
             self._token["claims"]["exp"] = f"now+{lifetime}"
         corp = issuer.Key.new("RS256", "corp-1")
         self._keys = {"corp": corp, "stranger": issuer.Key.new("RS256", "corp-1")}
+        self._keys["spire"] = issuer.Key.new("ES256", "spire-1")
 
     def policy(self) -> dict:
         """The plugin configuration with the public key in it."""
-        text = (DEMO / "postern.yaml").read_text().replace("${KEYS}", json.dumps(issuer.jwks(self._keys["corp"])))
+        text = (DEMO / "postern.yaml").read_text()
+        text = text.replace("${KEYS}", json.dumps(issuer.jwks(self._keys["corp"])))
+        text = text.replace("${BUNDLE}", json.dumps(issuer.bundle(self._keys["spire"])))
         return yaml.safe_load(text)
 
     def token(self, spec: dict | None) -> str | None:
@@ -48,8 +51,9 @@ class Scenario:
         if spec is None:
             return None
         key = self._keys[spec.get("key", self._token["key"])]
-        claims = _instants(_merged(self._token["claims"], spec.get("claims", {})))
-        header = _merged({**self._token["header"], "kid": key.kid}, spec.get("header", {}))
+        usual = {} if spec.get("key") == "spire" else self._token["claims"]
+        claims = _instants(_merged(usual, spec.get("claims", {})))
+        header = _merged({**self._token["header"], "alg": key.alg, "kid": key.kid}, spec.get("header", {}))
         match spec.get("forge"):
             case None:
                 return issuer.mint(key, claims, header)
