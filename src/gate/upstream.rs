@@ -45,7 +45,7 @@ pub fn prepare(
 /// `host_unavailable` where the host refuses a call.
 pub fn strip_trailers(host: &dyn Host, config: &Config) -> Result<(), Denial> {
     let stripped = host.request_trailers().and_then(|trailers| {
-        forged(&trailers, config)
+        forged(&trailers, config, b"")
             .into_iter()
             .try_for_each(|name| host.remove_request_trailer(name))
     });
@@ -64,17 +64,19 @@ pub fn host_unavailable(what: &str, error: HostError) -> Denial {
 }
 
 fn strip(host: &dyn Host, headers: &Headers, config: &Config) -> Result<(), HostError> {
-    forged(headers, config)
+    // Whether the field itself stays is another matter: see `forward_certificate`.
+    forged(headers, config, FORWARDED.as_bytes())
         .into_iter()
         .try_for_each(|name| host.remove_request_header(name))
 }
 
-/// The names, once each, of the fields that only Postern may set.
-fn forged<'a>(headers: &'a Headers, config: &Config) -> Vec<&'a [u8]> {
+/// The names, once each, of the fields but for `kept` that callers may not set.
+fn forged<'a>(headers: &'a Headers, config: &Config, kept: &[u8]) -> Vec<&'a [u8]> {
     let mut names: Vec<&[u8]> = Vec::new();
     for (name, _) in headers.iter() {
         // Where it is not yet is where it goes; sorting them all at once is 10 KB of the module.
-        if is_reserved(name, config)
+        if name != kept
+            && is_reserved(name, config)
             && let Err(at) = names.binary_search(&name)
         {
             names.insert(at, name);
@@ -88,6 +90,7 @@ fn is_reserved(name: &[u8], config: &Config) -> bool {
         .get(..OWN.len())
         .is_some_and(|start| same_field(start, OWN));
     prefixed
+        || same_field(name, FORWARDED.as_bytes()) && config.takes_certificates()
         || config
             .issuers
             .iter()

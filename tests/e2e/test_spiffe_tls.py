@@ -175,13 +175,15 @@ def test_an_issuer_cannot_speak_for_a_workload(mesh, keys):
 
 def test_what_a_caller_forwards_itself_is_never_believed(mesh, reader):
     forged = f"By={spiffe('/gate')};Hash={'0' * 64};URI={spiffe('/ns/shop/sa/reader')}"
-    headers = {"x-forwarded-client-cert": forged, "x-postern-identity": spiffe()}
+    # The last is the same field to gateways that make variables of fields.
+    headers = {"x-forwarded-client-cert": forged, "x-postern-identity": spiffe(), "x_forwarded_client_cert": forged}
     reply = caller(mesh).request("GET", "/workloads/x", headers=headers)
     mesh.check(reply, 401, "credential_missing")
     for client, path in ((caller(mesh, reader), "/workloads/x"), (caller(mesh), "/public/x")):
         reply = client.request("GET", path, headers=headers)
         mesh.check(reply, 200, "allowed")
         assert reply.seen("x-forwarded-client-cert") == []
+        assert reply.seen("x_forwarded_client_cert") == []
         assert reply.seen("x-postern-identity") in ([], [spiffe()])
 
 
