@@ -81,7 +81,9 @@ impl Gate {
             host.call_foreign_function("verify_signature", argument)
         });
         let (known, chance) = seeded(&config, host);
-        let refresh = RefCell::new(Refresh::new(&config, vm_configuration));
+        let mut refresh = Refresh::new(&config, vm_configuration);
+        refresh.take_up(host);
+        let refresh = RefCell::new(refresh);
         let limits = RefCell::new(Limits::open(&config, host));
         Self {
             open: Some(Open {

@@ -75,7 +75,7 @@ fn forged<'a>(headers: &'a Headers, config: &Config, kept: &[u8]) -> Vec<&'a [u8
     let mut names: Vec<&[u8]> = Vec::new();
     for (name, _) in headers.iter() {
         // Where it is not yet is where it goes; sorting them all at once is 10 KB of the module.
-        if name != kept
+        if !name.eq_ignore_ascii_case(kept)
             && is_reserved(name, config)
             && let Err(at) = names.binary_search(&name)
         {

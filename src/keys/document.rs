@@ -53,16 +53,19 @@ impl Reading {
 }
 
 impl Document {
-    /// Whether this may take the place of the document in force.
+    /// Whether this may be taken where `held` is the highest sequence so far, and the highest
+    /// sequence with it.
     ///
     /// # Errors
     ///
-    /// As [`Bundle::check_replaces`]; a JWK Set has no sequence and always may.
-    pub fn check_replaces(&self, held: &Self) -> Result<(), Rollback> {
-        match (self, held) {
-            (Self::Bundle(came), Self::Bundle(held)) => came.check_replaces(held),
-            _ => Ok(()),
-        }
+    /// As [`Bundle::check_follows`]; a JWK Set has no sequence and always may.
+    pub fn follow(&self, held: Option<u64>) -> Result<Option<u64>, Rollback> {
+        let Some(bundle) = self.bundle() else {
+            return Ok(held);
+        };
+        bundle.check_follows(held)?;
+        // One that revokes without a number makes no older one good.
+        Ok(bundle.sequence().max(held))
     }
 
     /// The bundle, where it is one.

@@ -11,7 +11,7 @@ use subtle::ConstantTimeEq;
 use crate::time::Now;
 use crate::token::cache::Seed;
 
-const MAGIC: &[u8; 8] = b"postern1";
+const MAGIC: &[u8; 8] = b"postern2";
 const TAG: usize = 16;
 
 /// The key of one source's publications.
@@ -55,6 +55,8 @@ pub struct Publication {
     pub version: u64,
     /// When the document was last fetched.
     pub fetched_at: Now,
+    /// The highest `spiffe_sequence` so far.
+    pub sequence: Option<u64>,
     /// The JWK Set as it was fetched.
     pub document: Vec<u8>,
 }
@@ -67,7 +69,17 @@ impl Publication {
             self.version.to_le_bytes(),
             self.fetched_at.nanos().to_le_bytes(),
         );
-        let mut bytes = [&MAGIC[..], &version, &fetched_at, &self.document].concat();
+        let numbered = [u8::from(self.sequence.is_some())];
+        let sequence = self.sequence.unwrap_or_default().to_le_bytes();
+        let mut bytes = [
+            &MAGIC[..],
+            &version,
+            &fetched_at,
+            &numbered,
+            &sequence,
+            &self.document,
+        ]
+        .concat();
         let tag = key.tag(&bytes);
         bytes.extend(tag);
         bytes
@@ -82,10 +94,13 @@ impl Publication {
         }
         let (magic, rest) = body.split_first_chunk::<8>()?;
         let (version, rest) = rest.split_first_chunk::<8>()?;
-        let (fetched_at, document) = rest.split_first_chunk::<8>()?;
+        let (fetched_at, rest) = rest.split_first_chunk::<8>()?;
+        let (numbered, rest) = rest.split_first_chunk::<1>()?;
+        let (sequence, document) = rest.split_first_chunk::<8>()?;
         (magic == MAGIC).then(|| Self {
             version: u64::from_le_bytes(*version),
             fetched_at: Now::from_nanos(u64::from_le_bytes(*fetched_at)),
+            sequence: (*numbered == [1]).then(|| u64::from_le_bytes(*sequence)),
             document: document.to_vec(),
         })
     }
@@ -99,6 +114,7 @@ mod tests {
         Publication {
             version: 3,
             fetched_at: Now::from_secs(9),
+            sequence: Some(7),
             document: b"{\"keys\":[]}".to_vec(),
         }
     }

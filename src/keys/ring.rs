@@ -14,6 +14,8 @@ pub struct Version {
     pub fetched_at: Now,
     /// Tells its bytes from others'.
     pub fingerprint: Fingerprint,
+    /// The highest `spiffe_sequence` so far.
+    pub sequence: Option<u64>,
     /// What it says.
     pub document: Document,
 }

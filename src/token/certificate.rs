@@ -14,12 +14,12 @@ use std::rc::Rc;
 
 use super::caller::{Caller, Proven};
 use super::{Judge, Known};
-use crate::config::{TrustDomain, X509Svid};
+use crate::config::{TrustDomain, X509Svid, Xfcc};
 use crate::decision::Denial;
 use crate::keys::Document;
 use crate::proof::Connection;
 use crate::request::Headers;
-use crate::spiffe::{BundleKeys, Signatory, SpiffeId, SvidError, Xfcc, svid_of, svid_of_pem};
+use crate::spiffe::{self, BundleKeys, Signatory, SpiffeId, SvidError, svid_of, svid_of_pem};
 
 /// The field in which proxies forward the certificates of their callers.
 pub const FORWARDED: &str = "x-forwarded-client-cert";
@@ -89,6 +89,7 @@ impl Presented {
         }
         let own = Own::of(judge, known, around.connection);
         let connection = Peer {
+            judge,
             own: own.as_ref(),
             address: around.peer,
         };
@@ -179,29 +180,42 @@ impl Leaf {
 
 /// Who is at the other end of the connection.
 struct Peer<'a> {
+    judge: &'a Judge<'a>,
     own: Option<&'a Own>,
     address: Option<IpAddr>,
 }
 
 impl Peer<'_> {
     fn is_trusted_by(&self, domain: &TrustDomain) -> bool {
-        let Some(svid) = &domain.x509_svid else {
-            return false;
+        let xfcc = domain
+            .x509_svid
+            .as_ref()
+            .and_then(|svid| svid.xfcc.as_ref());
+        let by_address = |xfcc: &Xfcc| {
+            self.address
+                .is_some_and(|address| xfcc.networks.contains(address))
         };
-        let Some(xfcc) = &svid.xfcc else {
-            return false;
-        };
-        let by_name = |own: &Own| {
-            own.is_valid_for(svid) && own.leaf.id.as_ref().is_ok_and(|id| xfcc.peers.matches(id))
-        };
-        self.address
-            .is_some_and(|address| xfcc.networks.contains(address))
-            || self.own.is_some_and(by_name)
+        xfcc.is_some_and(by_address) || self.name_for(domain).is_some()
     }
 
-    fn name(&self) -> Option<String> {
-        let id = self.own.and_then(|own| own.leaf.id.as_ref().ok());
-        id.map(|id| id.as_str().to_owned())
+    /// The name by which the domain trusts it.
+    fn name_for(&self, domain: &TrustDomain) -> Option<&SpiffeId> {
+        let svid = domain.x509_svid.as_ref()?;
+        let own = self.own.filter(|own| own.is_valid_for(svid))?;
+        let id = own.leaf.id.as_ref().ok()?;
+        let named = svid.xfcc.as_ref()?.peers.matches(id);
+        let home = self.judge.config.trust_domain_of(id.trust_domain());
+        let revoked = home.is_some_and(|(index, home)| is_revoked(self.judge, index, home));
+        (named && !revoked).then_some(id)
+    }
+
+    /// The name that was proven of it, or else its address.
+    fn proven_name(&self) -> Option<String> {
+        let mut domains = self.judge.config.trust_domains.iter();
+        let validated = self.own.filter(|own| own.reported_valid);
+        let name = validated.and_then(|own| own.leaf.id.as_ref().ok());
+        name.or_else(|| domains.find_map(|domain| self.name_for(domain)))
+            .map(|id| id.as_str().to_owned())
             .or_else(|| self.address.map(|address| address.to_string()))
     }
 }
@@ -218,8 +232,8 @@ fn forwarded(judge: &Judge<'_>, proxy: &Peer<'_>, headers: &Headers) -> Presente
     let Some(field) = joined(headers) else {
         return presented;
     };
-    presented.forwarded_by = proxy.name();
-    let xfcc = match Xfcc::parse(&field) {
+    presented.forwarded_by = proxy.proven_name();
+    let xfcc = match spiffe::Xfcc::parse(&field) {
         Ok(xfcc) => xfcc,
         Err(error) => {
             presented.caller = Err(Denial::new(error.reason(), error.to_string()));

@@ -73,6 +73,13 @@ impl Refresh {
         }
     }
 
+    /// Takes up whatever was published before this worker was there.
+    pub fn take_up(&mut self, host: &dyn Host) {
+        for source in &mut self.sources {
+            source.take_up(&mut self.ring, host);
+        }
+    }
+
     pub fn ring(&self) -> &Ring {
         &self.ring
     }

@@ -74,23 +74,24 @@ impl Records {
     /// Publishes a document, and answers its version: the one before where it is the same; none
     /// where another worker published while this one was about to.
     ///
+    /// `follow` is asked with the highest sequence that was published, and answers the one to
+    /// publish.
+    ///
     /// # Errors
-    /// What `replaces` has against its taking the place of the document last published.
+    /// What `follow` has against it.
     pub fn publish<E>(
         &self,
         host: &dyn Host,
         document: Vec<u8>,
         before: u64,
         now: Now,
-        replaces: impl FnOnce(&[u8]) -> Result<(), E>,
+        follow: impl FnOnce(Option<u64>) -> Result<Option<u64>, E>,
     ) -> Result<Option<u64>, E> {
         let (last, cas) = match host.shared(&self.publication_key) {
             Ok(Some(value)) => (Publication::decode(&value.bytes, &self.tag), value.cas),
             _ => (None, Cas::ABSENT),
         };
-        if let Some(last) = &last {
-            replaces(&last.document)?;
-        }
+        let sequence = follow(last.as_ref().and_then(|last| last.sequence))?;
         let version = match last {
             Some(last) if last.document == document => last.version,
             Some(last) => last.version.max(before).saturating_add(1),
@@ -99,6 +100,7 @@ impl Records {
         let publication = Publication {
             version,
             fetched_at: now,
+            sequence,
             document,
         };
         let encoded = publication.encode(&self.tag);

@@ -165,13 +165,17 @@ impl Source {
         let Ok(document) = self.read(&publication.document) else {
             return false;
         };
-        if held.is_some_and(|held| document.check_replaces(&held.document).is_err()) {
+        let highest = held
+            .and_then(|held| held.sequence)
+            .max(publication.sequence);
+        let Ok(sequence) = document.follow(highest) else {
             return false;
-        }
+        };
         let version = Version {
             number,
             fetched_at,
             fingerprint,
+            sequence,
             document,
         };
         ring.put(self.slot, version);
@@ -284,19 +288,14 @@ impl Source {
         } = tools;
         let now = host.now();
         let held = ring.version(self.slot);
-        if let Some(held) = held {
-            let replaces = document.check_replaces(&held.document);
-            replaces.map_err(FetchError::Rollback)?;
-        }
+        let own = held.and_then(|held| held.sequence);
+        let sequence = document.follow(own).map_err(FetchError::Rollback)?;
         let before = held.map_or(0, |version| version.number);
         let body = answer.body.clone().unwrap_or_default();
         let fingerprint = fingerprint(&body);
         let is_held = held.is_some_and(|version| version.fingerprint == fingerprint);
-        let replaces = |published: &[u8]| match self.read(published) {
-            Ok(published) => document.check_replaces(&published),
-            Err(_) => Ok(()),
-        };
-        let number = self.records.publish(*host, body, before, now, replaces);
+        let follow = |published: Option<u64>| document.follow(published.max(own));
+        let number = self.records.publish(*host, body, before, now, follow);
         let number = number.map_err(FetchError::Rollback)?;
         let (periods, jitter) = (self.remote.periods, chance.next());
         let fresh_for = fresh_for(answer, &document);
@@ -322,6 +321,7 @@ impl Source {
             number,
             fetched_at: now,
             fingerprint,
+            sequence,
             document,
         };
         ring.put(self.slot, version);
@@ -342,6 +342,8 @@ impl Source {
         });
         ring.note_failure(self.slot, error.code());
         metrics.count(*host, format!("{}.fetches.{}", self.metrics, error.code()));
+        // Others may have published meanwhile who fetch at other times.
+        self.seen = None;
         let line = format!("{} were not fetched: {error}", self.name);
         host.log(LogLevel::Warn, &line);
     }

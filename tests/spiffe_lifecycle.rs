@@ -1,0 +1,2069 @@
+//! SPIFFE identities over the in-memory host: the tokens and certificates of workloads, the proxies
+//! that forward them, and the bundles that they are held against.
+
+#[path = "support/certificate.rs"]
+mod certificate;
+mod support;
+
+// The same stories under Node, with the attribute its runner needs.
+#[cfg(target_family = "wasm")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
+use postern::config::Config;
+use postern::gate::{Decided, Gate, Next, Opened, Stage, Waiting};
+use postern::host::memory::{Call, MemoryHost, SharedData};
+use postern::host::{HttpCall, LogLevel, Property};
+use postern::jose::base64url::encode;
+use postern::time::Now;
+use serde_json::{Value, json};
+use sha2::{Digest as _, Sha256};
+
+use Sent::{Corp, NoToken, Svid};
+use Shown::{Broken, NoCert, Of};
+use certificate::{authority, der, key_usage, pem, uris, workload};
+use support::{START, key_set};
+use support::{at, claims, configuration, events, gate, headers, request, signed, token};
+
+const JOBS: &str = "spiffe://prod.example/ns/jobs/sa/batch";
+const API: &str = "spiffe://prod.example/ns/web/sa/api";
+const INGRESS: &str = "spiffe://prod.example/ingress";
+const ELSEWHERE: &str = "spiffe://other.example/ns/jobs/sa/batch";
+
+/// The field in which proxies forward certificates.
+const XFCC: &str = "x-forwarded-client-cert";
+
+/// Whom the tokens of the issuer are about.
+const CORP: &str = "corp/batch-7";
+
+/// A key of a trust domain: its name in the bundle, and what its secret is made of.
+#[derive(Clone, Copy)]
+struct Key(&'static str, u8);
+
+const P1: Key = Key("p1", 1);
+const P2: Key = Key("p2", 2);
+const O1: Key = Key("o1", 3);
+
+impl Key {
+    fn named(self, kid: &'static str) -> Self {
+        Self(kid, self.1)
+    }
+
+    fn secret(self) -> SigningKey {
+        SigningKey::from_slice(&[self.1; 32]).unwrap()
+    }
+
+    fn jwk(self) -> Value {
+        let point = self.secret().verifying_key().to_encoded_point(false);
+        let (x, y) = point.as_bytes()[1..].split_at(32);
+        json!({
+            "kty": "EC", "crv": "P-256", "kid": self.0, "use": "jwt-svid", "x": encode(x), "y": encode(y),
+        })
+    }
+
+    /// The JWT-SVID of `JOBS`, with changes of its header and its claims.
+    fn svid(self, header: Value, claims: Value) -> String {
+        let header = merged(json!({"alg": "ES256", "kid": self.0, "typ": "JWT"}), header);
+        let good = json!({"sub": JOBS, "aud": ["orders"], "iat": START, "exp": START + 300});
+        let part = |part: Value| encode(part.to_string().as_bytes());
+        let input = format!("{}.{}", part(header), part(merged(good, claims)));
+        let signature: Signature = self.secret().sign(input.as_bytes());
+        format!("{input}.{}", encode(&signature.to_bytes()))
+    }
+}
+
+/// An object with members put in or replaced; null takes one out.
+fn merged(mut object: Value, changes: Value) -> Value {
+    for (name, value) in changes.as_object().unwrap() {
+        object[name] = value.clone();
+    }
+    object
+        .as_object_mut()
+        .unwrap()
+        .retain(|_, value| !value.is_null());
+    object
+}
+
+/// The JWT-SVID of a workload of `prod.example`.
+fn svid(id: &str) -> String {
+    P1.svid(json!({}), json!({"sub": id}))
+}
+
+/// The token of an issuer, which is no SVID.
+fn corp() -> String {
+    token(&claims(json!({})))
+}
+
+fn bundle(keys: &[Key]) -> Value {
+    let keys: Vec<Value> = keys.iter().map(|key| key.jwk()).collect();
+    json!({"keys": keys})
+}
+
+/// A trust domain whose SVIDs of both kinds are taken.
+fn domain(name: &str, key: Key, changes: Value) -> Value {
+    let jwt_svid = json!({"audiences": ["orders"], "bundle": {"inline": bundle(&[key])}});
+    let domain = json!({"name": name, "jwt_svid": jwt_svid, "x509_svid": {"from": "tls"}});
+    merged(domain, changes)
+}
+
+fn prod(changes: Value) -> Value {
+    domain("prod.example", P1, changes)
+}
+
+fn other(changes: Value) -> Value {
+    domain("other.example", O1, changes)
+}
+
+/// A domain that reads what proxies forward: its ingress's, unless `xfcc` says otherwise.
+fn behind(from: &str, xfcc: Value) -> Value {
+    prod(json!({"x509_svid": {"from": from}, "xfcc": xfcc}))
+}
+
+fn by_name() -> Value {
+    json!({"trusted_peers": [INGRESS]})
+}
+
+fn by_network() -> Value {
+    json!({"trusted_cidrs": ["10.0.0.0/8"]})
+}
+
+/// Routes that ask for nobody in particular.
+fn plain() -> Value {
+    json!([
+        {"name": "open", "match": {"path": "/open"}},
+        {"name": "public", "match": {"path": "/public"}, "public": true},
+        {"name": "corp", "match": {"path": "/corp"}, "allow": {"issuers": ["corp"]}},
+        {"name": "observed", "match": {"path": "/observed"}, "mode": "observe",
+         "allow": {"issuers": ["corp"]}},
+    ])
+}
+
+fn configured(domains: Value, routes: Value) -> Value {
+    merged(configuration(routes), json!({"trust_domains": domains}))
+}
+
+fn gated(domains: Value) -> Rc<Gate> {
+    gate(&configured(domains, plain()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// What tells certificates apart.
+fn digest(pem: &[u8]) -> [u8; 32] {
+    Sha256::digest(pem).into()
+}
+
+/// Lets a connection have a certificate, as far as its proxy says so.
+fn show(host: &MemoryHost, digest: &[u8; 32], pem: Option<&[u8]>, valid: Option<&[u8]>) {
+    host.set_property(Property::PeerCertificateDigest, hex(digest).as_bytes());
+    if let Some(pem) = pem {
+        host.set_property(Property::PeerCertificate, pem);
+    }
+    if let Some(valid) = valid {
+        host.set_property(Property::PeerCertificateValid, valid);
+    }
+}
+
+/// Who sends a request: over which connection, and with what.
+#[derive(Clone, Debug, Default)]
+struct Sender {
+    address: Option<&'static str>,
+    certificate: Option<Vec<u8>>,
+    unvalidated: bool,
+    token: Option<String>,
+    fields: Vec<(String, String)>,
+}
+
+/// Someone without a certificate.
+fn nobody() -> Sender {
+    Sender {
+        address: Some("10.0.0.7:4711"),
+        ..Sender::default()
+    }
+}
+
+/// Someone with a good certificate of a workload.
+fn of(id: &str) -> Sender {
+    nobody().with_certificate(workload(id))
+}
+
+impl Sender {
+    fn with_certificate(self, pem: Vec<u8>) -> Self {
+        let certificate = Some(pem);
+        Self {
+            certificate,
+            ..self
+        }
+    }
+
+    fn unvalidated(self) -> Self {
+        Self {
+            unvalidated: true,
+            ..self
+        }
+    }
+
+    fn from(self, address: &'static str) -> Self {
+        let address = Some(address);
+        Self { address, ..self }
+    }
+
+    fn with(self, token: impl Into<String>) -> Self {
+        let token = Some(token.into());
+        Self { token, ..self }
+    }
+
+    fn field(mut self, name: &str, value: impl Into<String>) -> Self {
+        self.fields.push((name.to_owned(), value.into()));
+        self
+    }
+
+    /// With `x-forwarded-client-cert`.
+    fn forwarding(self, value: impl Into<String>) -> Self {
+        self.field(XFCC, value)
+    }
+
+    fn request(&self, path: &str) -> MemoryHost {
+        let fields = self.fields.iter();
+        let fields: Vec<_> = fields.map(|(name, value)| (&**name, &**value)).collect();
+        let host = request(path, self.token.as_deref(), &fields);
+        if let Some(address) = self.address {
+            host.set_property(Property::SourceAddress, address.as_bytes());
+        }
+        if let Some(pem) = &self.certificate {
+            let valid = [u8::from(!self.unvalidated)];
+            show(&host, &digest(pem), Some(pem), Some(&valid));
+        }
+        host
+    }
+
+    fn ask(&self, gate: &Rc<Gate>, path: &str) -> Answer {
+        Answer::of(gate, self.request(path))
+    }
+
+    /// What the upstream gets of `x-forwarded-client-cert` where whoever calls is let in, and where
+    /// whoever calls is not, but that is only observed.
+    fn left(&self, gate: &Rc<Gate>) -> Vec<String> {
+        let [public, observed] = ["/public", "/observed"].map(|path| {
+            let answer = self.ask(gate, path);
+            assert_eq!(answer.next, Next::Continue, "{path} {self:?}");
+            answer.seen(XFCC)
+        });
+        assert_eq!(public, observed, "{self:?}");
+        public
+    }
+}
+
+/// What became of a request.
+struct Answer {
+    next: Next,
+    event: Value,
+    host: MemoryHost,
+}
+
+impl Answer {
+    fn of(gate: &Rc<Gate>, host: MemoryHost) -> Self {
+        let (next, decided) = headers(gate, &host);
+        Self::end(next, decided, host)
+    }
+
+    fn end(next: Next, decided: Decided, host: MemoryHost) -> Self {
+        decided.finish(&host);
+        let mut events = events(&host);
+        assert_eq!(events.len(), 1);
+        let event = events.remove(0);
+        Self { next, event, host }
+    }
+
+    fn reason(&self) -> &str {
+        self.event["status_detail"].as_str().unwrap()
+    }
+
+    fn message(&self) -> &str {
+        self.event["message"].as_str().unwrap()
+    }
+
+    fn unmapped(&self, name: &str) -> &Value {
+        &self.event["unmapped"][name]
+    }
+
+    /// The values of a field that the upstream gets.
+    fn seen(&self, name: &str) -> Vec<String> {
+        let headers = self.host.upstream_headers();
+        let text = |value| std::str::from_utf8(value).unwrap().to_owned();
+        headers.all(name).map(text).collect()
+    }
+
+    /// Whose request went on, in which the upstream and audit agree; or why it did not.
+    fn outcome(&self) -> Result<&str, &str> {
+        let identity = self.seen("x-postern-identity");
+        let uid = self.event["actor"]["user"]["uid"].as_str();
+        match self.reason() {
+            "allowed" => {
+                assert_eq!(self.next, Next::Continue);
+                assert_eq!(identity, [uid.unwrap()]);
+                Ok(uid.unwrap())
+            }
+            reason => {
+                assert_eq!(identity, [""; 0]);
+                Err(reason)
+            }
+        }
+    }
+}
+
+// JWT-SVIDs
+
+#[test]
+fn a_workload_is_known_to_the_upstream_and_to_audit_by_its_spiffe_id() {
+    let sent = svid(JOBS);
+    for (forward, kept) in [(None, false), (Some(false), false), (Some(true), true)] {
+        let mut domain = prod(json!({}));
+        if let Some(forward) = forward {
+            domain["jwt_svid"]["forward"] = json!(forward);
+        }
+        let forged = nobody()
+            .with(sent.clone())
+            .field("x-postern-client", "billing-batch")
+            .field("x-postern-identity", API);
+        let gate = gated(json!([domain]));
+        let answer = forged.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Ok(JOBS));
+        assert_eq!(answer.seen("x-postern-client"), [""; 0]);
+        assert_eq!(answer.seen("x-postern-scopes"), [""]);
+        let credential = kept.then(|| format!("Bearer {sent}"));
+        let credential: Vec<String> = credential.into_iter().collect();
+        assert_eq!(answer.seen("authorization"), credential);
+        let public = forged.ask(&gate, "/public");
+        assert_eq!(public.seen("authorization"), credential);
+        assert_eq!(
+            answer.event["actor"]["user"],
+            json!({"uid": JOBS, "domain": "spiffe://prod.example"})
+        );
+        assert_eq!(answer.unmapped("issuer"), "spiffe://prod.example");
+        assert_eq!(answer.unmapped("proven_by"), "jwt_svid");
+        for absent in ["client", "beside", "forwarded_by"] {
+            assert_eq!(answer.unmapped(absent), &Value::Null, "{absent}");
+        }
+    }
+}
+
+#[test]
+fn a_jwt_svid_is_taken_in_every_form_that_the_standard_allows() {
+    let gate = gated(json!([prod(json!({}))]));
+    for (header, claims, id) in [
+        (json!({"typ": null}), json!({}), JOBS),
+        (json!({"typ": "JOSE"}), json!({}), JOBS),
+        (json!({"kid": null}), json!({}), JOBS),
+        (json!({}), json!({"aud": "orders"}), JOBS),
+        (json!({}), json!({"aud": ["billing", "orders"]}), JOBS),
+        (json!({}), json!({"iat": null}), JOBS),
+        (json!({}), json!({"iss": "https://spire.example"}), JOBS),
+        (json!({}), json!({"exp": START - 29}), JOBS),
+        (
+            json!({}),
+            json!({"sub": "spiffe://prod.example"}),
+            "spiffe://prod.example",
+        ),
+    ] {
+        let sender = nobody().with(P1.svid(header.clone(), claims.clone()));
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Ok(id), "{header} {claims}");
+    }
+}
+
+#[test]
+fn a_jwt_svid_is_refused_for_the_reason_of_the_table() {
+    let mut set = bundle(&[P1]);
+    let more = [
+        merged(key_set()["keys"][0].clone(), json!({"use": "jwt-svid"})),
+        merged(P2.jwk(), json!({"use": "sig"})),
+    ];
+    set["keys"].as_array_mut().unwrap().extend(more);
+    let mut domain = prod(json!({}));
+    domain["jwt_svid"]["bundle"]["inline"] = set;
+    let certificates = json!({"name": "certs.example", "x509_svid": {"from": "tls"}});
+    let gate = gated(json!([domain, certificates]));
+    let claiming = |claims| P1.svid(json!({}), claims);
+    let named = |header| P1.svid(header, json!({}));
+    let subject = |id: &str| claiming(json!({"sub": id}));
+    let eddsa = json!({"sub": JOBS, "aud": "orders", "exp": START + 300});
+    let cases = [
+        (claiming(json!({"aud": ["billing"]})), "audience_mismatch"),
+        (claiming(json!({"aud": null})), "claim_missing"),
+        (claiming(json!({"exp": START - 30})), "token_expired"),
+        (claiming(json!({"exp": null})), "claim_missing"),
+        (claiming(json!({"exp": "never"})), "claim_missing"),
+        (claiming(json!({"nbf": START + 31})), "token_not_yet_valid"),
+        (claiming(json!({"iat": START + 31})), "token_not_yet_valid"),
+        (named(json!({"typ": "at+jwt"})), "type_mismatch"),
+        (named(json!({"typ": "jwt"})), "type_mismatch"),
+        (named(json!({"alg": "ES384"})), "algorithm_not_allowed"),
+        (named(json!({"kid": "p9"})), "key_unknown"),
+        (
+            signed(&json!({"alg": "EdDSA", "kid": "k1"}), &eddsa),
+            "algorithm_not_allowed",
+        ),
+        (P2.svid(json!({}), json!({})), "key_unknown"),
+        (
+            P2.named("p1").svid(json!({}), json!({})),
+            "signature_invalid",
+        ),
+        (subject("spiffe://prod.example/a/"), "svid_invalid"),
+        (subject("spiffe://prod.example/a%2fb"), "svid_invalid"),
+        (subject("SPIFFE://prod.example/a"), "svid_invalid"),
+        (subject("spiffe://prod.example:443/a"), "svid_invalid"),
+        (subject("spiffe://third.example/a"), "trust_domain_unknown"),
+        (subject("spiffe://certs.example/a"), "trust_domain_unknown"),
+        (subject("batch-7"), "issuer_unknown"),
+        (
+            claiming(json!({"sub": null, "iss": "https://spire.example"})),
+            "issuer_unknown",
+        ),
+    ];
+    for (index, (token, reason)) in cases.into_iter().enumerate() {
+        let answer = nobody().with(token).ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err(reason), "{index}");
+    }
+    let good = nobody().with(svid(JOBS)).ask(&gate, "/open");
+    assert_eq!(good.outcome(), Ok(JOBS));
+}
+
+#[test]
+fn each_trust_domain_is_verified_by_its_own_bundle_alone() {
+    let gate = gated(json!([prod(json!({})), other(json!({}))]));
+    let cases = [
+        (P1, JOBS, Ok(JOBS)),
+        (O1, ELSEWHERE, Ok(ELSEWHERE)),
+        (O1, JOBS, Err("key_unknown")),
+        (P1, ELSEWHERE, Err("key_unknown")),
+        (O1.named("p1"), JOBS, Err("signature_invalid")),
+        (P1.named("o1"), ELSEWHERE, Err("signature_invalid")),
+    ];
+    for (key, id, expected) in cases {
+        let token = key.svid(json!({}), json!({"sub": id}));
+        let answer = nobody().with(token).ask(&gate, "/open");
+        assert_eq!(answer.outcome(), expected, "{} {id}", key.0);
+        if expected.is_ok() {
+            let (domain, _) = id.split_once("/ns/").unwrap();
+            assert_eq!(answer.unmapped("issuer"), domain);
+        }
+    }
+    let unnamed = O1.svid(json!({"kid": null}), json!({}));
+    let answer = nobody().with(unnamed).ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Err("signature_invalid"));
+}
+
+#[test]
+fn an_issuer_cannot_speak_for_a_workload_nor_a_trust_domain_for_an_issuer() {
+    let gate = gate(&routed());
+    let looks = nobody().with(token(&claims(json!({"sub": JOBS}))));
+    let answer = looks.ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Ok(&*format!("corp/{JOBS}")));
+    assert_eq!(answer.unmapped("issuer"), "corp");
+    assert_eq!(answer.unmapped("proven_by"), "jwt");
+    for path in ["/jobs", "/own"] {
+        assert_eq!(
+            looks.ask(&gate, path).outcome(),
+            Err("not_allowed"),
+            "{path}"
+        );
+    }
+    let iss = json!({"iss": "https://idp.example", "client_id": "billing-batch"});
+    for (key, reason) in [
+        (P1, "key_unknown"),
+        (P1.named("k1"), "algorithm_not_allowed"),
+    ] {
+        let answer = nobody().with(key.svid(json!({}), iss.clone()));
+        assert_eq!(answer.ask(&gate, "/open").outcome(), Err(reason));
+    }
+}
+
+#[test]
+fn a_remembered_jwt_svid_is_good_from_the_second_to_the_second_and_its_skew() {
+    let mut domain = prod(json!({}));
+    domain["jwt_svid"]["clock_skew"] = json!("5s");
+    let gate = gated(json!([domain]));
+    let token = P1.svid(json!({}), json!({"iat": null, "nbf": START + 100}));
+    for (secs, expected) in [
+        (94, Err("token_not_yet_valid")),
+        (95, Ok(JOBS)),
+        (304, Ok(JOBS)),
+        (94, Err("token_not_yet_valid")),
+        (305, Err("token_expired")),
+        (304, Ok(JOBS)),
+    ] {
+        let host = nobody().with(&*token).request("/open");
+        host.set_now(at(secs));
+        assert_eq!(Answer::of(&gate, host).outcome(), expected, "{secs}");
+    }
+}
+
+// X.509-SVIDs of connections
+
+#[test]
+fn a_workload_needs_no_token_where_its_connection_shows_its_certificate() {
+    let gate = gated(json!([prod(json!({})), other(json!({}))]));
+    for (id, domain) in [
+        (JOBS, "spiffe://prod.example"),
+        (ELSEWHERE, "spiffe://other.example"),
+    ] {
+        let answer = of(id)
+            .field("x-postern-client", "billing-batch")
+            .ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Ok(id));
+        assert_eq!(answer.seen("x-postern-client"), [""; 0]);
+        assert_eq!(answer.seen("x-postern-scopes"), [""]);
+        assert_eq!(
+            answer.event["actor"]["user"],
+            json!({"uid": id, "domain": domain})
+        );
+        assert_eq!(answer.unmapped("issuer"), domain);
+        assert_eq!(answer.unmapped("proven_by"), "x509_svid");
+        for absent in ["client", "beside", "forwarded_by", "keys"] {
+            assert_eq!(answer.unmapped(absent), &Value::Null, "{absent}");
+        }
+    }
+    let answer = nobody().ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Err("credential_missing"));
+    assert_eq!(answer.event["actor"]["user"], json!({"name": "anonymous"}));
+}
+
+#[test]
+fn a_certificate_that_is_no_svid_is_refused_and_audit_says_why() {
+    let gate = gated(json!([
+        prod(json!({})),
+        {"name": "tokens.example", "jwt_svid": {"audiences": ["orders"], "bundle": {"inline": bundle(&[O1])}}},
+        {"name": "mesh.example", "x509_svid": {"from": "xfcc"}, "xfcc": {"trusted_cidrs": ["192.0.2.0/24"]}},
+    ]));
+    let shows = |extensions: &[Vec<u8>], reason, why: &str| {
+        let sender = nobody().with_certificate(pem(&der(extensions)));
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err(reason), "{why}");
+        assert!(answer.message().contains(why), "{}", answer.message());
+    };
+    let no_svids = [
+        (vec![], "has no URI SAN"),
+        (vec![authority(false)], "has no URI SAN"),
+        (vec![uris(&[JOBS, API])], "has 2 URI SANs"),
+        (vec![uris(&[JOBS]), uris(&[JOBS])], "has 2 URI SANs"),
+        (vec![uris(&["https://prod.example/a"])], "'s URI SAN "),
+        (vec![uris(&["spiffe://prod.example/"])], "'s URI SAN "),
+        (vec![uris(&["spiffe://prod.example"])], "for no workload"),
+        (vec![uris(&[JOBS]), authority(true)], "signing others"),
+        (vec![uris(&[JOBS]), key_usage(&[0, 5])], "signing others"),
+    ];
+    for (extensions, why) in no_svids {
+        shows(&extensions, "svid_invalid", why);
+    }
+    for domain in ["third", "tokens", "mesh", "prod.example.evil"] {
+        let domain = format!("{domain}.example");
+        let id = format!("spiffe://{domain}/a");
+        let leaf = [uris(&[&id]), authority(false)];
+        shows(&leaf, "trust_domain_unknown", &domain);
+    }
+    for unreadable in [
+        &b""[..],
+        b"-----BEGIN CERTIFICATE-----",
+        &der(&[uris(&[JOBS])]),
+    ] {
+        let answer = nobody()
+            .with_certificate(unreadable.to_vec())
+            .ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err("svid_invalid"));
+        assert!(answer.message().contains("cannot be read"));
+    }
+    assert_eq!(of(JOBS).ask(&gate, "/open").outcome(), Ok(JOBS));
+}
+
+#[test]
+fn a_certificate_counts_only_where_the_proxy_says_that_it_validated_it() {
+    let reports: [Option<&[u8]>; 6] = [
+        Some(&[1]),
+        Some(&[0]),
+        None,
+        Some(&[]),
+        Some(b"1"),
+        Some(b"true"),
+    ];
+    for (validated, expected) in [
+        (json!("reported"), Err("svid_invalid")),
+        (Value::Null, Err("svid_invalid")),
+        (json!("always"), Ok(JOBS)),
+    ] {
+        let svid = merged(json!({"from": "tls"}), json!({"validated": validated}));
+        let gate = gated(json!([prod(json!({"x509_svid": svid}))]));
+        let pem = workload(JOBS);
+        for (index, report) in reports.into_iter().enumerate() {
+            let host = nobody().request("/open");
+            show(&host, &digest(&pem), Some(&pem), report);
+            let answer = Answer::of(&gate, host);
+            let expected = if index == 0 { Ok(JOBS) } else { expected };
+            assert_eq!(answer.outcome(), expected, "{validated} {report:?}");
+            if expected.is_err() {
+                assert!(answer.message().contains("does not say that it validated"));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_always_counts_as_validated_does_so_for_its_own_domain_alone() {
+    let always = json!({"x509_svid": {"from": "tls", "validated": "always"}});
+    let gate = gated(json!([prod(always), other(json!({}))]));
+    for (id, expected) in [(JOBS, Ok(JOBS)), (ELSEWHERE, Err("svid_invalid"))] {
+        let answer = of(id).unvalidated().ask(&gate, "/open");
+        assert_eq!(answer.outcome(), expected);
+    }
+}
+
+#[test]
+fn a_certificate_is_read_once_and_one_that_is_missing_again_and_again() {
+    let gate = gated(json!([prod(json!({}))]));
+    let ask = |digest: &[u8; 32], pem: Option<&[u8]>| {
+        let host = nobody().request("/open");
+        show(&host, digest, pem, Some(&[1]));
+        let answer = Answer::of(&gate, host);
+        answer
+            .outcome()
+            .map(str::to_owned)
+            .map_err(|reason| format!("{reason}: {}", answer.message()))
+    };
+    let (jobs, api) = (workload(JOBS), workload(API));
+    for _ in 0..2 {
+        let missing = ask(&[7; 32], None).unwrap_err();
+        assert!(missing.starts_with("svid_invalid: "), "{missing}");
+        assert!(missing.contains("does not give it"), "{missing}");
+    }
+    for shown in [Some(&*jobs), None, Some(b"garbage"), Some(&*api)] {
+        assert_eq!(ask(&[7; 32], shown), Ok(JOBS.to_owned()));
+    }
+    assert_eq!(ask(&[8; 32], Some(&api)), Ok(API.to_owned()));
+    assert_eq!(ask(&[7; 32], Some(&api)), Ok(JOBS.to_owned()));
+}
+
+#[test]
+fn a_host_without_randomness_reads_every_certificate_anew() {
+    let bare = MemoryHost::default();
+    bare.refuse(Call::Random);
+    let configuration = configured(json!([prod(json!({}))]), plain());
+    let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
+    let gate = Rc::new(Gate::open(config, b"", &bare));
+    for id in [JOBS, API] {
+        let host = nobody().request("/open");
+        show(&host, &[7; 32], Some(&workload(id)), Some(&[1]));
+        assert_eq!(Answer::of(&gate, host).outcome(), Ok(id));
+    }
+}
+
+#[test]
+fn certificates_are_no_credentials_where_no_domain_takes_them_from_connections() {
+    let tokens = prod(json!({"x509_svid": null}));
+    let mesh = behind("xfcc", json!({"trusted_cidrs": ["192.0.2.0/24"]}));
+    for domain in [tokens, mesh] {
+        let gate = gated(json!([domain]));
+        for sender in [of(JOBS), of(JOBS).unvalidated()] {
+            let answer = sender.ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Err("credential_missing"), "{domain}");
+        }
+        let answer = of(API).with(svid(JOBS)).ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Ok(JOBS));
+        assert_eq!(answer.unmapped("beside"), &Value::Null);
+    }
+}
+
+// Routes
+
+/// Routes that ask for workloads, for tokens, and for both.
+fn routed() -> Value {
+    let jobs = json!(["spiffe://prod.example/ns/jobs/**"]);
+    let mut routes = plain();
+    let more = json!([
+        {"name": "jobs", "match": {"path": "/jobs"}, "allow": {"spiffe": jobs}},
+        {"name": "scopes", "match": {"path": "/scopes"},
+         "allow": {"spiffe": jobs, "scopes": {"all": ["orders.read"]}}},
+        {"name": "any-scope", "match": {"path": "/any"},
+         "allow": {"scopes": {"any": ["orders.read", "orders.write"]}}},
+        {"name": "no-scope", "match": {"path": "/none"},
+         "allow": {"scopes": {"none": ["orders.read"]}}},
+        {"name": "claims", "match": {"path": "/claims"},
+         "allow": {"claims": [{"claim": "client_id", "in": ["billing-batch"]}]}},
+        {"name": "both", "match": {"path": "/both"}, "allow": {"issuers": ["corp"], "spiffe": jobs}},
+        {"name": "own", "match": {"path": "/own"}, "allow": {"same_workload": true}},
+        {"name": "own-jobs", "match": {"path": "/own-jobs"},
+         "allow": {"same_workload": true, "spiffe": jobs}},
+        {"name": "fresh", "match": {"path": "/fresh"}, "when": [{"token_age_max": "60s"}]},
+    ]);
+    let more = more.as_array().unwrap().clone();
+    routes.as_array_mut().unwrap().extend(more);
+    configured(json!([prod(json!({})), other(json!({}))]), routes)
+}
+
+/// Which token a request has.
+#[derive(Clone, Copy, Debug)]
+enum Sent {
+    NoToken,
+    /// The issuer's.
+    Corp,
+    /// The JWT-SVID of this workload.
+    Svid(&'static str),
+}
+
+/// Which certificate its connection has.
+#[derive(Clone, Copy, Debug)]
+enum Shown {
+    NoCert,
+    Of(&'static str),
+    /// One that the proxy did not validate.
+    Broken,
+}
+
+/// Where it goes, and whose request it is or why it is refused.
+type Routed = (
+    &'static str,
+    Sent,
+    Shown,
+    Result<&'static str, &'static str>,
+);
+
+const ROUTED: &[Routed] = &[
+    // Workloads.
+    ("/jobs", NoToken, Of(JOBS), Ok(JOBS)),
+    ("/jobs", NoToken, Of(API), Err("not_allowed")),
+    ("/jobs", NoToken, Of(ELSEWHERE), Err("not_allowed")),
+    ("/jobs", NoToken, NoCert, Err("credential_missing")),
+    ("/jobs", NoToken, Broken, Err("svid_invalid")),
+    ("/jobs", Svid(JOBS), NoCert, Ok(JOBS)),
+    ("/jobs", Svid(API), NoCert, Err("not_allowed")),
+    // A JWT-SVID speaks for itself, whoever sent it.
+    ("/jobs", Svid(JOBS), Of(API), Ok(JOBS)),
+    ("/jobs", Svid(JOBS), Broken, Ok(JOBS)),
+    ("/jobs", Svid(API), Of(JOBS), Err("not_allowed")),
+    // Beside an issuer's token it is the connection's workload.
+    ("/jobs", Corp, Of(JOBS), Ok(CORP)),
+    ("/jobs", Corp, Of(API), Err("not_allowed")),
+    ("/jobs", Corp, NoCert, Err("not_allowed")),
+    ("/jobs", Corp, Broken, Err("svid_invalid")),
+    // What only a token can have.
+    ("/scopes", NoToken, Of(JOBS), Err("credential_missing")),
+    ("/scopes", NoToken, Broken, Err("credential_missing")),
+    ("/scopes", Svid(JOBS), Of(JOBS), Err("scope_missing")),
+    ("/scopes", Corp, Of(JOBS), Ok(CORP)),
+    ("/any", NoToken, Of(JOBS), Err("credential_missing")),
+    ("/any", Corp, Broken, Ok(CORP)),
+    ("/none", NoToken, Of(JOBS), Ok(JOBS)),
+    ("/none", Corp, Of(JOBS), Err("scope_missing")),
+    ("/claims", NoToken, Of(JOBS), Err("credential_missing")),
+    ("/claims", Svid(JOBS), Of(JOBS), Err("not_allowed")),
+    ("/claims", Corp, Of(JOBS), Ok(CORP)),
+    ("/corp", NoToken, Of(JOBS), Err("credential_missing")),
+    ("/corp", Svid(JOBS), Of(JOBS), Err("not_allowed")),
+    ("/corp", Corp, Of(API), Ok(CORP)),
+    ("/corp", Corp, Broken, Ok(CORP)),
+    // An issuer's token that a workload sends.
+    ("/both", NoToken, Of(JOBS), Err("credential_missing")),
+    ("/both", Corp, NoCert, Err("not_allowed")),
+    ("/both", Corp, Of(API), Err("not_allowed")),
+    ("/both", Corp, Broken, Err("svid_invalid")),
+    ("/both", Corp, Of(JOBS), Ok(CORP)),
+    ("/both", Svid(JOBS), Of(JOBS), Err("not_allowed")),
+    // A JWT-SVID that its own workload sends.
+    ("/own", Svid(JOBS), Of(JOBS), Ok(JOBS)),
+    ("/own", Svid(API), Of(API), Ok(API)),
+    ("/own", Svid(JOBS), Of(API), Err("not_allowed")),
+    ("/own", Svid(JOBS), Of(ELSEWHERE), Err("not_allowed")),
+    ("/own", Svid(JOBS), NoCert, Err("not_allowed")),
+    ("/own", Svid(JOBS), Broken, Err("svid_invalid")),
+    ("/own", Corp, Of(JOBS), Err("not_allowed")),
+    ("/own", NoToken, Of(JOBS), Err("credential_missing")),
+    ("/own-jobs", Svid(JOBS), Of(JOBS), Ok(JOBS)),
+    ("/own-jobs", Svid(API), Of(API), Err("not_allowed")),
+    // A certificate has no age.
+    ("/fresh", NoToken, Of(JOBS), Err("context_denied")),
+    ("/fresh", Svid(JOBS), Of(JOBS), Ok(JOBS)),
+];
+
+fn sender(sent: Sent, shown: Shown) -> Sender {
+    let sender = match shown {
+        NoCert => nobody(),
+        Of(id) => of(id),
+        Broken => of(JOBS).unvalidated(),
+    };
+    match sent {
+        NoToken => sender,
+        Corp => sender.with(corp()),
+        Svid(id) => sender.with(svid(id)),
+    }
+}
+
+#[test]
+fn a_route_takes_the_workloads_and_tokens_that_it_names() {
+    let gate = gate(&routed());
+    for &(path, sent, shown, expected) in ROUTED {
+        let answer = sender(sent, shown).ask(&gate, path);
+        assert_eq!(answer.outcome(), expected, "{path} {sent:?} {shown:?}");
+        let beside = match (sent, shown) {
+            (Corp | Svid(_), Of(id)) => {
+                json!({"identity": id, "proven_by": "x509_svid"})
+            }
+            _ => Value::Null,
+        };
+        assert_eq!(
+            answer.unmapped("beside"),
+            &beside,
+            "{path} {sent:?} {shown:?}"
+        );
+    }
+}
+
+#[test]
+fn a_token_that_is_refused_leaves_no_identity_though_a_good_certificate_is_beside_it() {
+    let gate = gate(&routed());
+    let forged = P2.named("p1").svid(json!({}), json!({}));
+    let answer = of(JOBS).with(forged).ask(&gate, "/jobs");
+    assert_eq!(answer.outcome(), Err("signature_invalid"));
+    assert_eq!(answer.event["actor"]["user"], json!({"name": "anonymous"}));
+    assert_eq!(answer.unmapped("beside"), &Value::Null);
+    let twice = of(JOBS).with(svid(JOBS)).ask(&gate, "/jobs?access_token=x");
+    assert_eq!(twice.outcome(), Err("credential_ambiguous"));
+}
+
+// Certificates that proxies forward
+
+/// What a proxy writes of its caller, as Envoy does.
+fn element(id: &str) -> String {
+    format!(
+        "By={INGRESS};Hash={};Subject=\"O=Prod,CN=x;y\";URI={id}",
+        hex(&digest(&workload(id)))
+    )
+}
+
+#[test]
+fn a_trusted_proxy_is_believed_about_its_caller() {
+    let cases = [
+        (by_name(), of(INGRESS), INGRESS),
+        (by_name(), of(INGRESS).from("192.0.2.7:4711"), INGRESS),
+        (
+            json!({"trusted_peers": ["spiffe://prod.example/*"]}),
+            of(INGRESS),
+            INGRESS,
+        ),
+        (
+            json!({"trusted_peers": ["spiffe://mesh.example/ingress"]}),
+            of("spiffe://mesh.example/ingress"),
+            "spiffe://mesh.example/ingress",
+        ),
+        (by_network(), nobody(), "10.0.0.7"),
+        (by_network(), of(INGRESS), INGRESS),
+        (
+            json!({"trusted_cidrs": ["2001:db8::/32"]}),
+            nobody().from("[2001:db8::7]:4711"),
+            "2001:db8::7",
+        ),
+    ];
+    for (xfcc, proxy, name) in cases {
+        for from in ["xfcc", "either"] {
+            let gate = gated(json!([behind(from, xfcc.clone())]));
+            let sender = proxy.clone().forwarding(element(JOBS));
+            let answer = sender.ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Ok(JOBS), "{xfcc}");
+            assert_eq!(answer.unmapped("issuer"), "spiffe://prod.example");
+            assert_eq!(answer.unmapped("proven_by"), "x509_svid_xfcc");
+            assert_eq!(answer.unmapped("forwarded_by"), name);
+            assert_eq!(answer.seen(XFCC), [element(JOBS)]);
+            assert_eq!(sender.left(&gate), [element(JOBS)]);
+        }
+    }
+}
+
+#[test]
+fn whoever_is_no_trusted_proxy_is_not_believed() {
+    let always = json!({"from": "xfcc", "validated": "always"});
+    let believed = merged(behind("xfcc", by_name()), json!({"x509_svid": always}));
+    let cases = [
+        (by_name(), nobody()),
+        (by_name(), of(API)),
+        (by_name(), of("spiffe://other.example/ingress")),
+        (by_name(), of(INGRESS).unvalidated()),
+        (
+            by_name(),
+            nobody().with_certificate(pem(&der(&[uris(&[INGRESS, INGRESS])]))),
+        ),
+        (by_network(), nobody().from("11.0.0.7:4711")),
+        (by_network(), of(INGRESS).from("11.0.0.7:4711")),
+        (by_network(), nobody().from("/run/pipe.sock")),
+        (by_network(), Sender::default()),
+    ];
+    for (xfcc, peer) in cases {
+        let gate = gated(json!([behind("xfcc", xfcc)]));
+        let sender = peer.forwarding(element(JOBS));
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err("credential_missing"), "{sender:?}");
+        assert_eq!(answer.unmapped("forwarded_by"), &Value::Null);
+        assert_eq!(sender.left(&gate), [""; 0], "{sender:?}");
+        let with_token = sender.with(corp()).ask(&gate, "/open");
+        assert_eq!(with_token.outcome(), Ok(CORP));
+        assert_eq!(with_token.unmapped("beside"), &Value::Null);
+        assert_eq!(with_token.seen(XFCC), [""; 0]);
+    }
+    let resumed = of(INGRESS).unvalidated().forwarding(element(JOBS));
+    let answer = resumed.ask(&gated(json!([believed])), "/open");
+    assert_eq!(answer.outcome(), Ok(JOBS));
+}
+
+#[test]
+fn an_address_that_a_caller_writes_makes_no_trusted_proxy() {
+    let mut configuration = configured(json!([behind("xfcc", by_network())]), plain());
+    configuration["source"] = json!({"trusted_hops": 1});
+    let gate = gate(&configuration);
+    let cases = [
+        ("192.0.2.7:1", "10.0.0.7", Err("credential_missing")),
+        ("10.0.0.7:1", "192.0.2.7", Ok(JOBS)),
+    ];
+    for (address, caller, expected) in cases {
+        let sender = nobody().from(address).forwarding(element(JOBS));
+        let answer = sender.field("x-forwarded-for", caller).ask(&gate, "/open");
+        assert_eq!(answer.outcome(), expected, "{address}");
+        assert_eq!(answer.event["src_endpoint"]["ip"], caller);
+    }
+}
+
+#[test]
+fn a_proxy_is_named_by_what_made_it_trusted() {
+    let gate = gated(json!([behind("xfcc", by_network())]));
+    let cases = [
+        (of(INGRESS), INGRESS),
+        (of(INGRESS).unvalidated(), "10.0.0.7"),
+        (nobody().with_certificate(b"garbage".to_vec()), "10.0.0.7"),
+    ];
+    for (proxy, name) in cases {
+        let answer = proxy.forwarding(element(JOBS)).ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Ok(JOBS));
+        assert_eq!(answer.unmapped("forwarded_by"), name);
+    }
+}
+
+#[test]
+fn the_proxys_own_certificate_is_never_its_callers() {
+    for from in ["xfcc", "either"] {
+        for xfcc in [by_name(), by_network()] {
+            let gate = gated(json!([behind(from, xfcc)]));
+            let answer = of(INGRESS).ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Err("credential_missing"), "{from}");
+            let answer = of(INGRESS).with(corp()).ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Ok(CORP));
+            assert_eq!(answer.unmapped("beside"), &Value::Null);
+        }
+    }
+}
+
+#[test]
+fn a_caller_that_a_proxy_forwards_is_named_beside_its_token() {
+    let gate = gated(json!([behind("xfcc", by_name())]));
+    let answer = of(INGRESS)
+        .forwarding(element(API))
+        .with(svid(JOBS))
+        .ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Ok(JOBS));
+    assert_eq!(answer.unmapped("proven_by"), "jwt_svid");
+    assert_eq!(
+        answer.unmapped("beside"),
+        &json!({"identity": API, "proven_by": "x509_svid_xfcc"})
+    );
+    assert_eq!(answer.unmapped("forwarded_by"), INGRESS);
+    assert_eq!(answer.seen(XFCC), [element(API)]);
+}
+
+#[test]
+fn a_trusted_proxy_that_says_what_cannot_be_read_or_is_no_workload_forwards_nobody() {
+    let gate = gated(json!([behind("either", by_name()), other(json!({}))]));
+    let says = |field: &str, reason, why: &str| {
+        let sender = of(INGRESS).forwarding(field);
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err(reason), "{field}");
+        assert!(answer.message().contains(why), "{}", answer.message());
+        assert_eq!(answer.unmapped("forwarded_by"), INGRESS, "{field}");
+        assert_eq!(sender.left(&gate), [""; 0], "{field}");
+        let with_token = sender.with(corp()).ask(&gate, "/corp");
+        assert_eq!(with_token.outcome(), Ok(CORP), "{field}");
+        assert_eq!(with_token.unmapped("beside"), &Value::Null, "{field}");
+        assert_eq!(with_token.seen(XFCC), [""; 0], "{field}");
+    };
+    let malformed = [
+        String::new(),
+        JOBS.to_owned(),
+        format!("URI={JOBS};"),
+        format!("URI={JOBS},"),
+        format!("URI={JOBS}, ,URI={JOBS}"),
+        format!("Subject=\"x;URI={JOBS}"),
+        format!("Hash=abc;URI={JOBS}"),
+        format!("URI,URI={JOBS}"),
+    ];
+    for field in malformed {
+        says(&field, "svid_invalid", "x-forwarded-client-cert ");
+    }
+    let no_svids = [
+        ("By=x".to_owned(), "has no URI SAN"),
+        ("URI=".to_owned(), "has no URI SAN"),
+        (format!("URI={JOBS};URI={API}"), "has 2 URI SANs"),
+        ("URI=https://prod.example/a".to_owned(), "'s URI SAN "),
+        ("URI=spiffe://prod.example".to_owned(), "for no workload"),
+    ];
+    for (field, why) in no_svids {
+        says(&field, "svid_invalid", why);
+    }
+    // This proxy may speak for the workloads of one domain.
+    for domain in ["other.example", "third.example"] {
+        let field = format!("URI=spiffe://{domain}/a");
+        says(&field, "trust_domain_unknown", domain);
+    }
+    let no_text = of(INGRESS).request("/open");
+    no_text.push_request_header(XFCC.as_bytes(), b"URI=\xff");
+    assert_eq!(Answer::of(&gate, no_text).outcome(), Err("svid_invalid"));
+}
+
+#[test]
+fn a_proxy_speaks_only_for_the_domains_that_trust_it() {
+    let egress = "spiffe://other.example/egress";
+    let of_other = json!({"x509_svid": {"from": "xfcc"}, "xfcc": {"trusted_peers": [egress]}});
+    let gate = gated(json!([behind("xfcc", by_name()), other(of_other)]));
+    let cases = [
+        (INGRESS, JOBS, Ok(JOBS)),
+        (egress, ELSEWHERE, Ok(ELSEWHERE)),
+        (INGRESS, ELSEWHERE, Err("trust_domain_unknown")),
+        (egress, JOBS, Err("trust_domain_unknown")),
+    ];
+    for (proxy, caller, expected) in cases {
+        let sender = of(proxy).forwarding(element(caller));
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), expected, "{proxy} {caller}");
+        assert_eq!(sender.left(&gate).is_empty(), expected.is_err());
+    }
+}
+
+#[test]
+fn one_element_is_believed_and_no_other_reaches_the_upstream() {
+    let (jobs, api) = (element(JOBS), element(API));
+    let forged = "By=x;URI=spiffe://prod.example/ns/web/sa/admin";
+    let last = by_name();
+    let first = merged(by_name(), json!({"element": "first"}));
+    let named = merged(by_name(), json!({"element": "last"}));
+    let both = format!("{jobs},{api}");
+    let three = format!("{forged}, {jobs} ,{api}");
+    let cases: [(&Value, Vec<&str>, &str); 9] = [
+        (&last, vec![&both], API),
+        (&named, vec![&both], API),
+        (&first, vec![&both], JOBS),
+        (&last, vec![&three], API),
+        // As the joined field, so its parts.
+        (&last, vec![&jobs, &api], API),
+        (&first, vec![&jobs, &api], JOBS),
+        (&last, vec![forged, &api, &jobs], JOBS),
+        (&last, vec![&both, &jobs], JOBS),
+        (&first, vec![&api, &both], API),
+    ];
+    for (xfcc, fields, id) in cases {
+        let gate = gated(json!([behind("xfcc", xfcc.clone())]));
+        let fields = fields.into_iter();
+        let sender = fields.fold(of(INGRESS), |sender, field| sender.forwarding(field));
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Ok(id), "{sender:?}");
+        assert_eq!(answer.seen(XFCC), [element(id)]);
+        assert_eq!(sender.left(&gate), [element(id)]);
+    }
+}
+
+#[test]
+fn one_element_that_cannot_be_read_spoils_them_all() {
+    for element in ["first", "last"] {
+        let xfcc = merged(by_name(), json!({"element": element}));
+        let gate = gated(json!([behind("xfcc", xfcc)]));
+        for fields in [
+            [self::element(JOBS), "nonsense".to_owned()],
+            ["nonsense".to_owned(), self::element(JOBS)],
+        ] {
+            let [first, second] = fields;
+            let sender = of(INGRESS).forwarding(first).forwarding(second);
+            let answer = sender.ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Err("svid_invalid"));
+            assert_eq!(sender.left(&gate), [""; 0]);
+        }
+    }
+}
+
+#[test]
+fn where_either_counts_connections_speak_for_workloads_and_headers_for_proxies() {
+    let domain = behind("either", by_name());
+    let gate = gated(json!([domain]));
+    let forwarded = |sender: Sender| sender.forwarding(element(API));
+    let cases: [(Sender, Result<&str, &str>, &str, bool); 6] = [
+        (of(JOBS), Ok(JOBS), "x509_svid", false),
+        (forwarded(of(JOBS)), Ok(JOBS), "x509_svid", false),
+        (forwarded(of(INGRESS)), Ok(API), "x509_svid_xfcc", true),
+        (of(INGRESS), Err("credential_missing"), "", false),
+        (forwarded(nobody()), Err("credential_missing"), "", false),
+        // A proxy that was not validated is nobody, neither itself nor its caller.
+        (
+            forwarded(of(INGRESS).unvalidated()),
+            Err("svid_invalid"),
+            "",
+            false,
+        ),
+    ];
+    for (sender, expected, proven, kept) in cases {
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), expected, "{sender:?}");
+        if expected.is_ok() {
+            assert_eq!(answer.unmapped("proven_by"), proven);
+        }
+        assert_eq!(!sender.left(&gate).is_empty(), kept, "{sender:?}");
+    }
+}
+
+#[test]
+fn where_only_connections_count_the_header_is_removed_and_never_believed() {
+    let gate = gated(json!([prod(json!({}))]));
+    let cases = [
+        (of(INGRESS), Ok(INGRESS)),
+        (of(JOBS), Ok(JOBS)),
+        (nobody(), Err("credential_missing")),
+        (of(INGRESS).unvalidated(), Err("svid_invalid")),
+    ];
+    for (peer, expected) in cases {
+        let sender = peer.forwarding(element(API)).forwarding(element(JOBS));
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), expected);
+        assert_eq!(answer.unmapped("forwarded_by"), &Value::Null);
+        assert_eq!(sender.left(&gate), [""; 0]);
+    }
+}
+
+#[test]
+fn a_header_that_is_not_believed_is_removed_however_the_request_is_let_through() {
+    let mut configuration = configured(json!([behind("xfcc", by_name())]), plain());
+    configuration["mode"] = json!("observe");
+    let gate = gate(&configuration);
+    for (path, reason) in [
+        ("/..", "path_ambiguous"),
+        ("/unknown", "route_unknown"),
+        ("/open", "credential_missing"),
+        ("/public", "allowed"),
+    ] {
+        for sender in [nobody(), of(API), of(INGRESS).unvalidated()] {
+            let answer = sender.forwarding(element(JOBS)).ask(&gate, path);
+            assert_eq!(answer.next, Next::Continue, "{path}");
+            assert_eq!(answer.reason(), reason, "{path}");
+            assert_eq!(answer.seen(XFCC), [""; 0], "{path}");
+        }
+        let answer = of(INGRESS).forwarding(element(JOBS)).ask(&gate, path);
+        assert_eq!(answer.seen(XFCC), [element(JOBS)], "{path}");
+    }
+}
+
+#[test]
+fn no_other_spelling_of_the_header_gets_around_its_removal() {
+    let gate = gated(json!([behind("xfcc", by_name())]));
+    let names = [
+        "X-Forwarded-Client-Cert",
+        "x_forwarded_client_cert",
+        "X_Forwarded-client_cert",
+    ];
+    let believed = of(INGRESS).forwarding(element(JOBS));
+    for name in names {
+        for (sender, kept) in [(nobody(), vec![]), (believed.clone(), vec![element(JOBS)])] {
+            // In front of the field itself, where one more of its values would be another proxy's.
+            let mut forged = sender.clone();
+            forged.fields.insert(0, (name.to_owned(), element(API)));
+            assert_eq!(forged.left(&gate), kept, "{name}");
+            for path in ["/public", "/observed"] {
+                let headers = forged.ask(&gate, path).host.upstream_headers();
+                let said = headers
+                    .iter()
+                    .filter(|(_, value)| *value == element(API).as_bytes());
+                assert_eq!(said.count(), 0, "{name} {path}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_header_in_another_case_is_the_same_header() {
+    let gate = gated(json!([behind("xfcc", by_name())]));
+    let sender = of(INGRESS).field("X-Forwarded-Client-Cert", element(JOBS));
+    assert_eq!(sender.ask(&gate, "/open").outcome(), Ok(JOBS));
+    assert_eq!(sender.left(&gate), [element(JOBS)]);
+}
+
+#[test]
+fn nobody_forwards_certificates_in_trailers() {
+    for (domain, kept) in [
+        (behind("xfcc", by_name()), 1),
+        (prod(json!({"x509_svid": null})), 2),
+    ] {
+        let gate = gated(json!([domain]));
+        for sender in [nobody(), of(INGRESS)] {
+            let host = sender.request("/public");
+            host.set_request_trailers(&[(XFCC, &element(JOBS)), ("x-sum", "1")]);
+            let (_, mut decided) = headers(&gate, &host);
+            assert_eq!(decided.request_trailers(&host), Next::Continue);
+            assert_eq!(host.upstream_trailers().iter().count(), kept);
+        }
+    }
+}
+
+#[test]
+fn the_header_is_left_alone_where_no_domain_takes_certificates() {
+    let gate = gated(json!([prod(json!({"x509_svid": null}))]));
+    let fields = [element(API), "nonsense".to_owned()];
+    let [first, second] = fields.clone();
+    let sender = of(INGRESS).forwarding(first).forwarding(second);
+    assert_eq!(
+        sender.ask(&gate, "/open").outcome(),
+        Err("credential_missing")
+    );
+    assert_eq!(sender.left(&gate), fields);
+    let answer = sender.with(svid(JOBS)).ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Ok(JOBS));
+    assert_eq!(answer.seen(XFCC), fields);
+}
+
+#[test]
+fn a_header_that_the_host_does_not_let_be_changed_lets_no_request_through() {
+    let gate = gated(json!([behind("xfcc", by_name())]));
+    let two = format!("{},{}", element(JOBS), element(API));
+    for (sender, call) in [
+        (
+            nobody().forwarding(element(JOBS)),
+            Call::RemoveRequestHeader,
+        ),
+        (of(INGRESS).forwarding(two), Call::SetRequestHeader),
+    ] {
+        for path in ["/public", "/observed"] {
+            let host = sender.request(path);
+            host.refuse(call);
+            let answer = Answer::of(&gate, host);
+            assert_eq!(answer.next, Next::Stop, "{path}");
+            assert_eq!(answer.outcome(), Err("host_unavailable"), "{path}");
+        }
+    }
+}
+
+#[test]
+fn routes_take_forwarded_workloads_as_they_take_connected_ones() {
+    let mut configuration = routed();
+    configuration["trust_domains"][0] = behind("xfcc", by_name());
+    let gate = gate(&configuration);
+    let behind = |id: &str| of(INGRESS).forwarding(element(id));
+    let cases = [
+        ("/jobs", behind(JOBS), Ok(JOBS)),
+        ("/jobs", behind(API), Err("not_allowed")),
+        ("/jobs", behind(JOBS).with(corp()), Ok(CORP)),
+        ("/both", behind(JOBS).with(corp()), Ok(CORP)),
+        ("/both", behind(API).with(corp()), Err("not_allowed")),
+        ("/both", of(INGRESS).with(corp()), Err("not_allowed")),
+        (
+            "/both",
+            of(INGRESS).forwarding("nonsense").with(corp()),
+            Err("svid_invalid"),
+        ),
+        ("/own", behind(JOBS).with(svid(JOBS)), Ok(JOBS)),
+        ("/own", behind(API).with(svid(JOBS)), Err("not_allowed")),
+        ("/own", of(INGRESS).with(svid(INGRESS)), Err("not_allowed")),
+    ];
+    for (path, sender, expected) in cases {
+        assert_eq!(
+            sender.ask(&gate, path).outcome(),
+            expected,
+            "{path} {sender:?}"
+        );
+    }
+}
+
+// Certificate-bound tokens
+
+#[test]
+fn a_bound_token_behind_a_trusted_proxy_is_held_against_the_forwarded_certificate() {
+    let bound = |id: &str| {
+        let thumbprint = encode(&digest(&workload(id)));
+        let cnf = json!({"cnf": {"x5t#S256": thumbprint}});
+        [
+            token(&claims(cnf.clone())),
+            P1.svid(json!({}), merged(json!({"sub": JOBS}), cnf)),
+        ]
+    };
+    let without_hash = format!("URI={JOBS}");
+    let cases: [(Sender, &str, &str); 11] = [
+        (of(INGRESS).forwarding(element(JOBS)), JOBS, "allowed"),
+        (of(INGRESS).forwarding(element(API)), JOBS, "proof_invalid"),
+        (
+            of(INGRESS).forwarding(&*without_hash),
+            JOBS,
+            "proof_missing",
+        ),
+        (of(INGRESS).forwarding("nonsense"), JOBS, "proof_missing"),
+        (of(INGRESS), JOBS, "proof_missing"),
+        // The proxy's own certificate proves nothing of its caller.
+        (of(INGRESS), INGRESS, "proof_missing"),
+        (
+            of(INGRESS).forwarding(element(JOBS)),
+            INGRESS,
+            "proof_invalid",
+        ),
+        // Whoever calls directly proves it by the connection, and by nothing that it writes.
+        (of(JOBS), JOBS, "allowed"),
+        (of(API).forwarding(element(JOBS)), JOBS, "proof_invalid"),
+        (nobody().forwarding(element(JOBS)), JOBS, "proof_missing"),
+        (
+            of(INGRESS).unvalidated().forwarding(element(JOBS)),
+            JOBS,
+            "proof_invalid",
+        ),
+    ];
+    for from in ["xfcc", "either"] {
+        let gate = gated(json!([behind(from, by_name())]));
+        for (sender, id, expected) in &cases {
+            for token in bound(id) {
+                let answer = sender.clone().with(token).ask(&gate, "/open");
+                assert_eq!(answer.reason(), *expected, "{from} {sender:?}");
+            }
+        }
+    }
+}
+
+// Revocation
+
+#[test]
+fn an_empty_bundle_revokes_every_svid_of_its_domain_and_of_no_other() {
+    let revoked = json!({"audiences": ["orders"], "bundle": {"inline": {"keys": []}}});
+    let changes = json!({
+        "jwt_svid": revoked, "x509_svid": {"from": "either"}, "xfcc": by_name(),
+    });
+    let gate = gated(json!([prod(changes), other(json!({}))]));
+    let theirs = O1.svid(json!({}), json!({"sub": ELSEWHERE}));
+    let forwarded = of(INGRESS).forwarding(element(JOBS));
+    for sender in [nobody().with(svid(JOBS)), of(JOBS), forwarded.clone()] {
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err("svid_invalid"), "{sender:?}");
+        assert_eq!(
+            answer.message(),
+            "The trust domain prod.example has revoked all its keys."
+        );
+    }
+    assert_eq!(forwarded.left(&gate), [""; 0]);
+    let cases = [
+        (of(JOBS).with(corp()), CORP),
+        (nobody().with(theirs), ELSEWHERE),
+        (of(ELSEWHERE), ELSEWHERE),
+    ];
+    for (sender, id) in cases {
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Ok(id));
+        assert_eq!(answer.unmapped("beside"), &Value::Null);
+    }
+}
+
+#[test]
+fn a_proxy_whose_own_domain_is_revoked_is_not_believed_for_another() {
+    let mut revoked = prod(json!({}));
+    let of_other = json!({"x509_svid": {"from": "xfcc"}, "xfcc": by_name()});
+    for (keys, expected) in [(json!([P1.jwk()]), Ok(ELSEWHERE)), (json!([]), Err(()))] {
+        revoked["jwt_svid"]["bundle"]["inline"]["keys"] = keys;
+        let gate = gated(json!([revoked, other(of_other.clone())]));
+        let sender = of(INGRESS).forwarding(element(ELSEWHERE));
+        let answer = sender.ask(&gate, "/open");
+        assert_eq!(answer.outcome().map_err(|_| ()), expected);
+        assert_eq!(sender.left(&gate).is_empty(), expected.is_err());
+    }
+}
+
+#[test]
+fn a_bundle_without_keys_for_jwt_svids_revokes_nothing() {
+    let key = merged(P1.jwk(), json!({"use": "x509-svid"}));
+    let mut domain = prod(json!({}));
+    domain["jwt_svid"]["bundle"]["inline"]["keys"] = json!([key]);
+    let gate = gated(json!([domain]));
+    let answer = nobody().with(svid(JOBS)).ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Err("svid_invalid"));
+    assert!(answer.message().contains("has no key for JWT-SVIDs"));
+    assert_eq!(of(JOBS).ask(&gate, "/open").outcome(), Ok(JOBS));
+}
+
+// Bundle endpoints
+
+/// One worker: its gate, and the host of its root context.
+struct Worker {
+    gate: Rc<Gate>,
+    root: MemoryHost,
+    answered: usize,
+}
+
+impl Worker {
+    fn has_called(&self) -> bool {
+        self.answered < self.root.calls().len()
+    }
+
+    /// Answers every call that is open, until none is.
+    fn answer(&mut self, fields: Fields, body: &[u8]) {
+        while self.has_called() {
+            self.answered += 1;
+            self.root.set_response(fields, body);
+            let call = u32::try_from(self.answered).unwrap();
+            self.gate.response(&self.root, call, body.len());
+        }
+    }
+}
+
+/// A proxy with workers that share data, and the one bundle endpoint they have.
+struct Proxy {
+    now: Now,
+    shared: SharedData,
+    workers: Vec<Worker>,
+}
+
+type Fields = &'static [(&'static str, &'static str)];
+
+const GOOD: Fields = &[(":status", "200")];
+const DOWN: Fields = &[(":status", "503")];
+
+/// `prod.example` with a bundle endpoint.
+fn fetched(more: Value) -> Value {
+    let remote = json!({"cluster": "spire", "uri": "https://spire.example/bundle"});
+    let mut domain = prod(json!({}));
+    domain["jwt_svid"]["bundle"] = json!({"remote": merged(remote, more)});
+    configured(json!([domain]), plain())
+}
+
+/// A bundle document of that `spiffe_sequence`.
+fn numbered(sequence: u64, keys: &[Key]) -> Vec<u8> {
+    let document = merged(bundle(keys), json!({"spiffe_sequence": sequence}));
+    document.to_string().into_bytes()
+}
+
+/// A JWT-SVID of `JOBS` that outlives every story.
+fn long(key: Key) -> Sender {
+    nobody().with(key.svid(json!({}), json!({"exp": START + 1_000_000})))
+}
+
+impl Proxy {
+    fn new(workers: usize, configuration: &Value) -> Self {
+        let mut proxy = Self {
+            now: at(0),
+            shared: SharedData::default(),
+            workers: Vec::new(),
+        };
+        for _ in 0..workers {
+            proxy.start(configuration);
+        }
+        proxy
+    }
+
+    /// A proxy whose workers have this bundle.
+    fn with_bundle(workers: usize, configuration: &Value, bundle: &[u8]) -> Self {
+        let mut proxy = Self::new(workers, configuration);
+        proxy.pass(200);
+        proxy.answer(GOOD, bundle);
+        proxy.pass(200);
+        proxy
+    }
+
+    fn start(&mut self, configuration: &Value) {
+        let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
+        let root = MemoryHost::with_shared(self.now, &self.shared);
+        let gate = Rc::new(Gate::open(config, b"", &root));
+        self.workers.push(Worker {
+            gate,
+            root,
+            answered: 0,
+        });
+    }
+
+    /// Lets `millis` pass in steps of a tick; every worker ticks, nobody answers.
+    fn pass(&mut self, millis: u64) {
+        for _ in 0..millis.div_ceil(200) {
+            self.now = self.now.after(Duration::from_millis(200));
+            for worker in &self.workers {
+                worker.root.set_now(self.now);
+                worker.gate.tick(&worker.root);
+            }
+        }
+    }
+
+    fn answer(&mut self, fields: Fields, body: &[u8]) {
+        for worker in &mut self.workers {
+            worker.answer(fields, body);
+        }
+    }
+
+    /// Lets `secs` pass while the endpoint answers every call with this.
+    fn pass_answered(&mut self, secs: u64, fields: Fields, body: &[u8]) {
+        for _ in 0..secs * 5 {
+            self.pass(200);
+            self.answer(fields, body);
+        }
+    }
+
+    /// Lets time pass until the endpoint is asked again, and answers with this; every worker then
+    /// has time to take it up.
+    fn refresh(&mut self, fields: Fields, body: &[u8]) {
+        let calls = self.calls().len();
+        while self.calls().len() == calls {
+            self.pass(200);
+            assert!(self.now < at(100_000), "nobody asks");
+        }
+        self.answer(fields, body);
+        self.pass(200);
+    }
+
+    /// Lets another plugin overwrite what the workers share.
+    fn lose_shared_data(&self) {
+        for key in self.shared.keys() {
+            self.shared.overwrite(&key, b"");
+        }
+    }
+
+    /// Every call that reached the endpoint.
+    fn calls(&self) -> Vec<HttpCall> {
+        let calls = self.workers.iter().map(|worker| worker.root.calls());
+        calls.flatten().collect()
+    }
+
+    fn request(&self, sender: &Sender) -> MemoryHost {
+        let mut host = sender.request("/open");
+        host.share(&self.shared);
+        host.set_now(self.now);
+        host
+    }
+
+    fn stage(&self, worker: usize, host: &MemoryHost) -> Stage {
+        Opened::new(Rc::clone(&self.workers[worker].gate)).headers(host)
+    }
+
+    /// A request that is decided at once.
+    fn ask(&self, worker: usize, sender: &Sender) -> Answer {
+        let host = self.request(sender);
+        match self.stage(worker, &host) {
+            Stage::Decided(next, decided) => Answer::end(next, *decided, host),
+            Stage::Waiting(_) => panic!("held"),
+        }
+    }
+
+    /// A request that is held.
+    fn hold(&self, worker: usize, sender: &Sender) -> (Waiting, MemoryHost) {
+        let host = self.request(sender);
+        match self.stage(worker, &host) {
+            Stage::Waiting(waiting) => (*waiting, host),
+            Stage::Decided(..) => panic!("decided: {:?}", host.replies()),
+        }
+    }
+
+    /// The end of a request that was held.
+    fn resume(&self, (waiting, host): (Waiting, MemoryHost)) -> Answer {
+        assert!(waiting.is_ready(self.now));
+        host.set_now(self.now);
+        let (next, decided) = waiting.resume(&host);
+        Answer::end(next, decided, host)
+    }
+
+    /// What the workers counted under a name of the domain's bundle.
+    fn metric(&self, name: &str) -> i64 {
+        let name = format!("postern.bundles.prod.example.{name}");
+        let workers = self.workers.iter();
+        workers.filter_map(|worker| worker.root.metric(&name)).sum()
+    }
+
+    fn logged(&self) -> Vec<(LogLevel, String)> {
+        let logged = self.workers.iter().map(|worker| worker.root.logged());
+        logged.flatten().collect()
+    }
+
+    fn assert_everywhere(&self, sender: &Sender, expected: Result<&str, &str>, keys: &Value) {
+        for worker in 0..self.workers.len() {
+            let answer = self.ask(worker, sender);
+            assert_eq!(answer.outcome(), expected, "{worker}");
+            let found = answer.unmapped("keys");
+            for (name, expected) in keys.as_object().unwrap() {
+                assert_eq!(&found[name], expected, "{worker}");
+            }
+        }
+    }
+}
+
+#[test]
+fn one_worker_fetches_the_bundle_and_all_have_it() {
+    let mut proxy = Proxy::new(3, &fetched(json!({})));
+    proxy.pass(1000);
+    proxy.answer(GOOD, &numbered(1, &[P1]));
+    proxy.pass(200);
+    let [call] = &proxy.calls()[..] else {
+        panic!("{:?}", proxy.calls());
+    };
+    assert_eq!(
+        [&*call.cluster, &call.scheme, &call.authority, &call.path],
+        ["spire", "https", "spire.example", "/bundle"]
+    );
+    proxy.assert_everywhere(
+        &long(P1),
+        Ok(JOBS),
+        &json!({"version": 1, "age_seconds": 0}),
+    );
+    assert_eq!(proxy.metric("fetches.ok"), 1);
+    assert_eq!(proxy.metric("version"), 3, "1 a worker");
+    let line = "keys of \"spiffe://prod.example\": version 1 is in force";
+    assert_eq!(proxy.logged(), [(LogLevel::Info, line.to_owned())]);
+}
+
+#[test]
+fn a_jwt_svid_is_held_until_the_first_bundle_and_nothing_else_is() {
+    let mut proxy = Proxy::new(2, &fetched(json!({})));
+    let held = [0, 1].map(|worker| proxy.hold(worker, &long(P1)));
+    for (sender, id) in [(of(JOBS), JOBS), (nobody().with(corp()), CORP)] {
+        proxy.assert_everywhere(&sender, Ok(id), &json!({}));
+    }
+    proxy.pass(200);
+    assert!(held.iter().all(|(waiting, _)| !waiting.is_ready(proxy.now)));
+    proxy.answer(GOOD, &numbered(1, &[P1]));
+    proxy.pass(200);
+    for held in held {
+        assert_eq!(proxy.resume(held).outcome(), Ok(JOBS));
+    }
+}
+
+#[test]
+fn a_jwt_svid_that_waited_in_vain_gets_503() {
+    let mut proxy = Proxy::new(1, &fetched(json!({"wait": "1s"})));
+    let held = proxy.hold(0, &long(P1));
+    proxy.pass_answered(1, DOWN, b"");
+    let answer = proxy.resume(held);
+    assert_eq!(answer.outcome(), Err("keys_unavailable"));
+    assert_eq!(answer.host.replies()[0].status, 503);
+    assert_eq!(
+        answer.unmapped("keys"),
+        &json!({"version": 0, "age_seconds": 0, "failure": "status"})
+    );
+}
+
+#[test]
+fn a_bundle_does_not_give_way_to_an_older_one() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    let older = numbered(4, &[P2]);
+    let unnumbered = bundle(&[P2]).to_string().into_bytes();
+    for (document, why) in [
+        (older, "spiffe_sequence went back from 5 to 4"),
+        (unnumbered, "spiffe_sequence was 5 and is gone"),
+    ] {
+        let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(5, &[P1]));
+        proxy.refresh(GOOD, &document);
+        let keys = json!({"version": 1, "failure": "sequence_rollback"});
+        proxy.assert_everywhere(&long(P1), Ok(JOBS), &keys);
+        assert_eq!(proxy.metric("fetches.sequence_rollback"), 1);
+        assert_eq!(proxy.metric("fetches.ok"), 1);
+        let line = format!("keys of \"spiffe://prod.example\" were not fetched: {why}");
+        assert_eq!(proxy.logged().pop(), Some((LogLevel::Warn, line)));
+        // The same number is taken again, and the next.
+        for (sequence, key, withdrawn) in [(5, P2, P1), (6, P1, P2)] {
+            proxy.refresh(GOOD, &numbered(sequence, &[key]));
+            proxy.assert_everywhere(&long(key), Ok(JOBS), &json!({"failure": null}));
+            proxy.pass(30_000);
+            let held = proxy.hold(0, &long(withdrawn));
+            proxy.refresh(GOOD, &numbered(sequence, &[key]));
+            assert_eq!(proxy.resume(held).outcome(), Err("key_unknown"));
+        }
+    }
+}
+
+#[test]
+fn an_endpoint_that_has_only_older_bundles_is_as_good_as_none() {
+    let configuration = fetched(json!({"refresh": "60s", "max_stale": "120s"}));
+    let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(5, &[P1]));
+    let older = numbered(4, &[P1, P2]);
+    proxy.pass_answered(118, GOOD, &older);
+    proxy.assert_everywhere(&long(P1), Ok(JOBS), &json!({"version": 1}));
+    proxy.pass_answered(4, GOOD, &older);
+    proxy.assert_everywhere(&long(P1), Err("keys_unavailable"), &json!({"version": 1}));
+    proxy.pass_answered(61, GOOD, &numbered(5, &[P1]));
+    proxy.assert_everywhere(&long(P1), Ok(JOBS), &json!({"failure": null}));
+}
+
+/// Two listeners that fetch at times of their own and share what is published, both of which have
+/// asked.
+fn asked_by_two() -> Proxy {
+    let mut proxy = Proxy::new(1, &fetched(json!({"refresh": "600s"})));
+    proxy.start(&fetched(json!({"refresh": "60s"})));
+    proxy.pass(200);
+    assert!(proxy.workers.iter().all(Worker::has_called));
+    proxy
+}
+
+#[test]
+fn what_was_published_is_not_rolled_back_by_a_worker_that_has_not_seen_it() {
+    let mut proxy = asked_by_two();
+    proxy.workers[0].answer(GOOD, &numbered(5, &[P1]));
+    proxy.workers[1].answer(GOOD, &numbered(4, &[P2]));
+    assert_eq!(proxy.metric("fetches.ok"), 1);
+    assert_eq!(proxy.metric("fetches.sequence_rollback"), 1);
+    let why =
+        "keys of \"spiffe://prod.example\" were not fetched: spiffe_sequence went back from 5 to 4";
+    assert_eq!(
+        proxy.workers[1].root.logged(),
+        [(LogLevel::Warn, why.to_owned())]
+    );
+    let sees = |proxy: &Proxy, worker| {
+        let answer = proxy.ask(worker, &long(P1));
+        assert_eq!(answer.outcome(), Ok(JOBS), "{worker}");
+        assert_eq!(answer.unmapped("keys")["version"], 1, "{worker}");
+    };
+    sees(&proxy, 0);
+    proxy.start(&fetched(json!({"refresh": "600s"})));
+    proxy.start(&fetched(json!({"refresh": "60s"})));
+    proxy.pass(200);
+    for worker in [0, 2, 3] {
+        sees(&proxy, worker);
+    }
+    proxy.pass_answered(10, GOOD, &numbered(5, &[P1]));
+    (0..4).for_each(|worker| sees(&proxy, worker));
+}
+
+#[test]
+fn a_worker_whose_own_fetches_fail_takes_up_what_another_published() {
+    let older = numbered(4, &[P2]);
+    for (fields, body) in [(GOOD, &older[..]), (DOWN, b"")] {
+        let mut proxy = asked_by_two();
+        proxy.workers[0].answer(GOOD, &numbered(5, &[P1]));
+        proxy.pass_answered(60, fields, body);
+        proxy.assert_everywhere(&long(P1), Ok(JOBS), &json!({"version": 1}));
+    }
+}
+
+#[test]
+fn what_a_worker_has_is_not_rolled_back_though_shared_data_was_lost() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    let older = numbered(4, &[P2]);
+    let mut proxy = Proxy::with_bundle(1, &configuration, &numbered(5, &[P1]));
+    proxy.lose_shared_data();
+    proxy.refresh(GOOD, &older);
+    let keys = json!({"version": 1, "failure": "sequence_rollback"});
+    proxy.assert_everywhere(&long(P1), Ok(JOBS), &keys);
+    // A new worker knows no better, and has what it fetched to itself.
+    proxy.lose_shared_data();
+    proxy.start(&configuration);
+    proxy.workers.swap(0, 1);
+    for _ in 0..3 {
+        proxy.refresh(GOOD, &older);
+    }
+    assert_eq!(proxy.ask(0, &long(P2)).outcome(), Ok(JOBS));
+    assert_eq!(proxy.ask(1, &long(P1)).outcome(), Ok(JOBS));
+    proxy.refresh(GOOD, &numbered(6, &[P2]));
+    proxy.assert_everywhere(&long(P2), Ok(JOBS), &json!({"failure": null}));
+}
+
+#[test]
+fn a_bundles_number_outlives_a_configuration_update() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    let mut proxy = Proxy::with_bundle(1, &configuration, &numbered(5, &[P1]));
+    proxy.start(&configuration);
+    proxy.workers.remove(0);
+    assert_eq!(proxy.ask(0, &long(P1)).outcome(), Ok(JOBS));
+    proxy.refresh(GOOD, &numbered(4, &[P2]));
+    let keys = json!({"version": 1, "failure": "sequence_rollback"});
+    proxy.assert_everywhere(&long(P1), Ok(JOBS), &keys);
+    assert_eq!(proxy.metric("fetches.sequence_rollback"), 1);
+    proxy.refresh(GOOD, &numbered(6, &[P2]));
+    proxy.assert_everywhere(&long(P2), Ok(JOBS), &json!({"version": 2}));
+}
+
+#[test]
+fn an_empty_bundle_revokes_on_every_worker_what_was_remembered() {
+    for (sequence, revoked) in [
+        ("numbered", numbered(2, &[])),
+        ("unnumbered", br#"{"keys": []}"#.to_vec()),
+    ] {
+        let configuration = fetched(json!({"refresh": "60s"}));
+        let mut proxy = Proxy::with_bundle(3, &configuration, &numbered(1, &[P1]));
+        for _ in 0..2 {
+            for sender in [long(P1), of(JOBS)] {
+                proxy.assert_everywhere(&sender, Ok(JOBS), &json!({}));
+            }
+        }
+        proxy.refresh(GOOD, &revoked);
+        for sender in [long(P1), of(JOBS), of(API)] {
+            proxy.assert_everywhere(&sender, Err("svid_invalid"), &json!({}));
+            let answer = proxy.ask(0, &sender);
+            assert_eq!(
+                answer.message(),
+                "The trust domain prod.example has revoked all its keys.",
+                "{sequence}"
+            );
+        }
+        let line = "keys of \"spiffe://prod.example\": version 2 is in force, which revokes the whole trust domain";
+        assert_eq!(
+            proxy.logged().pop(),
+            Some((LogLevel::Info, line.to_owned()))
+        );
+        proxy.refresh(GOOD, &numbered(3, &[P2]));
+        for sender in [long(P2), of(JOBS)] {
+            proxy.assert_everywhere(&sender, Ok(JOBS), &json!({}));
+        }
+    }
+}
+
+#[test]
+fn a_revocation_without_a_number_brings_no_older_bundle_back() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(5, &[P2]));
+    proxy.refresh(GOOD, br#"{"keys": []}"#);
+    proxy.assert_everywhere(&long(P2), Err("svid_invalid"), &json!({"version": 2}));
+    proxy.refresh(GOOD, &numbered(4, &[P1]));
+    proxy.assert_everywhere(&long(P1), Err("svid_invalid"), &json!({"version": 2}));
+    proxy.assert_everywhere(&of(JOBS), Err("svid_invalid"), &json!({}));
+    proxy.refresh(GOOD, &numbered(6, &[P1]));
+    proxy.assert_everywhere(&long(P1), Ok(JOBS), &json!({"version": 3}));
+}
+
+#[test]
+fn a_revocation_outlives_a_configuration_update() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    for sender in [long(P1), of(JOBS)] {
+        let mut proxy = Proxy::with_bundle(1, &configuration, &numbered(1, &[]));
+        proxy.start(&configuration);
+        // Before the new worker's first tick, and behind it.
+        for _ in 0..2 {
+            proxy.assert_everywhere(&sender, Err("svid_invalid"), &json!({}));
+            proxy.pass(200);
+        }
+    }
+}
+
+#[test]
+fn an_empty_bundle_that_is_older_revokes_nothing() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(5, &[P1]));
+    proxy.refresh(GOOD, &numbered(4, &[]));
+    for sender in [long(P1), of(JOBS)] {
+        proxy.assert_everywhere(&sender, Ok(JOBS), &json!({}));
+    }
+    assert_eq!(proxy.metric("fetches.sequence_rollback"), 1);
+}
+
+#[test]
+fn a_revocation_lasts_for_as_long_as_nothing_else_is_heard() {
+    let configuration = fetched(json!({"refresh": "60s", "max_stale": "120s"}));
+    let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(1, &[]));
+    for _ in 0..2 {
+        proxy.assert_everywhere(&of(JOBS), Err("svid_invalid"), &json!({}));
+        proxy.pass_answered(200, DOWN, b"");
+    }
+    proxy.assert_everywhere(&long(P1), Err("keys_unavailable"), &json!({}));
+}
+
+#[test]
+fn a_bundles_hint_shortens_the_refresh_down_to_the_cooldown_and_never_lengthens_it() {
+    const FRESH: Fields = &[(":status", "200"), ("cache-control", "max-age=60")];
+    const FRESHER: Fields = &[(":status", "200"), ("cache-control", "max-age=300")];
+    // In 601 s: the first fetch, and one a period of which up to a tenth is cut off.
+    let cases = [
+        (GOOD, Value::Null, 2..=2),
+        (GOOD, json!(60), 11..=12),
+        (GOOD, json!(1), 21..=23),
+        (GOOD, json!(0), 21..=23),
+        (GOOD, json!(100_000), 2..=2),
+        (GOOD, json!(u64::MAX), 2..=2),
+        (FRESHER, json!(60), 11..=12),
+        (FRESH, json!(300), 11..=12),
+    ];
+    for (fields, hint, expected) in cases {
+        let document = merged(bundle(&[P1]), json!({"spiffe_refresh_hint": hint}));
+        let mut proxy = Proxy::new(1, &fetched(json!({})));
+        proxy.pass_answered(601, fields, document.to_string().as_bytes());
+        let calls = proxy.calls().len();
+        assert!(expected.contains(&calls), "{hint}: {calls}");
+        assert_eq!(proxy.ask(0, &long(P1)).outcome(), Ok(JOBS));
+    }
+}
+
+#[test]
+fn the_last_good_bundle_outlives_every_failure_until_max_stale() {
+    let good = numbered(1, &[P1]);
+    let failures: [(Fields, &[u8], &str); 9] = [
+        (&[], b"", "no_answer"),
+        (DOWN, b"", "status"),
+        (GOOD, b"<html>", "not_json"),
+        (GOOD, &good[..40], "not_json"),
+        (GOOD, b"{}", "bad_bundle"),
+        (GOOD, b"[]", "bad_bundle"),
+        (GOOD, b"{\"keys\": {}}", "bad_bundle"),
+        (
+            GOOD,
+            b"{\"keys\": [], \"spiffe_sequence\": \"2\"}",
+            "bad_bundle",
+        ),
+        (
+            GOOD,
+            b"{\"keys\": [], \"spiffe_refresh_hint\": -1}",
+            "bad_bundle",
+        ),
+    ];
+    for (fields, body, code) in failures {
+        let configuration = fetched(json!({"refresh": "60s", "max_stale": "120s"}));
+        let mut proxy = Proxy::with_bundle(2, &configuration, &good);
+        proxy.pass_answered(118, fields, body);
+        let keys = json!({"version": 1, "failure": code});
+        proxy.assert_everywhere(&long(P1), Ok(JOBS), &keys);
+        let fetches = proxy.metric(&format!("fetches.{code}"));
+        assert!((3..12).contains(&fetches), "{code}: {fetches}");
+        proxy.pass_answered(4, fields, body);
+        proxy.assert_everywhere(&long(P1), Err("keys_unavailable"), &keys);
+        let answer = proxy.ask(0, &long(P1));
+        assert_eq!(answer.host.replies()[0].status, 503);
+        // No word of the domain's revokes anything.
+        proxy.assert_everywhere(&of(JOBS), Ok(JOBS), &json!({}));
+        proxy.pass_answered(61, GOOD, &good);
+        proxy.assert_everywhere(&long(P1), Ok(JOBS), &json!({"failure": null}));
+    }
+}
+
+#[test]
+fn an_unknown_key_causes_one_early_fetch_a_cooldown() {
+    let mut proxy = Proxy::with_bundle(2, &fetched(json!({})), &numbered(1, &[P1]));
+    let held = proxy.hold(1, &long(P2));
+    proxy.refresh(GOOD, &numbered(2, &[P1, P2]));
+    let answer = proxy.resume(held);
+    assert_eq!(answer.outcome(), Ok(JOBS));
+    assert_eq!(answer.unmapped("keys")["version"], 2);
+    assert_eq!(proxy.calls().len(), 2);
+    let forged = long(P2.named("p9"));
+    for _ in 0..10 {
+        proxy.assert_everywhere(&forged, Err("key_unknown"), &json!({}));
+        proxy.pass(2000);
+    }
+    assert_eq!(proxy.calls().len(), 2);
+    proxy.pass(10_000);
+    let held = proxy.hold(0, &forged);
+    proxy.refresh(GOOD, &numbered(2, &[P1, P2]));
+    assert_eq!(proxy.resume(held).outcome(), Err("key_unknown"));
+    assert_eq!(proxy.calls().len(), 3);
+}
+
+#[test]
+fn a_remembered_jwt_svid_of_a_withdrawn_key_does_not_pass_after_a_refresh() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(1, &[P1]));
+    proxy.assert_everywhere(&long(P1), Ok(JOBS), &json!({"version": 1}));
+    let rotated = numbered(2, &[P2]);
+    proxy.refresh(GOOD, &rotated);
+    proxy.assert_everywhere(&long(P2), Ok(JOBS), &json!({"version": 2}));
+    let held = proxy.hold(0, &long(P1));
+    proxy.refresh(GOOD, &rotated);
+    assert_eq!(proxy.resume(held).outcome(), Err("key_unknown"));
+    proxy.assert_everywhere(&long(P1), Err("key_unknown"), &json!({"version": 2}));
+}
+
+// Sources that keep failing, and limits
+
+#[test]
+fn a_source_of_bad_svids_is_turned_away_though_its_next_is_good() {
+    let mut configuration = configured(json!([prod(json!({}))]), plain());
+    configuration["source"] = json!({"pressure": {"rate": "6/1m", "burst": 3}});
+    let unknown = of("spiffe://third.example/a");
+    let subject = nobody().with(svid("spiffe://prod.example//a"));
+    for (bad, reason) in [
+        (of(JOBS).unvalidated(), "svid_invalid"),
+        (subject, "svid_invalid"),
+        (unknown, "trust_domain_unknown"),
+    ] {
+        let gate = gate(&configuration);
+        for _ in 0..3 {
+            assert_eq!(of(JOBS).ask(&gate, "/open").outcome(), Ok(JOBS));
+            assert_eq!(bad.ask(&gate, "/open").outcome(), Err(reason));
+        }
+        for sender in [of(JOBS), nobody().with(svid(JOBS)), bad] {
+            let answer = sender.ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Err("source_throttled"), "{reason}");
+            assert_eq!(answer.host.replies()[0].status, 429);
+        }
+        let elsewhere = of(JOBS).from("10.0.0.8:4711");
+        assert_eq!(elsewhere.ask(&gate, "/open").outcome(), Ok(JOBS));
+        let later = of(JOBS).request("/open");
+        later.set_now(at(60));
+        assert_eq!(Answer::of(&gate, later).outcome(), Ok(JOBS));
+    }
+}
+
+#[test]
+fn whoever_shows_no_certificate_or_not_the_right_one_is_not_charged_for_it() {
+    let mut configuration = routed();
+    configuration["source"] = json!({"pressure": {"rate": "6/1m", "burst": 3}});
+    let gate = gate(&configuration);
+    for _ in 0..10 {
+        for (sender, reason) in [(nobody(), "credential_missing"), (of(API), "not_allowed")] {
+            assert_eq!(sender.ask(&gate, "/jobs").outcome(), Err(reason));
+        }
+        // Nobody looks at a certificate beside a token here.
+        let broken = of(JOBS).unvalidated().with(corp());
+        assert_eq!(broken.ask(&gate, "/corp").outcome(), Ok(CORP));
+    }
+}
+
+#[test]
+fn a_workload_has_one_allowance_however_it_is_proven() {
+    let mut configuration = configured(
+        json!([behind("either", by_name())]),
+        json!([{"name": "open", "match": {"path": "/open"}, "limits": ["each"]}]),
+    );
+    configuration["limits"] = json!([{"name": "each", "key": ["identity"], "rate": "3/1h"}]);
+    let gate = gate(&configuration);
+    let proofs = |id: &str| {
+        [
+            nobody().with(svid(id)),
+            of(id),
+            of(INGRESS).forwarding(element(id)),
+        ]
+    };
+    for id in [JOBS, API] {
+        for sender in proofs(id) {
+            assert_eq!(sender.ask(&gate, "/open").outcome(), Ok(id));
+        }
+        for sender in proofs(id) {
+            let answer = sender.ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Err("rate_limited"));
+            assert_eq!(answer.unmapped("limit"), "each");
+        }
+    }
+    // The certificate beside a token is not charged.
+    let answer = of(JOBS).with(corp()).ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Ok(CORP));
+}
+
+#[test]
+fn the_workloads_of_a_domain_share_what_their_domain_may() {
+    let mut configuration = configured(
+        json!([prod(json!({})), other(json!({}))]),
+        json!([{"name": "open", "match": {"path": "/open"}, "limits": ["domain"]}]),
+    );
+    configuration["limits"] = json!([
+        {"name": "domain", "key": ["issuer", "route"], "rate": "2/1h"},
+    ]);
+    let gate = gate(&configuration);
+    let theirs = O1.svid(json!({}), json!({"sub": ELSEWHERE}));
+    let shared = [
+        [nobody().with(svid(JOBS)), of(API), of(JOBS)],
+        [of(ELSEWHERE), nobody().with(theirs), of(ELSEWHERE)],
+        [
+            nobody().with(corp()),
+            of(JOBS).with(corp()),
+            nobody().with(corp()),
+        ],
+    ];
+    for [first, second, third] in shared {
+        for sender in [first, second] {
+            assert_eq!(sender.ask(&gate, "/open").reason(), "allowed");
+        }
+        let answer = third.ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err("rate_limited"));
+        assert_eq!(answer.unmapped("limit"), "domain");
+    }
+}
