@@ -156,7 +156,10 @@ fn steps(
             let before_signature = || gauge.check(Look::Exact);
             judge.authenticate(known, token, &mut decision.judged_by, before_signature)?
         }
-        Err(none) if none.reason == Reason::CredentialMissing && !route.allow.needs_token() => {
+        Err(none)
+            if !route.allow.needs_token()
+                && !credential::is_sent(arrival.headers, query, &config.tokens) =>
+        {
             Rc::clone(presented.caller()?.ok_or(none)?)
         }
         Err(denial) => return Err(denial.into()),
@@ -293,7 +296,7 @@ fn check_allow(
     caller: &Caller,
     presented: &Presented,
     config: &Config,
-) -> Result<(), Denial> {
+) -> Result<(), Refusal> {
     allow.scopes.check(caller.scopes()).map_err(|missing| {
         let mut denial = Denial::new(Reason::ScopeMissing, missing.to_string());
         denial.scopes = missing.missing;
@@ -319,17 +322,16 @@ fn check_allow(
 
 /// Checks which workload it is: the one that sent its JWT-SVID, or else the one whose certificate
 /// it is. Beside `issuers` the token says something else, and it is the certificate's.
-fn check_workload(allow: &Allow, caller: &Caller, presented: &Presented) -> Result<(), Denial> {
+fn check_workload(allow: &Allow, caller: &Caller, presented: &Presented) -> Result<(), Refusal> {
     if allow.same_workload {
         check_same(caller, presented)?;
     }
     let Some(patterns) = &allow.spiffe else {
         return Ok(());
     };
-    let by_certificate = || Ok(presented.caller()?.and_then(|caller| caller.workload()));
     let workload = match caller.workload() {
         Some(workload) if allow.issuers.is_none() => Some(workload),
-        _ => by_certificate()?,
+        _ => presented.caller()?.and_then(|caller| caller.workload()),
     };
     match workload {
         Some(workload) if patterns.matches(workload) => Ok(()),
@@ -343,7 +345,7 @@ fn check_workload(allow: &Allow, caller: &Caller, presented: &Presented) -> Resu
     }
 }
 
-fn check_same(caller: &Caller, presented: &Presented) -> Result<(), Denial> {
+fn check_same(caller: &Caller, presented: &Presented) -> Result<(), Refusal> {
     let Some(workload) = caller.workload() else {
         return Err(not_allowed(
             "the route needs a JWT-SVID, and the token is none",
@@ -360,8 +362,8 @@ fn check_same(caller: &Caller, presented: &Presented) -> Result<(), Denial> {
     }
 }
 
-fn not_allowed(detail: impl Into<Cow<'static, str>>) -> Denial {
-    Denial::new(Reason::NotAllowed, detail)
+fn not_allowed(detail: impl Into<Cow<'static, str>>) -> Refusal {
+    Denial::new(Reason::NotAllowed, detail).into()
 }
 
 fn check_when(

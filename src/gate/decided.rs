@@ -14,6 +14,7 @@ use crate::limits::fields::RateFields;
 use crate::limits::pressure;
 use crate::reply::{Asked, Reply, ReplyOptions};
 use crate::request::Headers;
+use crate::token::certificate::Forwarding;
 
 /// A request that was let through or answered, until it ends.
 pub struct Decided {
@@ -165,7 +166,10 @@ impl Decided {
         let Some(open) = &self.gate.open else {
             return Next::Stop;
         };
-        match upstream::prepare(host, headers, &open.config, &self.decision) {
+        let prepared = upstream::prepare(host, headers, &open.config, &self.decision);
+        // It may be long, and was only for this.
+        self.decision.forwarding = Forwarding::default();
+        match prepared {
             Ok(()) => Next::Continue,
             Err(denial) => self.refuse(host, denial),
         }

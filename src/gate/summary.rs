@@ -16,7 +16,7 @@ pub struct Summary {
     pub time: Now,
     /// The caller's address; the port is zero where only the address is known.
     pub source: Option<SocketAddr>,
-    /// The address that the connection comes from.
+    /// The address that the connection comes from; none where the host does not say.
     pub peer: Option<IpAddr>,
     pub method: String,
     pub host: String,
@@ -33,7 +33,10 @@ impl Summary {
         let mut summary = Self {
             time,
             source,
-            peer: source.map(|source| source.ip()),
+            // Envoy gives an address that it took from a header the port zero.
+            peer: source
+                .filter(|source| source.port() != 0)
+                .map(|source| source.ip()),
             method: String::new(),
             host: String::new(),
             path: String::new(),

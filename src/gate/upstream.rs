@@ -31,7 +31,7 @@ pub fn prepare(
         .caller
         .as_deref()
         .filter(|_| decision.verdict.is_ok());
-    let rewritten = strip(host, headers, config)
+    let rewritten = strip(host, headers, config, &decision.forwarding)
         .and_then(|()| forward_certificate(host, headers, &decision.forwarding))
         .and_then(|()| hide_credential(host, headers, config, decision))
         .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)));
@@ -63,9 +63,18 @@ pub fn host_unavailable(what: &str, error: HostError) -> Denial {
     )
 }
 
-fn strip(host: &dyn Host, headers: &Headers, config: &Config) -> Result<(), HostError> {
-    // Whether the field itself stays is another matter: see `forward_certificate`.
-    forged(headers, config, FORWARDED.as_bytes())
+fn strip(
+    host: &dyn Host,
+    headers: &Headers,
+    config: &Config,
+    forwarding: &Forwarding,
+) -> Result<(), HostError> {
+    // Where certificates are taken, `forward_certificate` says whether the field stays.
+    let kept = match forwarding {
+        Forwarding::Untouched => "",
+        Forwarding::Removed | Forwarding::Only(_) => FORWARDED,
+    };
+    forged(headers, config, kept.as_bytes())
         .into_iter()
         .try_for_each(|name| host.remove_request_header(name))
 }

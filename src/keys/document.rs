@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::fetch::FetchError;
 use crate::crypto::AlgorithmSet;
 use crate::jose::{KeyRules, KeySet};
-use crate::spiffe::{self, Bundle, Rollback};
+use crate::spiffe::{self, Bundle, Highest, Rollback};
 
 /// How a document is to be read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,19 +53,14 @@ impl Reading {
 }
 
 impl Document {
-    /// Whether this may be taken where `held` is the highest sequence so far, and the highest
-    /// sequence with it.
+    /// Whether this may be taken after documents of at most that sequence, and the highest with it.
     ///
     /// # Errors
     ///
-    /// As [`Bundle::check_follows`]; a JWK Set has no sequence and always may.
-    pub fn follow(&self, held: Option<u64>) -> Result<Option<u64>, Rollback> {
-        let Some(bundle) = self.bundle() else {
-            return Ok(held);
-        };
-        bundle.check_follows(held)?;
-        // One that revokes without a number makes no older one good.
-        Ok(bundle.sequence().max(held))
+    /// As [`Bundle::follow`]; a JWK Set has no sequence and always may.
+    pub fn follow(&self, highest: Option<Highest>) -> Result<Option<Highest>, Rollback> {
+        self.bundle()
+            .map_or(Ok(highest), |bundle| bundle.follow(highest))
     }
 
     /// The bundle, where it is one.

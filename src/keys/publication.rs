@@ -8,6 +8,7 @@
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
+use crate::spiffe::Highest;
 use crate::time::Now;
 use crate::token::cache::Seed;
 
@@ -56,7 +57,7 @@ pub struct Publication {
     /// When the document was last fetched.
     pub fetched_at: Now,
     /// The highest `spiffe_sequence` so far.
-    pub sequence: Option<u64>,
+    pub highest: Option<Highest>,
     /// The JWK Set as it was fetched.
     pub document: Vec<u8>,
 }
@@ -69,13 +70,16 @@ impl Publication {
             self.version.to_le_bytes(),
             self.fetched_at.nanos().to_le_bytes(),
         );
-        let numbered = [u8::from(self.sequence.is_some())];
-        let sequence = self.sequence.unwrap_or_default().to_le_bytes();
+        let (kind, sequence) = match self.highest {
+            None => (0, 0),
+            Some(highest) => (1 + u8::from(highest.revoked), highest.sequence),
+        };
+        let sequence = sequence.to_le_bytes();
         let mut bytes = [
             &MAGIC[..],
             &version,
             &fetched_at,
-            &numbered,
+            &[kind],
             &sequence,
             &self.document,
         ]
@@ -95,12 +99,15 @@ impl Publication {
         let (magic, rest) = body.split_first_chunk::<8>()?;
         let (version, rest) = rest.split_first_chunk::<8>()?;
         let (fetched_at, rest) = rest.split_first_chunk::<8>()?;
-        let (numbered, rest) = rest.split_first_chunk::<1>()?;
+        let (kind, rest) = rest.split_first_chunk::<1>()?;
         let (sequence, document) = rest.split_first_chunk::<8>()?;
         (magic == MAGIC).then(|| Self {
             version: u64::from_le_bytes(*version),
             fetched_at: Now::from_nanos(u64::from_le_bytes(*fetched_at)),
-            sequence: (*numbered == [1]).then(|| u64::from_le_bytes(*sequence)),
+            highest: (*kind != [0]).then(|| Highest {
+                sequence: u64::from_le_bytes(*sequence),
+                revoked: *kind == [2],
+            }),
             document: document.to_vec(),
         })
     }
@@ -114,7 +121,10 @@ mod tests {
         Publication {
             version: 3,
             fetched_at: Now::from_secs(9),
-            sequence: Some(7),
+            highest: Some(Highest {
+                sequence: 7,
+                revoked: true,
+            }),
             document: b"{\"keys\":[]}".to_vec(),
         }
     }

@@ -2,6 +2,7 @@
 
 use super::Document;
 use super::source::{KeySource, Remote};
+use crate::spiffe::Highest;
 use crate::time::Now;
 use crate::token::cache::Fingerprint;
 
@@ -15,7 +16,7 @@ pub struct Version {
     /// Tells its bytes from others'.
     pub fingerprint: Fingerprint,
     /// The highest `spiffe_sequence` so far.
-    pub sequence: Option<u64>,
+    pub highest: Option<Highest>,
     /// What it says.
     pub document: Document,
 }
@@ -76,15 +77,6 @@ impl Ring {
             None => Held::Never,
             Some(version) if is_stale(version, remote, now) => Held::Stale,
             Some(version) => Held::Document(&version.document, self.epoch(slot)),
-        }
-    }
-
-    /// What was last said for a slot whose keys come from `source`, however long ago.
-    #[must_use]
-    pub fn last<'a>(&'a self, slot: usize, source: &'a KeySource) -> Option<&'a Document> {
-        match source {
-            KeySource::Inline(document) => Some(document),
-            KeySource::Remote(_) => self.version(slot).map(|version| &version.document),
         }
     }
 

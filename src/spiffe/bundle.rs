@@ -55,6 +55,15 @@ pub enum BundleError {
     NotANumber(&'static str),
 }
 
+/// The highest `spiffe_sequence` that a domain's bundles had so far.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Highest {
+    /// The number.
+    pub sequence: u64,
+    /// Whether the domain was revoked with it or since: then only a higher one brings keys back.
+    pub revoked: bool,
+}
+
 /// Why a bundle does not take the place of the one in force.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rollback {
@@ -149,29 +158,32 @@ impl Bundle {
         self.other_keys
     }
 
-    /// Whether this may be taken where `held` is the highest `spiffe_sequence` so far.
+    /// Whether this may be taken after bundles of at most that sequence, and the highest with it.
     ///
-    /// A sequence never goes backwards. The same number is taken again, whatever the content. Once
-    /// a domain numbers its bundles, one without a number is taken only if it revokes everything,
-    /// since then nothing is trusted that was not.
+    /// A sequence never goes backwards. The same number is taken again, whatever the content, but
+    /// where the domain was revoked with it. Once a domain numbers its bundles, one without a number
+    /// is taken only if it revokes everything, since then nothing is trusted that was not.
     ///
     /// # Errors
     ///
     /// [`Rollback`] with both numbers.
-    pub fn check_follows(&self, held: Option<u64>) -> Result<(), Rollback> {
-        let Some(held) = held else {
-            return Ok(());
-        };
+    pub fn follow(&self, highest: Option<Highest>) -> Result<Option<Highest>, Rollback> {
+        let revoked = matches!(self.keys, BundleKeys::Revoked);
         let came = self.sequence;
-        let forwards = match came {
-            Some(came) => came >= held,
-            None => matches!(self.keys, BundleKeys::Revoked),
+        let Some(held) = highest else {
+            return Ok(came.map(|sequence| Highest { sequence, revoked }));
         };
-        if forwards {
-            Ok(())
-        } else {
-            Err(Rollback { held, came })
+        let forwards = match came {
+            Some(came) if came == held.sequence => revoked || !held.revoked,
+            Some(came) => came > held.sequence,
+            None => revoked,
+        };
+        if !forwards {
+            let held = held.sequence;
+            return Err(Rollback { held, came });
         }
+        let sequence = came.unwrap_or(held.sequence);
+        Ok(Some(Highest { sequence, revoked }))
     }
 }
 
@@ -410,14 +422,28 @@ mod tests {
             (Some(5), None, false),
             (Some(u64::MAX), Some(0), false),
         ];
+        let highest = |sequence, revoked| Some(Highest { sequence, revoked });
         for (held, came, expected) in cases {
-            let answer = numbered(came, json!([good()])).check_follows(held);
+            let answer =
+                numbered(came, json!([good()])).follow(held.and_then(|held| highest(held, false)));
             assert_eq!(answer.is_ok(), expected, "{held:?} {came:?}");
             if let (Err(rollback), Some(held)) = (answer, held) {
                 assert_eq!(rollback, Rollback { held, came });
             }
         }
-        assert!(numbered(None, json!([])).check_follows(Some(5)).is_ok());
-        assert!(numbered(Some(4), json!([])).check_follows(Some(5)).is_err());
+        let revoking = numbered(None, json!([])).follow(highest(5, false));
+        assert_eq!(revoking, Ok(highest(5, true)));
+        // What was revoked comes back with a higher number alone.
+        for (came, expected) in [(Some(5), false), (None, false), (Some(6), true)] {
+            let answer = numbered(came, json!([good()])).follow(highest(5, true));
+            assert_eq!(answer.is_ok(), expected, "{came:?}");
+        }
+        let again = numbered(Some(5), json!([])).follow(highest(5, true));
+        assert_eq!(again, Ok(highest(5, true)));
+        assert!(
+            numbered(Some(4), json!([]))
+                .follow(highest(5, false))
+                .is_err()
+        );
     }
 }

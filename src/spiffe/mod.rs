@@ -57,7 +57,7 @@ mod x509_svid;
 mod xfcc;
 mod xfcc_error;
 
-pub use bundle::{Bundle, BundleError, BundleKeys, OtherKeys, Rollback};
+pub use bundle::{Bundle, BundleError, BundleKeys, Highest, OtherKeys, Rollback};
 pub use id::{SpiffeId, SpiffeIdError, TrustDomain};
 pub use jwt_svid::{
     ALGORITHMS, Signatory, SvidExpectations, Unattributed, check_svid, check_svid_type, signatory,
@@ -66,6 +66,6 @@ pub use jwt_svid::{
 pub use pattern::{SpiffePattern, SpiffePatternError};
 pub use pattern_set::SpiffePatterns;
 pub use svid_error::SvidError;
-pub use x509_svid::{svid_of_pem, x509_svid};
+pub use x509_svid::{DatedSvid, svid_of_pem, x509_svid};
 pub use xfcc::{Element, Which, Xfcc, svid_of};
 pub use xfcc_error::XfccError;

@@ -31,6 +31,8 @@ pub enum SvidError {
     Unreadable,
     /// The proxy does not say that it validated the certificate.
     NotValidated,
+    /// The certificate is not good yet, or no longer.
+    OutOfTime,
     /// The certificate may sign others, so that it is no leaf.
     NotALeaf,
     /// The certificate has no URI SAN.
@@ -56,6 +58,7 @@ impl SvidError {
             | Self::OtherTrustDomain { .. }
             | Self::Unreadable
             | Self::NotValidated
+            | Self::OutOfTime
             | Self::NotALeaf
             | Self::NoUri
             | Self::SeveralUris(_)
@@ -96,6 +99,7 @@ impl fmt::Display for SvidError {
             Self::NotValidated => f.write_str(
                 "The proxy does not say that it validated the certificate (Envoy does not on a resumed TLS session).",
             ),
+            Self::OutOfTime => f.write_str("The certificate is not good yet, or has expired."),
             Self::NotALeaf => f.write_str("The certificate is for signing others."),
             Self::NoUri => f.write_str("The certificate has no URI SAN."),
             Self::SeveralUris(count) => write!(

@@ -1,13 +1,19 @@
 //! X.509-SVIDs: what a certificate names, where the proxy has verified its chain.
 
-use der::asn1::{BitStringRef, ObjectIdentifier, OctetStringRef};
+use der::asn1::{BitStringRef, GeneralizedTime, OctetStringRef, UtcTime};
 use der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
 use super::{SpiffeId, SvidError};
+use crate::time::Now;
 
-const SUBJECT_ALT_NAME: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.17");
-const BASIC_CONSTRAINTS: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.19");
-const KEY_USAGE: ObjectIdentifier = ObjectIdentifier::new_unwrap("2.5.29.15");
+/// The extensions that are read, by the DER of their ids: 2.5.29.17, .19 and .15.
+const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
+const BASIC_CONSTRAINTS: &[u8] = &[0x55, 0x1d, 19];
+const KEY_USAGE: &[u8] = &[0x55, 0x1d, 15];
+
+/// Which of the sequences in a certificate's body is its validity: behind the algorithm and the
+/// issuer.
+const VALIDITY: usize = 2;
 
 /// Bits of a key usage, from the left (RFC 5280 section 4.2.1.3).
 const KEY_CERT_SIGN: u8 = 0x80 >> 5;
@@ -38,15 +44,34 @@ pub fn x509_svid<'u>(uris: impl IntoIterator<Item = &'u str>) -> Result<SpiffeId
     Ok(id)
 }
 
+/// A workload, and from when until when its certificate is good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DatedSvid {
+    /// The workload.
+    pub id: SpiffeId,
+    /// The first instant.
+    pub from: Now,
+    /// The last one, a whole second.
+    pub until: Now,
+}
+
+impl DatedSvid {
+    /// Whether the certificate is good at that instant.
+    #[must_use]
+    pub fn is_in_time(&self, now: Now) -> bool {
+        self.from <= now && now.secs() <= self.until.secs()
+    }
+}
+
 /// Reads the SPIFFE ID out of a certificate, as PEM.
 ///
-/// Whether its chain holds, and whether it is in time, is for the proxy's TLS to say.
+/// Whether its chain holds is for the proxy's TLS to say.
 ///
 /// # Errors
 ///
 /// As [`x509_svid`]; and it must be a leaf: no authority, and not for signing certificates or
 /// revocation lists (X509-SVID sections 4.1 and 4.3).
-pub fn svid_of_pem(pem: &[u8]) -> Result<SpiffeId, SvidError> {
+pub fn svid_of_pem(pem: &[u8]) -> Result<DatedSvid, SvidError> {
     if pem.len() > MAX_PEM {
         return Err(SvidError::Unreadable);
     }
@@ -54,46 +79,57 @@ pub fn svid_of_pem(pem: &[u8]) -> Result<SpiffeId, SvidError> {
         Ok(("CERTIFICATE", der)) => der,
         _ => return Err(SvidError::Unreadable),
     };
-    let names = Names::of(&der).map_err(|_| SvidError::Unreadable)?;
-    if names.signs_others {
+    let body = Body::of(&der).map_err(|_| SvidError::Unreadable)?;
+    let (from, until) = body.validity.ok_or(SvidError::Unreadable)?;
+    if body.signs_others {
         return Err(SvidError::NotALeaf);
     }
     // What is no text is no SPIFFE ID either.
-    let uris = names.uris.iter();
-    x509_svid(uris.map(|uri| std::str::from_utf8(uri).unwrap_or_default()))
+    let uris = body.uris.iter();
+    let id = x509_svid(uris.map(|uri| std::str::from_utf8(uri).unwrap_or_default()))?;
+    Ok(DatedSvid { id, from, until })
 }
 
-/// What the extensions of a certificate say.
+/// What a certificate says that matters here.
 #[derive(Default)]
-struct Names<'d> {
+struct Body<'d> {
+    validity: Option<(Now, Now)>,
     uris: Vec<&'d [u8]>,
     signs_others: bool,
 }
 
-impl<'d> Names<'d> {
-    /// Reads the extensions (RFC 5280 section 4.1); whatever else a certificate has is passed over.
+impl<'d> Body<'d> {
+    /// Reads validity and extensions (RFC 5280 section 4.1); whatever else a certificate has is
+    /// passed over.
     fn of(der: &'d [u8]) -> der::Result<Self> {
-        let mut names = Self::default();
+        let mut read = Self::default();
         let mut certificate = elements(AnyRef::from_der(der)?)?;
         let mut body = elements(certificate.decode()?)?;
+        let mut sequences = 0;
         while !body.is_finished() {
             let member: AnyRef<'d> = body.decode()?;
-            if member.tag() == context_specific(3, true) {
+            if member.tag() == Tag::Sequence {
+                if sequences == VALIDITY {
+                    read.validity = Some(validity(member)?);
+                }
+                sequences = sequences.saturating_add(1);
+            } else if member.tag() == context_specific(3, true) {
                 let mut extensions = elements(AnyRef::from_der(member.value())?)?;
                 while !extensions.is_finished() {
-                    names.note(extensions.decode()?)?;
+                    read.note(extensions.decode()?)?;
                 }
             }
         }
-        Ok(names)
+        Ok(read)
     }
 
     fn note(&mut self, extension: AnyRef<'d>) -> der::Result<()> {
         let mut extension = elements(extension)?;
-        let kind: ObjectIdentifier = extension.decode()?;
+        let kind: AnyRef<'d> = extension.decode()?;
+        kind.tag().assert_eq(Tag::ObjectIdentifier)?;
         let _critical: Option<bool> = extension.decode()?;
         let value = extension.decode::<OctetStringRef<'d>>()?.as_bytes();
-        match kind {
+        match kind.value() {
             SUBJECT_ALT_NAME => {
                 let mut names = elements(AnyRef::from_der(value)?)?;
                 while !names.is_finished() {
@@ -115,6 +151,20 @@ impl<'d> Names<'d> {
         }
         Ok(())
     }
+}
+
+fn validity(sequence: AnyRef<'_>) -> der::Result<(Now, Now)> {
+    let mut dates = elements(sequence)?;
+    Ok((date(dates.decode()?)?, date(dates.decode()?)?))
+}
+
+/// RFC 5280 section 4.1.2.5: the one until 2049, the other from 2050 on.
+fn date(date: AnyRef<'_>) -> der::Result<Now> {
+    let since = match date.tag() {
+        Tag::UtcTime => date.decode_as::<UtcTime>()?.to_unix_duration(),
+        _ => date.decode_as::<GeneralizedTime>()?.to_unix_duration(),
+    };
+    Ok(Now::from_secs(since.as_secs()))
 }
 
 /// The elements of a SEQUENCE.
@@ -143,7 +193,7 @@ mod tests {
     const GOOD: &str = "spiffe://prod.example/ns/a/sa/b";
 
     fn read(extensions: &[Vec<u8>]) -> Result<SpiffeId, SvidError> {
-        svid_of_pem(&pem(&der(extensions)))
+        svid_of_pem(&pem(&der(extensions))).map(|svid| svid.id)
     }
 
     #[test]
@@ -203,6 +253,30 @@ mod tests {
     }
 
     #[test]
+    fn a_certificate_is_good_from_its_first_to_its_last_second() {
+        let svid = svid_of_pem(&pem(&der(&[uris(&[GOOD])]))).unwrap();
+        // 2026-01-01 and 2036-01-01, 00:00 UTC.
+        let (from, until) = (1_767_225_600, 2_082_758_400);
+        assert_eq!((svid.from.secs(), svid.until.secs()), (from, until));
+        let last = Now::from_nanos(until * 1_000_000_000 + 999_999_999);
+        for (now, expected) in [
+            (Now::from_secs(from - 1), false),
+            (Now::from_secs(from), true),
+            (last, true),
+            (Now::from_secs(until + 1), false),
+        ] {
+            assert_eq!(svid.is_in_time(now), expected);
+        }
+    }
+
+    #[test]
+    fn extensions_that_nobody_knows_are_passed_over() {
+        let long = element(6, &[&[0x69], &[0x81; 40], &[1]]);
+        let strange = element(0x30, &[&long, &element(4, &[b"x"])]);
+        assert_eq!(read(&[strange, uris(&[GOOD])]).unwrap().as_str(), GOOD);
+    }
+
+    #[test]
     fn what_may_sign_others_is_no_leaf() {
         for sign in [authority(true), key_usage(&[5]), key_usage(&[0, 6])] {
             let error = read(&[uris(&[GOOD]), sign]);
@@ -248,9 +322,9 @@ mod tests {
                 let mut changed = der(&[uris(&[GOOD]), authority(false), key_usage(&[0])]);
                 let place = at % changed.len();
                 changed[place] = to;
-                if let Ok(id) = svid_of_pem(&pem(&changed)) {
+                if let Ok(svid) = svid_of_pem(&pem(&changed)) {
                     // Only a change within the name itself may give another one.
-                    prop_assert_eq!(id.as_str().len(), GOOD.len());
+                    prop_assert_eq!(svid.id.as_str().len(), GOOD.len());
                 }
             }
         }

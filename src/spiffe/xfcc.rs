@@ -98,8 +98,20 @@ impl<'f> Xfcc<'f> {
         }
     }
 
+    /// The element to believe, but for those about the certificate of that SHA-256.
+    #[must_use]
+    pub fn element_beside(&self, which: Which, other: Option<&[u8; 32]>) -> Option<&Element<'f>> {
+        let mut elements = self
+            .elements()
+            .filter(|element| other.is_none() || element.hash.as_ref() != other);
+        match which {
+            Which::First => elements.next(),
+            Which::Last => elements.next_back(),
+        }
+    }
+
     /// Every element, the first proxy's first.
-    pub fn elements(&self) -> impl Iterator<Item = &Element<'f>> {
+    pub fn elements(&self) -> impl DoubleEndedIterator<Item = &Element<'f>> {
         std::iter::once(&self.first).chain(&self.others)
     }
 }

@@ -6,20 +6,23 @@
 //! | anybody else's | the caller's | not believed, and taken out |
 //!
 //! A proxy is trusted by the trust domain whose `xfcc` names it, and only about workloads of that
-//! domain.
+//! domain; about the certificates that tokens are bound to, only where every domain that has
+//! X.509-SVIDs trusts it. What cannot be known of a domain (its bundle was never had, or is too old)
+//! is an error here as it is for tokens.
 
 use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::caller::{Caller, Proven};
-use super::{Judge, Known};
-use crate::config::{TrustDomain, X509Svid, Xfcc};
+use super::{Judge, Known, Refusal, denial};
+use crate::config::{TrustDomain, X509Svid};
 use crate::decision::Denial;
-use crate::keys::Document;
 use crate::proof::Connection;
 use crate::request::Headers;
-use crate::spiffe::{self, BundleKeys, Signatory, SpiffeId, SvidError, svid_of, svid_of_pem};
+use crate::spiffe::{
+    Bundle, BundleKeys, DatedSvid, Signatory, SpiffeId, SvidError, Xfcc, svid_of, svid_of_pem,
+};
 
 /// The field in which proxies forward the certificates of their callers.
 pub const FORWARDED: &str = "x-forwarded-client-cert";
@@ -39,7 +42,7 @@ pub enum Forwarding {
 /// The caller's certificate, as far as it is believed.
 #[derive(Clone, Debug)]
 pub struct Presented {
-    caller: Result<Option<Rc<Caller>>, Denial>,
+    caller: Result<Option<Rc<Caller>>, Refusal>,
     digest: Digest,
     /// What becomes of the field on its way to the upstream.
     pub forwarding: Forwarding,
@@ -59,7 +62,7 @@ enum Digest {
 /// What a certificate names, read once.
 #[derive(Debug)]
 pub struct Leaf {
-    id: Result<SpiffeId, SvidError>,
+    svid: Result<DatedSvid, SvidError>,
     /// The caller that it makes, where it may.
     caller: Option<Rc<Caller>>,
 }
@@ -81,23 +84,37 @@ impl Presented {
     pub fn of(judge: &Judge<'_>, known: &mut Known, around: Surroundings<'_>) -> Self {
         if !judge.config.takes_certificates() {
             return Self {
-                caller: Ok(None),
                 digest: Digest::NotAsked,
                 forwarding: Forwarding::Untouched,
-                forwarded_by: None,
+                ..Self::nobody()
             };
         }
         let own = Own::of(judge, known, around.connection);
-        let connection = Peer {
+        let peer = Peer {
             judge,
             own: own.as_ref(),
             address: around.peer,
         };
         let mut domains = judge.config.trust_domains.iter();
-        if domains.any(|domain| connection.is_trusted_by(domain)) {
-            forwarded(judge, &connection, around.headers)
-        } else {
-            direct(judge, own.as_ref())
+        if domains.any(|domain| peer.is_trusted_by(domain)) {
+            return forwarded(&peer, around.headers);
+        }
+        match peer.distrust() {
+            // A proxy's certificate is never its caller's, believed or not.
+            Some(refusal) => Self {
+                caller: Err(refusal),
+                ..Self::nobody()
+            },
+            None => direct(judge, own.as_ref()),
+        }
+    }
+
+    fn nobody() -> Self {
+        Self {
+            caller: Ok(None),
+            digest: Digest::Known(None),
+            forwarding: Forwarding::Removed,
+            forwarded_by: None,
         }
     }
 
@@ -105,12 +122,13 @@ impl Presented {
     /// configuration takes.
     ///
     /// # Errors
-    /// `svid_invalid` or `trust_domain_unknown`.
-    pub fn caller(&self) -> Result<Option<&Rc<Caller>>, Denial> {
+    /// `svid_invalid`, `trust_domain_unknown`, or `keys_unavailable` where it cannot be known
+    /// whether the domain was revoked.
+    pub fn caller(&self) -> Result<Option<&Rc<Caller>>, Refusal> {
         self.caller
             .as_ref()
             .map(Option::as_ref)
-            .map_err(Denial::clone)
+            .map_err(Refusal::clone)
     }
 
     /// The SHA-256 of the certificate that the caller itself presented.
@@ -132,40 +150,65 @@ struct Own {
 impl Own {
     fn of(judge: &Judge<'_>, known: &mut Known, connection: &dyn Connection) -> Option<Self> {
         let digest = connection.peer_certificate_sha256()?;
+        let reported_valid = connection.peer_certificate_validated();
+        let always = |domain: &TrustDomain| {
+            let svid = domain.x509_svid.as_ref();
+            svid.is_some_and(|svid| svid.always_validated)
+        };
+        // Whoever can present anything could otherwise fill the memory.
+        let keep = reported_valid || judge.config.trust_domains.iter().any(always);
+        let read = || Leaf::read(judge, &connection.peer_certificate()?);
+        let leaf = if keep {
+            known.leaf(&digest, judge.now, read)
+        } else {
+            Rc::new(read().unwrap_or(Leaf::MISSING))
+        };
         Some(Self {
             digest,
-            leaf: known.leaf(&digest, judge.now, || {
-                Leaf::read(judge, &connection.peer_certificate()?)
-            }),
-            reported_valid: connection.peer_certificate_validated(),
+            leaf,
+            reported_valid,
         })
     }
 
-    fn is_valid_for(&self, svid: &X509Svid) -> bool {
-        self.reported_valid || svid.always_validated
+    fn id(&self) -> Result<&SpiffeId, &SvidError> {
+        self.leaf.svid.as_ref().map(|svid| &svid.id)
+    }
+
+    /// Whether the certificate counts for a domain. Where the proxy does not say that it validated
+    /// it, its session may be older than its end.
+    fn check(&self, svid: &X509Svid, judge: &Judge<'_>) -> Result<(), SvidError> {
+        if self.reported_valid {
+            return Ok(());
+        }
+        if !svid.always_validated {
+            return Err(SvidError::NotValidated);
+        }
+        let dated = self.leaf.svid.as_ref().map_err(SvidError::clone)?;
+        if dated.is_in_time(judge.now) {
+            Ok(())
+        } else {
+            Err(SvidError::OutOfTime)
+        }
     }
 }
 
 impl Leaf {
+    /// A certificate that the host does not give.
+    pub(super) const MISSING: Self = Self {
+        svid: Err(SvidError::Unreadable),
+        caller: None,
+    };
+
     fn read(judge: &Judge<'_>, pem: &[u8]) -> Option<Self> {
-        let id = svid_of_pem(pem);
-        let domain = id.as_ref().ok().and_then(|id| {
-            let (index, domain) = judge.config.trust_domain_of(id.trust_domain())?;
+        let svid = svid_of_pem(pem);
+        let domain = svid.as_ref().ok().and_then(|svid| {
+            let (index, domain) = judge.config.trust_domain_of(svid.id.trust_domain())?;
             domain.x509_svid.as_ref().filter(|svid| svid.tls)?;
-            Some((index, id.clone()))
+            Some((index, svid.id.clone()))
         });
         let caller =
             domain.map(|(index, id)| Rc::new(Caller::of_x509_svid(index, id, Proven::X509Svid)));
-        Some(Self { id, caller })
-    }
-
-    /// A certificate that the host does not give.
-    #[must_use]
-    pub(super) const fn missing() -> Self {
-        Self {
-            id: Err(SvidError::Unreadable),
-            caller: None,
-        }
+        Some(Self { svid, caller })
     }
 
     /// How many bytes this takes, roughly and not too little.
@@ -191,30 +234,55 @@ impl Peer<'_> {
             .x509_svid
             .as_ref()
             .and_then(|svid| svid.xfcc.as_ref());
-        let by_address = |xfcc: &Xfcc| {
-            self.address
-                .is_some_and(|address| xfcc.networks.contains(address))
-        };
-        xfcc.is_some_and(by_address) || self.name_for(domain).is_some()
+        let listed = self.address.zip(xfcc);
+        listed.is_some_and(|(address, xfcc)| xfcc.networks.contains(address))
+            || matches!(self.named_by(domain), Some(Ok(_)))
     }
 
-    /// The name by which the domain trusts it.
-    fn name_for(&self, domain: &TrustDomain) -> Option<&SpiffeId> {
+    /// The name by which the domain trusts it; an error where it has that name, and it does not
+    /// count.
+    fn named_by(&self, domain: &TrustDomain) -> Option<Result<&SpiffeId, Refusal>> {
         let svid = domain.x509_svid.as_ref()?;
-        let own = self.own.filter(|own| own.is_valid_for(svid))?;
-        let id = own.leaf.id.as_ref().ok()?;
-        let named = svid.xfcc.as_ref()?.peers.matches(id);
-        let home = self.judge.config.trust_domain_of(id.trust_domain());
-        let revoked = home.is_some_and(|(index, home)| is_revoked(self.judge, index, home));
-        (named && !revoked).then_some(id)
+        let (own, xfcc) = (self.own?, svid.xfcc.as_ref()?);
+        let id = own.id().ok().filter(|id| xfcc.peers.matches(id))?;
+        let valid = own.check(svid, self.judge).map_err(refused);
+        Some(valid.and_then(|()| {
+            match self.judge.config.trust_domain_of(id.trust_domain()) {
+                Some((index, _)) => stands(self.judge, index, id),
+                None => Ok(()),
+            }
+            .map(|()| id)
+        }))
+    }
+
+    /// Why a proxy that some domain would trust by its name is not trusted; none for anybody else.
+    fn distrust(&self) -> Option<Refusal> {
+        let mut domains = self.judge.config.trust_domains.iter();
+        domains.find_map(|domain| self.named_by(domain)?.err())
+    }
+
+    /// Whether every domain trusts it that has X.509-SVIDs.
+    fn is_trusted_by_all(&self) -> bool {
+        let mut domains = self.judge.config.trust_domains.iter();
+        domains.all(|domain| domain.x509_svid.is_none() || self.is_trusted_by(domain))
+    }
+
+    /// Whether that is the name of a proxy.
+    fn is_proxy(&self, id: &SpiffeId) -> bool {
+        let xfcc = |domain: &TrustDomain| {
+            let svid = domain.x509_svid.as_ref();
+            svid.and_then(|svid| svid.xfcc.as_ref())
+                .is_some_and(|xfcc| xfcc.peers.matches(id))
+        };
+        self.judge.config.trust_domains.iter().any(xfcc)
     }
 
     /// The name that was proven of it, or else its address.
     fn proven_name(&self) -> Option<String> {
         let mut domains = self.judge.config.trust_domains.iter();
         let validated = self.own.filter(|own| own.reported_valid);
-        let name = validated.and_then(|own| own.leaf.id.as_ref().ok());
-        name.or_else(|| domains.find_map(|domain| self.name_for(domain)))
+        let name = validated.and_then(|own| own.id().ok());
+        name.or_else(|| domains.find_map(|domain| self.named_by(domain)?.ok()))
             .map(|id| id.as_str().to_owned())
             .or_else(|| self.address.map(|address| address.to_string()))
     }
@@ -222,37 +290,42 @@ impl Peer<'_> {
 
 /// The caller of a trusted proxy. Without the field it has no certificate: the proxy's own is not
 /// its caller's.
-fn forwarded(judge: &Judge<'_>, proxy: &Peer<'_>, headers: &Headers) -> Presented {
-    let mut presented = Presented {
-        caller: Ok(None),
-        digest: Digest::Known(None),
-        forwarding: Forwarding::Removed,
-        forwarded_by: None,
-    };
+fn forwarded(proxy: &Peer<'_>, headers: &Headers) -> Presented {
+    let mut presented = Presented::nobody();
     let Some(field) = joined(headers) else {
         return presented;
     };
     presented.forwarded_by = proxy.proven_name();
-    let xfcc = match spiffe::Xfcc::parse(&field) {
+    let xfcc = match Xfcc::parse(&field) {
         Ok(xfcc) => xfcc,
         Err(error) => {
-            presented.caller = Err(Denial::new(error.reason(), error.to_string()));
+            presented.caller = Err(Denial::new(error.reason(), error.to_string()).into());
             return presented;
         }
     };
-    let element = xfcc.element(judge.config.xfcc_element);
-    presented.digest = Digest::Known(element.hash);
-    let caller = svid_of(element).and_then(|id| {
-        let is_said = |domain: &TrustDomain| proxy.is_trusted_by(domain);
-        let index = domain_of(judge, &id, is_said)?;
-        Ok(Rc::new(Caller::of_x509_svid(index, id, Proven::Xfcc)))
-    });
-    match caller {
-        Ok(caller) => {
-            presented.caller = Ok(Some(caller));
-            presented.forwarding = Forwarding::Only(element.text.to_owned());
+    // This proxy's own Envoy may have added what it saw: the certificate of the proxy before it.
+    let proxys = proxy.own.map(|own| &own.digest);
+    let which = proxy.judge.config.xfcc_element;
+    let Some(element) = xfcc.element_beside(which, proxys) else {
+        return presented;
+    };
+    let id = match svid_of(element) {
+        Ok(id) if proxy.is_proxy(&id) => return presented,
+        Ok(id) => id,
+        Err(error) => {
+            presented.caller = Err(refused(error));
+            return presented;
         }
-        Err(error) => presented.caller = Err(denial(&error)),
+    };
+    let is_said = |domain: &TrustDomain| proxy.is_trusted_by(domain);
+    match domain_of(proxy.judge, &id, is_said) {
+        Ok(index) => {
+            let caller = Caller::of_x509_svid(index, id, Proven::Xfcc);
+            presented.caller = Ok(Some(Rc::new(caller)));
+            presented.forwarding = Forwarding::Only(element.text.to_owned());
+            presented.digest = Digest::Known(element.hash.filter(|_| proxy.is_trusted_by_all()));
+        }
+        Err(refusal) => presented.caller = Err(refusal),
     }
     presented
 }
@@ -266,29 +339,24 @@ fn direct(judge: &Judge<'_>, own: Option<&Own>) -> Presented {
         _ => Ok(None),
     };
     Presented {
-        caller: caller.map_err(|error| denial(&error)),
+        caller,
         digest: Digest::Known(own.map(|own| own.digest)),
-        forwarding: Forwarding::Removed,
-        forwarded_by: None,
+        ..Presented::nobody()
     }
 }
 
-fn of_connection(judge: &Judge<'_>, own: &Own) -> Result<Rc<Caller>, SvidError> {
-    let id = own.leaf.id.as_ref().map_err(SvidError::clone)?;
-    let mut validated = true;
+fn of_connection(judge: &Judge<'_>, own: &Own) -> Result<Rc<Caller>, Refusal> {
+    let id = own.id().map_err(|error| refused(error.clone()))?;
+    let mut valid = Ok(());
     let is_said = |domain: &TrustDomain| {
         let svid = domain.x509_svid.as_ref().filter(|svid| svid.tls);
-        validated = svid.is_none_or(|svid| own.is_valid_for(svid));
+        valid = svid.map_or(Ok(()), |svid| own.check(svid, judge));
         svid.is_some()
     };
     domain_of(judge, id, is_said)?;
-    if !validated {
-        return Err(SvidError::NotValidated);
-    }
-    let caller = own.leaf.caller.as_ref();
-    caller
-        .map(Rc::clone)
-        .ok_or_else(|| SvidError::TrustDomainUnknown(id.trust_domain().clone()))
+    valid.map_err(refused)?;
+    let caller = own.leaf.caller.as_ref().map(Rc::clone);
+    caller.ok_or_else(|| refused(SvidError::TrustDomainUnknown(id.trust_domain().clone())))
 }
 
 /// The place of the domain of a workload, where the domain `says` so and has not revoked its keys.
@@ -296,30 +364,27 @@ fn domain_of(
     judge: &Judge<'_>,
     id: &SpiffeId,
     says: impl FnOnce(&TrustDomain) -> bool,
-) -> Result<usize, SvidError> {
+) -> Result<usize, Refusal> {
     let name = id.trust_domain();
     let found = judge.config.trust_domain_of(name);
-    let (index, domain) = found
+    let (index, _) = found
         .filter(|(_, domain)| says(domain))
-        .ok_or_else(|| SvidError::TrustDomainUnknown(name.clone()))?;
-    if is_revoked(judge, index, domain) {
-        return Err(SvidError::Revoked(name.clone()));
-    }
+        .ok_or_else(|| refused(SvidError::TrustDomainUnknown(name.clone())))?;
+    stands(judge, index, id)?;
     Ok(index)
 }
 
 // Trust Domain and Bundle section 4.1.3: with an empty bundle every SVID of the domain is invalid.
-// However old that word is, it was the last.
-fn is_revoked(judge: &Judge<'_>, index: usize, domain: &TrustDomain) -> bool {
-    let Some(jwt_svid) = &domain.jwt_svid else {
-        return false;
+// A domain without a bundle here cannot say so.
+fn stands(judge: &Judge<'_>, index: usize, id: &SpiffeId) -> Result<(), Refusal> {
+    let Some(authority) = judge.authority(Signatory::TrustDomain(index)) else {
+        return Ok(());
     };
-    let slot = judge.config.slot_of(Signatory::TrustDomain(index));
-    let bundle = judge
-        .ring
-        .last(slot, &jwt_svid.bundle)
-        .and_then(Document::bundle);
-    bundle.is_some_and(|bundle| matches!(bundle.keys(), BundleKeys::Revoked))
+    let (document, _) = judge.document(&authority)?;
+    match document.bundle().map(Bundle::keys) {
+        Some(BundleKeys::Revoked) => Err(refused(SvidError::Revoked(id.trust_domain().clone()))),
+        _ => Ok(()),
+    }
 }
 
 /// The field, or all fields of that name joined with commas (RFC 9110 section 5.3).
@@ -335,6 +400,6 @@ fn joined(headers: &Headers) -> Option<Cow<'_, [u8]>> {
     Some(field)
 }
 
-fn denial(error: &SvidError) -> Denial {
-    Denial::new(error.reason(), error.to_string())
+fn refused(error: SvidError) -> Refusal {
+    denial(&error, error.reason()).into()
 }

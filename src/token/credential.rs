@@ -31,6 +31,22 @@ pub fn token<'a>(
     }
 }
 
+/// Whether a request carries anything that could be meant as a token, in whatever way.
+#[must_use]
+pub fn is_sent(headers: &Headers, query: Option<&str>, tokens: &Tokens) -> bool {
+    let schemes = [tokens.scheme.as_str(), "Bearer", "DPoP"];
+    let is_token = |value: &[u8]| {
+        let mut parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        parts.any(|part| {
+            schemes
+                .iter()
+                .any(|scheme| after_scheme(part, scheme).is_ok())
+        })
+    };
+    let own = tokens.header != "authorization" && headers.all(&tokens.header).next().is_some();
+    own || headers.all("authorization").any(is_token) || mentions(query, "access_token")
+}
+
 /// Whether a field carries a credential of the configured kind, sound or not, alone or among those
 /// that a proxy merged into one field.
 #[must_use]
@@ -181,6 +197,26 @@ mod tests {
             let found = is_credential(b"Authorization", value.as_bytes(), &tokens);
             assert_eq!(found, *expected, "{value}");
         }
+    }
+
+    #[test]
+    fn whatever_could_be_meant_as_a_token_is_one_that_was_sent() {
+        let sent = |header: &str, fields: &[(&str, &str)], query| {
+            is_sent(
+                &Headers::new(fields.iter().copied()),
+                query,
+                &tokens(header),
+            )
+        };
+        let own = "authorization";
+        for value in ["Bearer a", "bearer", "DPoP a.b.c", "Basic x, Bearer y"] {
+            assert!(sent(own, &[(own, value)], None), "{value}");
+        }
+        assert!(sent(own, &[], Some("a=1&access%5Ftoken=x")));
+        assert!(sent("x-token", &[("x-token", "")], None));
+        assert!(sent("x-token", &[(own, "Bearer a")], None));
+        assert!(!sent(own, &[(own, "Basic eDp5")], Some("a=1")));
+        assert!(!sent("x-token", &[(own, "Basic eDp5")], None));
     }
 
     #[test]

@@ -54,7 +54,7 @@ impl Known {
         now: Now,
         read: impl FnOnce() -> Option<Leaf>,
     ) -> Rc<Leaf> {
-        let missing = || Rc::new(Leaf::missing());
+        let missing = || Rc::new(Leaf::MISSING);
         let Some((seed, cache)) = &mut self.0 else {
             return read().map_or_else(missing, Rc::new);
         };

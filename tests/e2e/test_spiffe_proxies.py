@@ -193,6 +193,26 @@ def test_the_first_element_is_believed_where_it_is_configured(domains, keys, ups
         assert field.endswith(f"URI={spiffe()}") and spiffe(INGRESS) not in field.split(";URI=")[1]
 
 
+@pytest.mark.parametrize("inner", ["APPEND_FORWARD", "SANITIZE_SET", "ALWAYS_FORWARD_ONLY"])
+@pytest.mark.parametrize("element", ["first", "last"])
+def test_what_the_gates_own_envoy_says_of_the_edge_is_no_caller(
+    domains, keys, upstream, tmp_path, reader, inner, element
+):
+    """Whatever this Envoy adds or overwrites: who presents nothing to the edge does not become the edge."""
+    bound = keys.token(cnf={"x5t#S256": "A" * 43})
+    with row(domains, keys, upstream, tmp_path, xfcc={**EDGE, "element": element}, inner=inner) as (gate, edge):
+        anonymous = edge.client()
+        for headers in ({}, {XFCC: forged()}):
+            gate.check(anonymous.request("GET", "/any/x", headers=headers), 401, "credential_missing")
+        gate.check(anonymous.request("GET", "/any/x", token=bound), 401, "proof_missing")
+        reply = edge.client(reader).request("GET", "/workloads/x")
+        if inner == "SANITIZE_SET":
+            # What the edge said is gone before anybody could read it.
+            gate.check(reply, 401, "credential_missing")
+        else:
+            event = gate.check(reply, 200, "allowed")
+            assert event["actor"]["user"]["uid"] == spiffe()
+
 @pytest.mark.parametrize("validated, allowed", [("reported", False), ("always", True)])
 def test_an_edge_that_resumes_its_sessions_is_believed_only_where_that_is_configured(
     domains, keys, upstream, tmp_path, reader, validated, allowed
@@ -204,8 +224,11 @@ def test_an_edge_that_resumes_its_sessions_is_believed_only_where_that_is_config
         reasons = {edge.client(reader).request("GET", "/workloads/x").reason for _ in range(12)}
         resumed = gate.envoy.stats("ssl.session_reused")
         assert sum(resumed.values()) > 0
-        assert ("credential_missing" in reasons) == (not allowed)
-        assert reasons <= {"allowed", "credential_missing"}
+        assert ("svid_invalid" in reasons) == (not allowed)
+        assert reasons <= {"allowed", "svid_invalid"}
+        # Nobody becomes the edge by that.
+        anonymous = {edge.client().request("GET", "/any/x").reason for _ in range(12)}
+        assert "allowed" not in anonymous, anonymous
 
 
 def test_proxies_may_be_trusted_by_network_and_callers_cannot_forge_theirs(
@@ -226,6 +249,27 @@ def test_proxies_may_be_trusted_by_network_and_callers_cannot_forge_theirs(
             reply = client.request("GET", "/workloads/x", headers={XFCC: forged(), **headers})
             gate.check(reply, 401, "credential_missing")
 
+
+@pytest.mark.parametrize("remote, hops", [(True, 1), (True, 2), (False, 0), (False, 1)])
+def test_an_address_that_envoy_took_from_a_header_is_no_trusted_network(
+    domains, keys, upstream, tmp_path, remote, hops
+):
+    """Envoy gives such an address the port zero: so it can be told from the connection's own."""
+
+    def listener(config: dict) -> None:
+        spiffe_lab.forwarding("ALWAYS_FORWARD_ONLY")(config)
+        envoy.hcm(envoy.gate(config)).update(use_remote_address=remote, xff_num_trusted_hops=hops)
+
+    policy = domains.policy(keys, trust_domains=domains.trust_domains(BELIEVED, {"trusted_cidrs": ["10.0.0.0/8"]}))
+    with Gate.open(policy, upstream, tmp_path, tweak=listener) as gate:
+        taken = set()
+        for field in ("10.1.2.3", "10.1.2.3, 10.1.2.4", "10.1.2.3, 10.1.2.4, 10.1.2.5", "10.1.2.3:4711"):
+            headers = {XFCC: forged(), "x-forwarded-for": field}
+            reply = gate.client.request("GET", "/any/x", headers=headers)
+            event = gate.check(reply, 401, "credential_missing")
+            taken.add(event["src_endpoint"]["ip"])
+        # Envoy did take one of them for the source.
+        assert any(address.startswith("10.") for address in taken), taken
 
 def test_where_only_the_connection_counts_no_header_does(domains, keys, upstream, tmp_path, reader):
     with row(domains, keys, upstream, tmp_path, xfcc=EDGE, x509={"from": "tls"}) as (gate, edge):

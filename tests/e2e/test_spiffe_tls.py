@@ -3,6 +3,7 @@
 import http.client
 import ssl
 import threading
+import time
 from collections import Counter
 from datetime import timedelta
 
@@ -165,6 +166,18 @@ def test_a_bad_token_is_not_made_good_by_a_certificate(mesh, domains, keys, read
     mesh.check(client.request("GET", "/workloads/x", headers=twice), 400, "credential_ambiguous")
 
 
+def test_what_could_be_meant_as_a_token_is_not_made_good_by_a_certificate_either(mesh, reader):
+    client = caller(mesh, reader)
+    mesh.check(client.request("GET", "/workloads/x?access_token=a.b.c"), 401, "credential_missing")
+    for value, status, reason in [
+        ("DPoP a.b.c", 401, "credential_missing"),
+        ("Bearer", 401, "credential_malformed"),
+        ("Basic eDp5", 200, "allowed"),
+    ]:
+        reply = client.request("GET", "/workloads/x", headers={"authorization": value})
+        mesh.check(reply, status, reason)
+
+
 def test_an_issuer_cannot_speak_for_a_workload(mesh, keys):
     token = keys.token(sub=spiffe())
     client = caller(mesh)
@@ -227,10 +240,11 @@ def test_certificates_that_the_proxy_did_not_validate_do_not_count(domains, keys
         assert "validated" in reply.json["detail"]
 
 
-def resumed(gate: Gate, certificate: pki.Certificate) -> tuple:
+def resumed(gate: Gate, certificate: pki.Certificate, pause: float = 0) -> tuple:
     """The answers on a new TLS session and on the same one resumed, and whether it was."""
     client, answers, session = caller(gate, certificate), [], None
-    for _ in range(2):
+    for number in range(2):
+        time.sleep(pause * number)
         connection = client.connection()
         connection.sock = client.tls.wrap_socket(client.socket(), session=session)
         answers.append(client.request("GET", "/workloads/x", on=connection))
@@ -250,6 +264,20 @@ def test_a_resumed_session_counts_only_where_the_listener_is_known_to_be_strict(
         assert was_resumed
         gate.check(first, 200, "allowed")
         gate.check(second, 200 if expected == "allowed" else 401, expected)
+
+
+def test_an_expired_certificate_is_not_revived_by_a_resumed_session(domains, keys, upstream, tmp_path):
+    """The session may outlive the certificate, and Envoy looks at neither again."""
+    policy = domains.policy(keys, trust_domains=domains.trust_domains({"from": "tls", "validated": "always"}))
+    brief = domains.prod.workload(READER, ends=timedelta(seconds=6))
+    with Gate.open(policy, upstream, tmp_path, tweak=spiffe_lab.mutual_tls(domains, resumption=True)) as gate:
+        first, second, was_resumed = resumed(gate, brief)
+        assert was_resumed
+        gate.check(second, 200, "allowed")
+        first, second, was_resumed = resumed(gate, brief, pause=7)
+        assert was_resumed and first.status == 200
+        gate.check(second, 401, "svid_invalid")
+        assert "expired" in second.json["detail"]
 
 
 def test_a_listener_that_resumes_nothing_needs_no_such_trust(mesh, reader):

@@ -4,6 +4,7 @@ use crate::host::{Cas, Host};
 use crate::keys::Remote;
 use crate::keys::publication::{Publication, PublicationKey};
 use crate::keys::schedule::Schedule;
+use crate::spiffe::Highest;
 use crate::time::Now;
 
 /// How often a record that others keep changing is tried before it is left for later.
@@ -85,13 +86,13 @@ impl Records {
         document: Vec<u8>,
         before: u64,
         now: Now,
-        follow: impl FnOnce(Option<u64>) -> Result<Option<u64>, E>,
+        follow: impl FnOnce(Option<Highest>) -> Result<Option<Highest>, E>,
     ) -> Result<Option<u64>, E> {
         let (last, cas) = match host.shared(&self.publication_key) {
             Ok(Some(value)) => (Publication::decode(&value.bytes, &self.tag), value.cas),
             _ => (None, Cas::ABSENT),
         };
-        let sequence = follow(last.as_ref().and_then(|last| last.sequence))?;
+        let highest = follow(last.as_ref().and_then(|last| last.highest))?;
         let version = match last {
             Some(last) if last.document == document => last.version,
             Some(last) => last.version.max(before).saturating_add(1),
@@ -100,7 +101,7 @@ impl Records {
         let publication = Publication {
             version,
             fetched_at: now,
-            sequence,
+            highest,
             document,
         };
         let encoded = publication.encode(&self.tag);

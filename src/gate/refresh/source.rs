@@ -14,7 +14,7 @@ use crate::keys::ring::{Ring, Version};
 use crate::keys::schedule::{self, Schedule, Want};
 use crate::keys::uri::HttpUri;
 use crate::keys::{Document, Location, Remote};
-use crate::spiffe::{Bundle, BundleKeys};
+use crate::spiffe::{Bundle, BundleKeys, Highest};
 use crate::time::Now;
 use crate::token::Wanted;
 use crate::token::cache::{Fingerprint, Seed};
@@ -165,17 +165,15 @@ impl Source {
         let Ok(document) = self.read(&publication.document) else {
             return false;
         };
-        let highest = held
-            .and_then(|held| held.sequence)
-            .max(publication.sequence);
-        let Ok(sequence) = document.follow(highest) else {
+        let highest = held.and_then(|held| held.highest).max(publication.highest);
+        let Ok(highest) = document.follow(highest) else {
             return false;
         };
         let version = Version {
             number,
             fetched_at,
             fingerprint,
-            sequence,
+            highest,
             document,
         };
         ring.put(self.slot, version);
@@ -288,13 +286,13 @@ impl Source {
         } = tools;
         let now = host.now();
         let held = ring.version(self.slot);
-        let own = held.and_then(|held| held.sequence);
-        let sequence = document.follow(own).map_err(FetchError::Rollback)?;
+        let own = held.and_then(|held| held.highest);
+        let highest = document.follow(own).map_err(FetchError::Rollback)?;
         let before = held.map_or(0, |version| version.number);
         let body = answer.body.clone().unwrap_or_default();
         let fingerprint = fingerprint(&body);
         let is_held = held.is_some_and(|version| version.fingerprint == fingerprint);
-        let follow = |published: Option<u64>| document.follow(published.max(own));
+        let follow = |published: Option<Highest>| document.follow(published.max(own));
         let number = self.records.publish(*host, body, before, now, follow);
         let number = number.map_err(FetchError::Rollback)?;
         let (periods, jitter) = (self.remote.periods, chance.next());
@@ -321,7 +319,7 @@ impl Source {
             number,
             fetched_at: now,
             fingerprint,
-            sequence,
+            highest,
             document,
         };
         ring.put(self.slot, version);
