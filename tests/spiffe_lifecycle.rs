@@ -889,13 +889,14 @@ fn whoever_is_no_trusted_proxy_is_not_believed() {
         (by_name(), nobody()),
         (by_name(), of(API)),
         (by_name(), of("spiffe://other.example/ingress")),
-        (by_name(), of(INGRESS).unvalidated()),
         (
             by_name(),
             nobody().with_certificate(pem(&der(&[uris(&[INGRESS, INGRESS])]))),
         ),
         (by_network(), nobody().from("11.0.0.7:4711")),
         (by_network(), of(INGRESS).from("11.0.0.7:4711")),
+        // Envoy gives an address that it took from a header the port zero.
+        (by_network(), nobody().from("10.0.0.7:0")),
         (by_network(), nobody().from("/run/pipe.sock")),
         (by_network(), Sender::default()),
     ];
@@ -1154,7 +1155,15 @@ fn a_header_that_is_not_believed_is_removed_however_the_request_is_let_through()
         ("/open", "credential_missing"),
         ("/public", "allowed"),
     ] {
-        for sender in [nobody(), of(API), of(INGRESS).unvalidated()] {
+        let unbelieved = match reason {
+            "credential_missing" => "svid_invalid",
+            other => other,
+        };
+        for (sender, reason) in [
+            (nobody(), reason),
+            (of(API), reason),
+            (of(INGRESS).unvalidated(), unbelieved),
+        ] {
             let answer = sender.forwarding(element(JOBS)).ask(&gate, path);
             assert_eq!(answer.next, Next::Continue, "{path}");
             assert_eq!(answer.reason(), reason, "{path}");
@@ -1321,7 +1330,7 @@ fn a_bound_token_behind_a_trusted_proxy_is_held_against_the_forwarded_certificat
         (
             of(INGRESS).unvalidated().forwarding(element(JOBS)),
             JOBS,
-            "proof_invalid",
+            "proof_missing",
         ),
     ];
     for from in ["xfcc", "either"] {
@@ -1332,6 +1341,142 @@ fn a_bound_token_behind_a_trusted_proxy_is_held_against_the_forwarded_certificat
                 assert_eq!(answer.reason(), *expected, "{from} {sender:?}");
             }
         }
+    }
+    // A proxy that only some domains trust is not believed about certificates at all.
+    let partner = other(json!({"x509_svid": {"from": "xfcc"}, "xfcc": by_name()}));
+    let hash = hex(&digest(&workload(JOBS)));
+    for (domains, expected) in [
+        (json!([prod(json!({})), partner.clone()]), "proof_missing"),
+        (json!([behind("either", by_name()), partner]), "allowed"),
+    ] {
+        let gate = gated(domains);
+        for token in bound(JOBS) {
+            let said = of(INGRESS).forwarding(format!("Hash={hash};URI={ELSEWHERE}"));
+            assert_eq!(said.with(token).ask(&gate, "/open").reason(), expected);
+        }
+        for token in bound(JOBS) {
+            let nowhere = format!("Hash={hash};URI=https://nobody.example/");
+            let answer = of(INGRESS).forwarding(nowhere).with(token);
+            assert_eq!(answer.ask(&gate, "/open").reason(), "proof_missing");
+        }
+    }
+}
+
+#[test]
+fn a_proxy_that_is_not_validated_is_neither_believed_nor_a_caller() {
+    let always = json!({"from": "tls", "validated": "always"});
+    let peer = "spiffe://other.example/ingress";
+    let partner = other(json!({"x509_svid": always}));
+    let gate = gated(json!([
+        behind("xfcc", json!({"trusted_peers": [peer]})),
+        partner
+    ]));
+    for sender in [of(peer), of(peer).forwarding(element(JOBS))] {
+        let answer = sender.clone().unvalidated().ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err("svid_invalid"));
+        assert!(
+            answer.message().contains("validated"),
+            "{}",
+            answer.message()
+        );
+        assert_eq!(sender.unvalidated().left(&gate), [""; 0]);
+    }
+    let other = of(ELSEWHERE).unvalidated().ask(&gate, "/open");
+    assert_eq!(other.outcome(), Ok(ELSEWHERE));
+    let believed = of(peer).forwarding(element(JOBS)).ask(&gate, "/open");
+    assert_eq!(believed.outcome(), Ok(JOBS));
+}
+
+#[test]
+fn what_this_proxy_itself_says_of_the_one_before_it_is_passed_over() {
+    let own = format!("Hash={};URI={INGRESS}", hex(&digest(&workload(INGRESS))));
+    let (caller, another) = (element(JOBS), format!("URI={INGRESS}"));
+    for which in ["first", "last"] {
+        let xfcc = json!({"trusted_peers": [INGRESS], "element": which});
+        let gate = gated(json!([behind("either", xfcc)]));
+        let bound = json!({"cnf": {"x5t#S256": encode(&digest(&workload(INGRESS)))}});
+        for field in [own.clone(), format!("{own},{own}"), another.clone()] {
+            let sender = of(INGRESS).forwarding(field);
+            let answer = sender.ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Err("credential_missing"), "{which}");
+            assert_eq!(sender.left(&gate), [""; 0]);
+            let bound = sender
+                .with(token(&claims(bound.clone())))
+                .ask(&gate, "/open");
+            assert_eq!(bound.outcome(), Err("proof_missing"));
+        }
+        for field in [format!("{caller},{own}"), format!("{own},{caller}")] {
+            let sender = of(INGRESS).forwarding(field);
+            assert_eq!(sender.ask(&gate, "/open").outcome(), Ok(JOBS), "{which}");
+            assert_eq!(sender.left(&gate), [caller.clone()]);
+        }
+    }
+}
+
+#[test]
+fn what_always_counts_as_validated_is_held_against_the_clock() {
+    let svid = json!({"from": "tls", "validated": "always"});
+    let gate = gated(json!([prod(json!({"x509_svid": svid}))]));
+    // The certificates of these stories are good from 2026-01-01 to 2036-01-01, 00:00:00 UTC.
+    let (begin, end) = (1_767_225_600, 2_082_758_400);
+    for (now, expected) in [
+        (begin - 1, Err("svid_invalid")),
+        (begin, Ok(JOBS)),
+        (end, Ok(JOBS)),
+        (end + 1, Err("svid_invalid")),
+    ] {
+        let at = |sender: Sender| {
+            let host = sender.request("/open");
+            host.set_now(Now::from_secs(now));
+            Answer::of(&gate, host)
+        };
+        assert_eq!(at(of(JOBS).unvalidated()).outcome(), expected, "{now}");
+        assert_eq!(at(of(JOBS)).outcome(), Ok(JOBS), "the proxy has looked");
+    }
+}
+
+#[test]
+fn a_certificate_that_nobody_validated_is_not_remembered() {
+    let gate = gated(json!([prod(json!({}))]));
+    let ask = |pem: &[u8], valid: u8| {
+        let host = nobody().request("/open");
+        show(&host, &[7; 32], Some(pem), Some(&[valid]));
+        let answer = Answer::of(&gate, host);
+        answer.outcome().map(str::to_owned).map_err(str::to_owned)
+    };
+    assert_eq!(ask(&workload(API), 0), Err("svid_invalid".to_owned()));
+    assert_eq!(ask(&workload(JOBS), 1), Ok(JOBS.to_owned()));
+    assert_eq!(ask(&workload(API), 1), Ok(JOBS.to_owned()), "that one is");
+}
+
+#[test]
+fn a_credential_sent_in_another_way_is_not_made_good_by_a_certificate() {
+    let gate = gated(json!([prod(json!({}))]));
+    let mut configuration = configured(json!([prod(json!({}))]), plain());
+    configuration["tokens"] = json!({"header": "x-token"});
+    let renamed = support::gate(&configuration);
+    let with = |value: &str| of(JOBS).field("authorization", value);
+    let query = of(JOBS).ask(&gate, "/open?access_token=a.b.c");
+    assert_eq!(query.outcome(), Err("credential_missing"));
+    let dpop = with("DPoP a.b.c").ask(&gate, "/open");
+    assert_eq!(dpop.outcome(), Err("credential_missing"));
+    let basic = with("Basic eDp5");
+    for gate in [&gate, &renamed] {
+        assert_eq!(basic.ask(gate, "/open").outcome(), Ok(JOBS));
+    }
+    for sender in [with("Bearer a.b.c"), of(JOBS).field("x-token", "a.b.c")] {
+        let answer = sender.ask(&renamed, "/open");
+        assert_eq!(answer.outcome(), Err("credential_missing"));
+    }
+}
+
+#[test]
+fn a_claim_header_of_that_name_is_the_issuers_alone() {
+    let mut configuration = configured(json!([prod(json!({"x509_svid": null}))]), plain());
+    configuration["issuers"][0]["claim_headers"] = json!({XFCC: "tenant.name"});
+    let gate = gate(&configuration);
+    for sender in [nobody(), of(JOBS)] {
+        assert_eq!(sender.forwarding(element(JOBS)).left(&gate), [""; 0]);
     }
 }
 
@@ -1618,12 +1763,11 @@ fn one_worker_fetches_the_bundle_and_all_have_it() {
 }
 
 #[test]
-fn a_jwt_svid_is_held_until_the_first_bundle_and_nothing_else_is() {
+fn an_svid_is_held_until_the_first_bundle_and_nothing_else_is() {
     let mut proxy = Proxy::new(2, &fetched(json!({})));
-    let held = [0, 1].map(|worker| proxy.hold(worker, &long(P1)));
-    for (sender, id) in [(of(JOBS), JOBS), (nobody().with(corp()), CORP)] {
-        proxy.assert_everywhere(&sender, Ok(id), &json!({}));
-    }
+    let held = [(0, long(P1)), (1, long(P1)), (0, of(JOBS)), (1, of(JOBS))]
+        .map(|(worker, sender)| proxy.hold(worker, &sender));
+    proxy.assert_everywhere(&nobody().with(corp()), Ok(CORP), &json!({}));
     proxy.pass(200);
     assert!(held.iter().all(|(waiting, _)| !waiting.is_ready(proxy.now)));
     proxy.answer(GOOD, &numbered(1, &[P1]));
@@ -1634,10 +1778,13 @@ fn a_jwt_svid_is_held_until_the_first_bundle_and_nothing_else_is() {
 }
 
 #[test]
-fn a_jwt_svid_that_waited_in_vain_gets_503() {
+fn an_svid_that_waited_in_vain_gets_503() {
     let mut proxy = Proxy::new(1, &fetched(json!({"wait": "1s"})));
     let held = proxy.hold(0, &long(P1));
+    let by_certificate = proxy.hold(0, &of(JOBS));
     proxy.pass_answered(1, DOWN, b"");
+    let answer = proxy.resume(by_certificate);
+    assert_eq!(answer.outcome(), Err("keys_unavailable"));
     let answer = proxy.resume(held);
     assert_eq!(answer.outcome(), Err("keys_unavailable"));
     assert_eq!(answer.host.replies()[0].status, 503);
@@ -1850,14 +1997,33 @@ fn an_empty_bundle_that_is_older_revokes_nothing() {
 }
 
 #[test]
-fn a_revocation_lasts_for_as_long_as_nothing_else_is_heard() {
+fn nobody_of_a_revoked_domain_comes_back_though_nothing_else_is_heard() {
     let configuration = fetched(json!({"refresh": "60s", "max_stale": "120s"}));
     let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(1, &[]));
-    for _ in 0..2 {
-        proxy.assert_everywhere(&of(JOBS), Err("svid_invalid"), &json!({}));
-        proxy.pass_answered(200, DOWN, b"");
+    proxy.assert_everywhere(&of(JOBS), Err("svid_invalid"), &json!({}));
+    proxy.pass_answered(200, DOWN, b"");
+    for sender in [long(P1), of(JOBS)] {
+        proxy.assert_everywhere(&sender, Err("keys_unavailable"), &json!({}));
     }
-    proxy.assert_everywhere(&long(P1), Err("keys_unavailable"), &json!({}));
+}
+
+#[test]
+fn what_was_revoked_comes_back_with_a_higher_number_alone() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(5, &[]));
+    for _ in 0..2 {
+        // On the workers that saw it, and on one that was not there.
+        proxy.refresh(GOOD, &numbered(5, &[P1]));
+        proxy.refresh(GOOD, &numbered(5, &[]));
+        for sender in [long(P1), of(JOBS)] {
+            proxy.assert_everywhere(&sender, Err("svid_invalid"), &json!({}));
+        }
+        proxy.start(&configuration);
+    }
+    proxy.refresh(GOOD, &numbered(6, &[P1]));
+    for sender in [long(P1), of(JOBS)] {
+        proxy.assert_everywhere(&sender, Ok(JOBS), &json!({}));
+    }
 }
 
 #[test]
@@ -1913,14 +2079,15 @@ fn the_last_good_bundle_outlives_every_failure_until_max_stale() {
         proxy.pass_answered(118, fields, body);
         let keys = json!({"version": 1, "failure": code});
         proxy.assert_everywhere(&long(P1), Ok(JOBS), &keys);
+        // No word of the domain's revokes anything.
+        proxy.assert_everywhere(&of(JOBS), Ok(JOBS), &json!({}));
         let fetches = proxy.metric(&format!("fetches.{code}"));
         assert!((3..12).contains(&fetches), "{code}: {fetches}");
         proxy.pass_answered(4, fields, body);
         proxy.assert_everywhere(&long(P1), Err("keys_unavailable"), &keys);
         let answer = proxy.ask(0, &long(P1));
         assert_eq!(answer.host.replies()[0].status, 503);
-        // No word of the domain's revokes anything.
-        proxy.assert_everywhere(&of(JOBS), Ok(JOBS), &json!({}));
+        proxy.assert_everywhere(&of(JOBS), Err("keys_unavailable"), &json!({}));
         proxy.pass_answered(61, GOOD, &good);
         proxy.assert_everywhere(&long(P1), Ok(JOBS), &json!({"failure": null}));
     }

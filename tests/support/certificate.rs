@@ -62,7 +62,8 @@ pub fn key_usage(bits: &[u8]) -> Vec<u8> {
 /// The DER of a certificate with these extensions.
 pub fn der(extensions: &[Vec<u8>]) -> Vec<u8> {
     let algorithm = element(SEQUENCE, &[&[6, 8, 42, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]]);
-    let time = element(0x17, &[b"260101000000Z"]);
+    let (begin, end) = (b"260101000000Z", b"360101000000Z");
+    let validity = [element(0x17, &[begin]), element(0x17, &[end])].concat();
     let bits = element(3, &[&[0, 4, 1, 2, 3]]);
     let body = element(
         SEQUENCE,
@@ -71,7 +72,7 @@ pub fn der(extensions: &[Vec<u8>]) -> Vec<u8> {
             &[2, 1, 7],
             &algorithm,
             &element(SEQUENCE, &[]),
-            &element(SEQUENCE, &[&time, &time]),
+            &element(SEQUENCE, &[&validity]),
             &element(SEQUENCE, &[]),
             &element(SEQUENCE, &[&algorithm, &bits]),
             &element(0xa3, &[&element(SEQUENCE, &[&extensions.concat()])]),
