@@ -22,6 +22,7 @@
 //! | [`crypto`] | signature checks: in the proxy, or in the module |
 //! | [`limits`] | rates and quotas, and the bounded store they are counted in |
 //! | [`spiffe`] | SPIFFE IDs and patterns, bundles, SVIDs, forwarded certificates |
+//! | [`clients`] | governed identities |
 //! | [`policy`] | normal path, route table, scopes, conditions |
 //! | [`decision`] | reasons, and what a decision is |
 //! | [`reply`] | a denial as status, fields and body |
@@ -46,6 +47,7 @@
 )]
 
 pub mod audit;
+pub mod clients;
 pub mod config;
 pub mod crypto;
 pub mod decision;

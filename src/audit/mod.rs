@@ -51,6 +51,17 @@ pub struct Who<'a> {
     pub scopes: &'a str,
 }
 
+/// What a caller is registered as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Registration<'a> {
+    /// Who answers for it.
+    pub owner: Option<&'a str>,
+    /// What it is for.
+    pub purpose: Option<&'a str>,
+    /// The days that are left of it, the last one not counted.
+    pub days_left: Option<u64>,
+}
+
 /// Whose X.509-SVID came beside the token that decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Beside<'a> {
@@ -86,6 +97,8 @@ pub struct Record<'a> {
     pub route: Option<&'a str>,
     /// The caller; none before its credential was verified.
     pub who: Option<Who<'a>>,
+    /// What the caller is registered as; none where it is not.
+    pub registration: Option<Registration<'a>>,
     /// Whose X.509-SVID came beside the caller's token.
     pub beside: Option<Beside<'a>>,
     /// The trusted proxy that forwarded the caller's certificate.

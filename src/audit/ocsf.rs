@@ -154,6 +154,8 @@ struct Unmapped<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     client: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    registration: Option<Registered<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     scopes: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     purpose: Option<&'a str>,
@@ -163,6 +165,16 @@ struct Unmapped<'a> {
     limit: Option<&'a str>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     limits_observed: Vec<&'a str>,
+}
+
+#[derive(Serialize)]
+struct Registered<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    owner: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    purpose: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    days_left: Option<u64>,
 }
 
 #[derive(Serialize)]
@@ -298,6 +310,11 @@ impl<'a> Unmapped<'a> {
             }),
             forwarded_by: record.forwarded_by,
             client: record.who.and_then(|who| who.client),
+            registration: record.registration.map(|client| Registered {
+                owner: client.owner,
+                purpose: client.purpose,
+                days_left: client.days_left,
+            }),
             scopes: record.who.map(|who| who.scopes),
             purpose: record.purpose,
             keys: record.keys.map(|keys| Keys {
@@ -385,6 +402,7 @@ mod tests {
             mode: Mode::Enforce,
             route: Some("read-orders"),
             who: None,
+            registration: None,
             beside: None,
             forwarded_by: None,
             purpose: None,

@@ -5,8 +5,10 @@ use serde_json::Value;
 use super::list::{Empty, elements, references, required, texts};
 use super::names::claim_path;
 use super::place::Place;
+use super::route::Names;
 use super::trust_domain::{Offer, patterns};
 use super::wire::{self, Field, List};
+use crate::jose::Excerpt;
 use crate::policy::{ClaimCondition, Scalar, Scope, ScopeRule};
 use crate::spiffe::{SpiffePattern, SpiffePatterns};
 
@@ -18,6 +20,8 @@ pub struct Allow {
     /// The workloads that may call; none for any. Beside `issuers` it is the X.509-SVID that must
     /// be one of them.
     pub spiffe: Option<SpiffePatterns>,
+    /// The places of the registered clients that may call, in order; none for any.
+    pub clients: Option<Vec<usize>>,
     /// Whether a JWT-SVID is needed, with the X.509-SVID of the same workload beside it.
     pub same_workload: bool,
     /// The scopes that are needed.
@@ -27,13 +31,8 @@ pub struct Allow {
 }
 
 impl Allow {
-    /// `issuers` and `domains` are what may be referred to; none where that is not known.
-    pub(super) fn compile(
-        wire: &Field<wire::Allow>,
-        place: &Place<'_>,
-        issuers: Option<&[String]>,
-        domains: Option<&[Offer]>,
-    ) -> Self {
+    pub(super) fn compile(wire: &Field<wire::Allow>, place: &Place<'_>, known: Names<'_>) -> Self {
+        let (issuers, domains) = (known.issuers, known.trust_domains);
         let Some(wire) = wire.optional(place) else {
             return Self::default();
         };
@@ -59,6 +58,8 @@ impl Allow {
         Self {
             issuers: restricted.then_some(named),
             spiffe: (!wire.spiffe.is_absent()).then(|| patterns.iter().collect()),
+            clients: (!wire.clients.is_absent())
+                .then(|| clients(&wire.clients, &place.member("clients"), known)),
             same_workload: same,
             scopes: scopes(&wire.scopes, &place.member("scopes")),
             claims: claims(&wire.claims, &place.member("claims")),
@@ -66,15 +67,45 @@ impl Allow {
     }
 }
 
+fn clients(list: &List<String>, place: &Place<'_>, known: Names<'_>) -> Vec<usize> {
+    let mut places = Vec::new();
+    for (index, name) in elements(list, place, Empty::Refused) {
+        let place = place.element(index);
+        let Some(name) = name.optional(&place) else {
+            continue;
+        };
+        let Some(at) = known.clients.place_of(name) else {
+            place.error(format_args!(
+                "no client is named {}; a name of one in clients is needed",
+                Excerpt::of(name)
+            ));
+            continue;
+        };
+        match places.binary_search(&at) {
+            Ok(_) => place.error("is listed twice; once is enough"),
+            Err(to) => places.insert(to, at),
+        }
+    }
+    places
+}
+
 /// What a route needs of the trust domains that it names.
 #[derive(Clone, Copy)]
-struct Needs {
+pub(super) struct Needs {
     jwt: bool,
     x509: bool,
 }
 
+impl Needs {
+    /// Either kind of document.
+    pub(super) const ANY: Self = Self {
+        jwt: false,
+        x509: false,
+    };
+}
+
 /// Says so where a pattern can never match, since its domain offers no such document.
-fn check_offered(
+pub(super) fn check_offered(
     pattern: &SpiffePattern,
     domains: Option<&[Offer]>,
     needs: Needs,

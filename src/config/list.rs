@@ -120,7 +120,7 @@ pub(super) fn references(
     places
 }
 
-fn unknown(name: &str, known: &[String], kind: &str) -> String {
+pub(super) fn unknown(name: &str, known: &[String], kind: &str) -> String {
     let name = Excerpt::of(name);
     if known.is_empty() {
         return format!("no {kind} is named {name}; there are none");

@@ -18,7 +18,7 @@
 //! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
-//! | `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `source`, `audit`, `responses` | its sections |
+//! | `client`, `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `source`, `audit`, `responses` | its sections |
 //! | `names`, `bounds` | what names, texts, durations and sizes may be |
 //! | `decimal` | numbers with a fraction, in errors |
 //! | `schema` | the published JSON Schema, from the wire types |
@@ -26,6 +26,7 @@
 mod allow;
 mod audit;
 mod bounds;
+mod client;
 mod decimal;
 mod declare;
 mod errors;

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::audit::Audit;
+use super::client;
 use super::errors::ConfigErrors;
 use super::issuer::{self, Issuer};
 use super::limit::{self, Counters};
@@ -16,6 +17,7 @@ use super::source::Source;
 use super::tokens::Tokens;
 use super::trust_domain::{self, KeyOwner, TrustDomain};
 use super::wire::{self, Field};
+use crate::clients::Clients;
 use crate::decision::Mode;
 use crate::jose::json::{self, Bounds, JsonError};
 use crate::limits::Limit;
@@ -33,6 +35,8 @@ pub struct Config {
     pub trust_domains: Vec<TrustDomain>,
     /// Which element of `x-forwarded-client-cert` is the caller's.
     pub xfcc_element: Which,
+    /// The governed clients.
+    pub clients: Clients,
     /// How a credential is sent.
     pub tokens: Tokens,
     /// What requests are let through.
@@ -165,13 +169,24 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
         &tokens.header,
         &mut warnings,
     );
+    let audit = Audit::compile(&wire.audit, &place.member("audit"), &tokens.header);
+    let unregistered = wire
+        .unregistered_clients
+        .optional(&place.member("unregistered_clients"));
+    let known = client::Known {
+        issuers: issuer_names.as_deref(),
+        trust_domains: domains.as_deref(),
+        purpose: audit.purpose_header.is_some(),
+    };
+    let clients = place.member("clients");
+    let clients = client::compile_all(&wire.clients, unregistered, &clients, known);
     let known = route::Names {
+        clients: &clients,
         issuers: issuer_names.as_deref(),
         trust_domains: domains.as_deref(),
         limits: limit_names.as_deref(),
     };
     let routes = route::compile_all(&wire.routes, &routes, known, &mut warnings);
-    let audit = Audit::compile(&wire.audit, &place.member("audit"), &tokens.header);
     let responses = Responses::compile(&wire.responses, &place.member("responses"));
     let (trust_domains, xfcc_element) = trust_domains?;
     Some(Config {
@@ -181,6 +196,7 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
         xfcc_element,
         tokens,
         routes: routes?,
+        clients,
         limits,
         counters,
         source,

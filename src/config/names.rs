@@ -124,6 +124,16 @@ pub(super) fn identifier(text: &str) -> Result<String, &'static str> {
     Err("cannot be in a token; 1 to 2048 bytes without control characters are needed")
 }
 
+/// A text for people and for audit.
+pub(super) fn note(text: &str) -> Result<String, &'static str> {
+    if matches!(text.len(), 1..=256) && !text.contains(char::is_control) && text.trim() == text {
+        return Ok(text.to_owned());
+    }
+    Err(
+        "is no note; 1 to 256 bytes without control characters and without white space around are needed",
+    )
+}
+
 /// A claim's place, with an error that goes on from the text.
 pub(super) fn claim_path(text: &str) -> Result<ClaimPath, String> {
     ClaimPath::parse(text).map_err(|error| format!("names no claim; {error}"))

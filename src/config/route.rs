@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::allow::Allow;
+use super::client;
 use super::limit;
 use super::list::{Empty, elements, note_unique, required, texts};
 use super::model::mode;
@@ -11,6 +12,7 @@ use super::place::Place;
 use super::trust_domain::Offer;
 use super::when;
 use super::wire::{self, Field, List};
+use crate::clients::{Clients, Proof};
 use crate::decision::Mode;
 use crate::policy::{HostPattern, Method, Overlap, PathTemplate, RouteMatch, RouteTable, When};
 
@@ -27,6 +29,8 @@ pub struct Route {
     pub when: When,
     /// The places in the configuration of the limits that its requests are charged to.
     pub limits: Vec<usize>,
+    /// What tokens must be bound to.
+    pub proof: Proof,
     /// Whether refusals are enforced; none is as for the whole document.
     pub mode: Option<Mode>,
 }
@@ -37,6 +41,7 @@ pub(super) struct Names<'a> {
     pub issuers: Option<&'a [String]>,
     pub trust_domains: Option<&'a [Offer]>,
     pub limits: Option<&'a [String]>,
+    pub clients: &'a Clients,
 }
 
 /// None only where an error was noted.
@@ -98,14 +103,10 @@ fn compile(
     }
     let route = Route {
         public,
-        allow: Allow::compile(
-            &wire.allow,
-            &place.member("allow"),
-            known.issuers,
-            known.trust_domains,
-        ),
+        allow: Allow::compile(&wire.allow, &place.member("allow"), known),
         when: when::compile(&wire.when, &place.member("when")),
         limits: limit::of_route(&wire.limits, &place.member("limits"), known.limits),
+        proof: client::proof(&wire.proof, &place.member("proof")),
         mode: mode(&wire.mode, &place.member("mode"), warnings),
         name: name?,
     };
@@ -119,6 +120,7 @@ fn check_public(wire: &wire::Route, place: &Place<'_>) {
         ("allow", wire.allow.is_absent()),
         ("when", wire.when.is_absent()),
         ("limits", wire.limits.is_absent()),
+        ("proof", wire.proof.is_absent()),
     ];
     for (name, absent) in idle {
         if public && !absent {

@@ -20,6 +20,7 @@ pub fn json_schema() -> Value {
 }
 
 pub(super) const NAME: &str = "^[a-z0-9._-]{1,64}$";
+pub(super) const DAY: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$";
 pub(super) const TRUST_DOMAIN: &str = "^[a-z0-9._-]{1,255}$";
 pub(super) const SPIFFE: &str = r"^spiffe://[a-z0-9._-]{1,255}(/(\*|[a-zA-Z0-9._-]+))*(/\*\*)?$";
 pub(super) const HEADER: &str = "^(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128}$";
@@ -124,6 +125,18 @@ pub(super) fn one_source(schema: &mut Schema) {
     schema.insert("oneOf".to_owned(), json!(sources));
 }
 
+/// An issuer with one of two names, or a workload.
+pub(super) fn one_match(schema: &mut Schema) {
+    schema.insert(
+        "oneOf".to_owned(),
+        json!([
+            {"required": ["issuer", "client"], "properties": {"subject": false, "spiffe": false}},
+            {"required": ["issuer", "subject"], "properties": {"client": false, "spiffe": false}},
+            {"required": ["spiffe"], "properties": {"issuer": false, "client": false, "subject": false}},
+        ]),
+    );
+}
+
 /// One of the two, or both.
 fn any_of(schema: &mut Schema, names: [&str; 2]) {
     let needed = names.map(|name| json!({"required": [name]}));
@@ -211,7 +224,7 @@ pub(super) fn public(schema: &mut Schema) {
     );
     schema.insert(
         "then".to_owned(),
-        json!({"properties": {"allow": false, "when": false, "limits": false}}),
+        json!({"properties": {"allow": false, "when": false, "limits": false, "proof": false}}),
     );
 }
 

@@ -34,6 +34,13 @@ object! {
         /// How a credential is sent.
         #[schema(default)]
         pub tokens: Field<Tokens>,
+        /// The governed clients.
+        #[schema(default, length(min = 1))]
+        pub clients: List<Client>,
+        /// Whether callers may call that are not among `clients`. Default: allow where there are no
+        /// `clients`, deny otherwise.
+        #[schema(default)]
+        pub unregistered_clients: Field<Unregistered>,
         /// What requests are let through, first by specificity, never by order. A request that
         /// matches no route is denied.
         #[schema(length(min = 1))]
@@ -336,6 +343,89 @@ object! {
 }
 
 object! {
+    /// A governed client.
+    pub struct Client {
+        /// How routes, limits and audit refer to it.
+        #[schema(regex(pattern = schema::NAME), example = &"billing-batch")]
+        pub name: Field<String>,
+        /// Which callers it is.
+        pub matching: Field<ClientMatch> = "match",
+        /// Who answers for it.
+        #[schema(default, length(min = 1, max = 256), example = &"payments@corp.example")]
+        pub owner: Field<String>,
+        /// What it is for.
+        #[schema(default, length(min = 1, max = 256), example = &"nightly invoicing")]
+        pub purpose: Field<String>,
+        /// What its requests may declare in `audit.purpose_header`, which they then must. Default:
+        /// anything, or nothing.
+        #[schema(default, length(min = 1), inner(length(min = 1, max = 256)))]
+        pub purposes: List<String>,
+        /// The last day of its registration, UTC. Default: it has no end.
+        #[schema(default, regex(pattern = schema::DAY), example = &"2027-01-31")]
+        pub expires: Field<String>,
+        /// Whether it may call. Default: active.
+        #[schema(default)]
+        pub state: Field<ClientState>,
+        /// The networks that it may call from. Default: any.
+        #[schema(default, length(min = 1), extend("examples" = [["10.20.0.0/16"]]))]
+        pub sources: List<String>,
+        /// What its tokens must be bound to. Default: none.
+        #[schema(default)]
+        pub proof: Field<Proof>,
+    }
+}
+
+object! {
+    /// Which callers a client is: `issuer` with `client` or `subject`, or `spiffe`.
+    #[schema(transform = schema::one_match)]
+    pub struct ClientMatch {
+        /// The issuer of its tokens.
+        #[schema(default, regex(pattern = schema::NAME))]
+        pub issuer: Field<String>,
+        /// The client that its tokens were issued to, exactly.
+        #[schema(default, length(min = 1, max = 2048))]
+        pub client: Field<String>,
+        /// The subject of its tokens, exactly.
+        #[schema(default, length(min = 1, max = 2048))]
+        pub subject: Field<String>,
+        /// Its SPIFFE ID: `*` is one segment, a trailing `**` one or more; the most specific pattern
+        /// counts.
+        #[schema(default, regex(pattern = schema::SPIFFE), example = &"spiffe://prod.example/ns/pay/sa/*")]
+        pub spiffe: Field<String>,
+    }
+}
+
+word! {
+    /// Whether a client may call.
+    pub enum ClientState {
+        /// It may.
+        Active = "active",
+        /// It may not, for now.
+        Suspended = "suspended",
+    }
+}
+
+word! {
+    /// Whether callers may call that are not registered.
+    pub enum Unregistered {
+        /// They may, where a route lets them.
+        Allow = "allow",
+        /// They may not.
+        Deny = "deny",
+    }
+}
+
+word! {
+    /// What tokens must be bound to.
+    pub enum Proof {
+        /// Nothing.
+        None = "none",
+        /// The certificate that their sender presents (RFC 8705).
+        Mtls = "mtls",
+    }
+}
+
+object! {
     /// A route: which requests, and what they need.
     #[schema(transform = schema::public)]
     pub struct Route {
@@ -356,6 +446,9 @@ object! {
         /// The limits that its requests are charged to, all or none of them.
         #[schema(default, length(min = 1, max = 16), inner(regex(pattern = schema::NAME)))]
         pub limits: List<String>,
+        /// What tokens must be bound to; a client may ask for more. Default: none.
+        #[schema(default)]
+        pub proof: Field<Proof>,
         /// Whether refusals are enforced here. Default: as for the whole document.
         #[schema(default)]
         pub mode: Field<Mode>,
@@ -393,6 +486,9 @@ object! {
         /// `issuers` both are needed, the token and the X.509-SVID.
         #[schema(default, length(min = 1), inner(regex(pattern = schema::SPIFFE)), extend("examples" = [["spiffe://prod.example/ns/*/sa/reader"]]))]
         pub spiffe: List<String>,
+        /// The registered clients that may call. Default: any.
+        #[schema(default, length(min = 1), inner(regex(pattern = schema::NAME)))]
+        pub clients: List<String>,
         /// Whether a JWT-SVID is needed, sent by the very workload that it names, as its X.509-SVID
         /// shows. Default: false.
         #[schema(default)]

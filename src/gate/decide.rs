@@ -1,7 +1,7 @@
 //! The decision: a pure function of configuration, request, memory and instant.
 //!
-//! The order is fixed (path, route, source pressure, credential, signature, claims, proof, scopes,
-//! allow, when, limits) and the first failure decides.
+//! The order is fixed (path, route, source pressure, credential, signature, claims, client, proof,
+//! scopes, allow, when, limits) and the first failure decides.
 //!
 //! # Whose request it is
 //!
@@ -13,6 +13,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
+use crate::clients::Proof;
 use crate::config::{Allow, Config, Route};
 use crate::decision::{Denial, Mode, Reason};
 use crate::limits::pressure::Look;
@@ -165,9 +166,11 @@ fn steps(
         Err(denial) => return Err(denial.into()),
     };
     decision.caller = Some(Rc::clone(&caller));
+    check_client(judge, &caller, arrival)?;
     proof::check(caller.claims().raw(), || {
         presented.sha256(arrival.connection)
     })?;
+    check_proof(route, &caller, config)?;
     check_allow(&route.allow, &caller, presented, config)?;
     let view = target.view(query, arrival);
     check_when(route, &view, &caller, judge.now)?;
@@ -290,6 +293,37 @@ impl<'a> Target<'a> {
     }
 }
 
+fn check_client(judge: &Judge<'_>, caller: &Caller, arrival: &Arrival<'_>) -> Result<(), Denial> {
+    let clients = &judge.config.clients;
+    let registration = caller.registration().and_then(|place| clients.get(place));
+    let Some(client) = registration else {
+        return if clients.unregistered {
+            Ok(())
+        } else {
+            let detail = format!("{} is no registered client", caller.identity());
+            Err(Denial::new(Reason::ClientUnregistered, detail))
+        };
+    };
+    let header = judge.config.audit.purpose_header.as_deref();
+    let purpose = header.and_then(|name| arrival.headers.only(name));
+    client.check(arrival.source, purpose, judge.now)
+}
+
+/// Checks that a token is bound where the route or its client asks for it; that the binding holds
+/// has been seen already.
+fn check_proof(route: &Route, caller: &Caller, config: &Config) -> Result<(), Denial> {
+    let registration = caller.registration();
+    let client = registration.and_then(|place| config.clients.get(place));
+    let needed = client.map_or(route.proof, |client| client.proof.max(route.proof));
+    if needed == Proof::None || caller.is_certificate_bound() {
+        return Ok(());
+    }
+    Err(Denial::new(
+        Reason::ProofMissing,
+        "the token must be bound to the certificate of its sender (cnf.x5t#S256), and is not",
+    ))
+}
+
 // Scopes come before the rest of `allow`, so that a caller who lacks only a scope is told which.
 fn check_allow(
     allow: &Allow,
@@ -311,6 +345,14 @@ fn check_allow(
         return Err(not_allowed(format!(
             "the route does not allow the issuer \"{name}\""
         )));
+    }
+    let named = |clients: &Vec<usize>| {
+        caller
+            .registration()
+            .is_some_and(|place| clients.binary_search(&place).is_ok())
+    };
+    if !allow.clients.as_ref().is_none_or(named) {
+        return Err(not_allowed("the route does not allow this client"));
     }
     check_workload(allow, caller, presented)?;
     allow.claims.iter().try_for_each(|condition| {

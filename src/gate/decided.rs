@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::decide::Decision;
 use super::summary::Summary;
 use super::{Gate, Next, Open, upstream};
-use crate::audit::{Beside, LimitNames, Outcome, Record, Who, ocsf};
+use crate::audit::{Beside, LimitNames, Outcome, Record, Registration, Who, ocsf};
 use crate::config::{Config, Detail};
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, LogLevel, Property};
@@ -238,6 +238,7 @@ impl Decided {
             mode: self.decision.mode,
             route: route.map(|route| route.name.as_str()),
             who: config.and_then(|config| self.who(config)),
+            registration: config.and_then(|config| self.registration(config)),
             beside: self.decision.beside.as_deref().map(|caller| Beside {
                 identity: caller.identity(),
                 proven: caller.proven().as_str(),
@@ -276,6 +277,16 @@ impl Decided {
             Ok(()) => Outcome::Allowed,
             Err(denial) => Outcome::Denied(denial.reason),
         }
+    }
+
+    fn registration<'a>(&self, config: &'a Config) -> Option<Registration<'a>> {
+        let place = self.decision.caller.as_deref()?.registration()?;
+        let client = config.clients.get(place)?;
+        Some(Registration {
+            owner: client.owner.as_deref(),
+            purpose: client.purpose.as_deref(),
+            days_left: client.days_left(self.summary.time),
+        })
     }
 
     fn who<'a>(&'a self, config: &'a Config) -> Option<Who<'a>> {

@@ -8,6 +8,7 @@
 mod chance;
 pub mod decide;
 mod decided;
+mod expiry;
 mod limits;
 #[cfg(all(test, not(target_family = "wasm")))]
 mod limits_model;
@@ -63,6 +64,7 @@ struct Open {
     known: RefCell<Known>,
     refresh: RefCell<Refresh>,
     limits: RefCell<Limits>,
+    looked: RefCell<expiry::Looked>,
     chance: Chance,
 }
 
@@ -92,6 +94,7 @@ impl Gate {
                 known: RefCell::new(known),
                 refresh,
                 limits,
+                looked: RefCell::default(),
                 chance,
             }),
         }

@@ -147,6 +147,7 @@ impl Open {
         now: Now,
         decision: &mut Decision,
     ) {
+        self.warn_of_expiry(host, decision, now);
         let source = summary.source.map(|source| source.ip());
         if decision.verdict.is_ok() || self.config.source.pressure.is_none() {
             return;

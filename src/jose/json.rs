@@ -25,8 +25,8 @@ impl Bounds {
     pub const TOKEN: Self = Self::new(usize::MAX, 32);
     /// For a fetched key set: 1 MiB, 16 deep.
     pub const KEY_SET: Self = Self::new(1 << 20, 16);
-    /// For a configuration: 16 MiB, 64 deep.
-    pub const CONFIGURATION: Self = Self::new(16 << 20, 64);
+    /// For a configuration: 64 MiB, 64 deep.
+    pub const CONFIGURATION: Self = Self::new(64 << 20, 64);
 
     /// Bounds of that many bytes, and that many objects and arrays within one another.
     ///

@@ -17,7 +17,7 @@ pub enum KeyPart {
     Identity,
     /// The issuer of its token.
     Issuer,
-    /// The client, within its issuer.
+    /// The client: a registered one, or one within its issuer.
     Client,
     /// The matched route.
     Route,

@@ -7,6 +7,7 @@
 //! | `cells` | where buckets are kept |
 //! | `store` | charges behind compare-and-swap, all or none |
 //! | `key` | what a limit counts by, hashed with a secret |
+//! | `daily` | what is said once a day |
 //! | `pressure` | sources that keep failing |
 //! | `fields` | `RateLimit` fields |
 //!
@@ -14,6 +15,7 @@
 
 pub mod bucket;
 pub mod cells;
+mod daily;
 pub mod fields;
 pub mod key;
 pub mod meter;
@@ -346,7 +348,9 @@ fn add(hasher: &mut KeyHasher, part: &KeyPart, subject: &Subject<'_>) {
         KeyPart::Identity => hasher.part(Some(subject.caller.identity().as_bytes())),
         KeyPart::Issuer => hasher.part(Some(subject.issuer.as_bytes())),
         KeyPart::Client => {
-            hasher.part(Some(subject.issuer.as_bytes()));
+            // A registered client is one, whoever signs its tokens.
+            let issuer = subject.issuer.as_bytes();
+            hasher.part(subject.caller.registration().is_none().then_some(issuer));
             hasher.part(subject.caller.client().map(str::as_bytes));
         }
         KeyPart::Route => hasher.part(Some(subject.route.as_bytes())),

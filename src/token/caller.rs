@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
+use crate::clients::Clients;
 use crate::config::Issuer;
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimPath, Claims};
@@ -43,6 +44,7 @@ pub struct Caller {
     signatory: Signatory<usize, usize>,
     proven: Proven,
     workload: Option<SpiffeId>,
+    registration: Option<usize>,
     identity: String,
     client: Option<String>,
     scopes: ScopeSet,
@@ -91,6 +93,7 @@ impl Caller {
             signatory: Signatory::Issuer(index),
             proven: Proven::Jwt,
             workload: None,
+            registration: None,
             identity,
             client,
             scopes,
@@ -131,12 +134,49 @@ impl Caller {
             proven,
             identity: id.as_str().to_owned(),
             workload: Some(id),
+            registration: None,
             client: None,
             scopes: ScopeSet::default(),
             scope_line: String::new(),
             claims: Claims::default(),
             deadline: Now::MAX,
             key_epoch: 0,
+        }
+    }
+
+    /// Looks the caller up among the governed clients: where it is one of them, that is its client.
+    /// One that is none, and whose token names a client as a registered one is named, has none.
+    #[must_use]
+    pub fn registered(mut self, clients: &Clients) -> Self {
+        self.registration = match (self.signatory, &self.workload) {
+            (Signatory::Issuer(issuer), _) => {
+                clients.find(issuer, self.claims.subject(), self.client.as_deref())
+            }
+            (Signatory::TrustDomain(_), Some(workload)) => clients.find_workload(workload),
+            (Signatory::TrustDomain(_), None) => None,
+        };
+        let registration = self.registration.and_then(|place| clients.get(place));
+        self.client = match registration {
+            Some(client) => Some(client.name.clone()),
+            None => self.client.filter(|name| clients.place_of(name).is_none()),
+        };
+        self
+    }
+
+    /// The place of the governed client that this is.
+    #[must_use]
+    pub fn registration(&self) -> Option<usize> {
+        self.registration
+    }
+
+    /// Whether what proves it is bound to the certificate of whoever sends it: it is one, or a token
+    /// that names one (RFC 8705 section 3).
+    #[must_use]
+    pub fn is_certificate_bound(&self) -> bool {
+        let names_one = |confirmation: &Map<String, Value>| confirmation.contains_key("x5t#S256");
+        match self.proven {
+            Proven::X509Svid | Proven::Xfcc => true,
+            Proven::Jwt | Proven::JwtSvid => self.claims.confirmation().is_some_and(names_one),
         }
     }
 
@@ -164,7 +204,7 @@ impl Caller {
         &self.identity
     }
 
-    /// The client the token was issued to; none for workloads.
+    /// The governed client that it is, or else the client the token was issued to.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()

@@ -207,7 +207,7 @@ impl Leaf {
             Some((index, svid.id.clone()))
         });
         let caller =
-            domain.map(|(index, id)| Rc::new(Caller::of_x509_svid(index, id, Proven::X509Svid)));
+            domain.map(|(index, id)| Rc::new(caller_of(judge, index, id, Proven::X509Svid)));
         Some(Self { svid, caller })
     }
 
@@ -320,7 +320,7 @@ fn forwarded(proxy: &Peer<'_>, headers: &Headers) -> Presented {
     let is_said = |domain: &TrustDomain| proxy.is_trusted_by(domain);
     match domain_of(proxy.judge, &id, is_said) {
         Ok(index) => {
-            let caller = Caller::of_x509_svid(index, id, Proven::Xfcc);
+            let caller = caller_of(proxy.judge, index, id, Proven::Xfcc);
             presented.caller = Ok(Some(Rc::new(caller)));
             presented.forwarding = Forwarding::Only(element.text.to_owned());
             presented.digest = Digest::Known(element.hash.filter(|_| proxy.is_trusted_by_all()));
@@ -357,6 +357,10 @@ fn of_connection(judge: &Judge<'_>, own: &Own) -> Result<Rc<Caller>, Refusal> {
     valid.map_err(refused)?;
     let caller = own.leaf.caller.as_ref().map(Rc::clone);
     caller.ok_or_else(|| refused(SvidError::TrustDomainUnknown(id.trust_domain().clone())))
+}
+
+fn caller_of(judge: &Judge<'_>, domain: usize, id: SpiffeId, proven: Proven) -> Caller {
+    Caller::of_x509_svid(domain, id, proven).registered(&judge.config.clients)
 }
 
 /// The place of the domain of a workload, where the domain `says` so and has not revoked its keys.

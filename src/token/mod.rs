@@ -189,7 +189,8 @@ impl Judge<'_> {
         authority.check_type(verified.typ())?;
         let claims =
             Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
-        Ok(self.caller(&authority, claims, epoch)?)
+        let caller = self.caller(&authority, claims, epoch)?;
+        Ok(caller.registered(&self.config.clients))
     }
 
     // RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the

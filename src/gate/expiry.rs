@@ -1,0 +1,61 @@
+//! Warnings of registrations that end soon: one a client and day, whichever worker comes first.
+
+use std::collections::BTreeMap;
+
+use super::Open;
+use super::decide::Decision;
+use crate::clients::{Client, Day, WARNING_DAYS};
+use crate::host::{Host, LogLevel};
+use crate::time::Now;
+
+/// The clients whose end was looked at, and on which day; there are no more than clients.
+#[derive(Default)]
+pub struct Looked(BTreeMap<usize, Day>);
+
+impl Open {
+    /// Warns once a day where the caller's registration ends within thirty days.
+    pub(super) fn warn_of_expiry(&self, host: &dyn Host, decision: &Decision, now: Now) {
+        let Some(place) = decision
+            .caller
+            .as_deref()
+            .and_then(|caller| caller.registration())
+        else {
+            return;
+        };
+        let Some(client) = self.config.clients.get(place) else {
+            return;
+        };
+        let Some(days) = client.days_left(now).filter(|days| *days <= WARNING_DAYS) else {
+            return;
+        };
+        if self.is_new_day(place, now) && self.is_first(host, client, now) {
+            host.log(LogLevel::Warn, &warning(client, days));
+        }
+    }
+
+    fn is_new_day(&self, place: usize, now: Now) -> bool {
+        let today = Day::of(now);
+        let looked = self.looked.try_borrow_mut();
+        looked.is_ok_and(|mut looked| looked.0.insert(place, today) != Some(today))
+    }
+
+    fn is_first(&self, host: &dyn Host, client: &Client, now: Now) -> bool {
+        let limits = self.limits.try_borrow_mut();
+        limits.is_ok_and(|mut limits| {
+            limits.with(host, |counters| {
+                counters.first_today("clients.expires", &client.name, now)
+            })
+        })
+    }
+}
+
+fn warning(client: &Client, days: u64) -> String {
+    let (name, owner) = (&client.name, client.owner.as_deref().unwrap_or("nobody"));
+    let last = client
+        .expires
+        .map(|day| day.to_string())
+        .unwrap_or_default();
+    format!(
+        "clients: the registration of \"{name}\" (owner {owner}) ends in {days} days, with {last}"
+    )
+}

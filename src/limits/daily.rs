@@ -1,0 +1,32 @@
+//! What is said once a day, whichever worker comes first.
+
+use super::Counters;
+use super::key::{KeyHasher, tag};
+use super::meter::Meter;
+use super::store::{Answer, Order};
+use crate::time::Now;
+
+const A_DAY: Meter = Meter::Quota {
+    window: 86_400,
+    quota: 1,
+};
+
+impl Counters<'_> {
+    /// Whether this is the first time today (UTC) that anyone asks of `what` and `whom`.
+    pub fn first_today(&mut self, what: &str, whom: &str, now: Now) -> bool {
+        let secret = self.limiter.secret;
+        let mut hasher = KeyHasher::new(&secret, tag(&secret, what));
+        hasher.part(Some(whom.as_bytes()));
+        let order = Order {
+            place: hasher.place(self.limiter.cells),
+            meter: A_DAY,
+            cost: 1,
+            take: true,
+            observe: false,
+            deny_on_contention: false,
+        };
+        let receipts = self.ledger(now).charge(&[order]);
+        let answer = receipts.first().map(|receipt| receipt.answer);
+        matches!(answer, Some(Answer::Fits))
+    }
+}
