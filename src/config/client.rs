@@ -46,7 +46,7 @@ pub(super) fn compile_all(
         if let Err(other) = all.insert(client, matching) {
             let other = places.get(other).filter(|other| **other != index);
             let other = other.map_or_else(
-                || "another's".to_owned(),
+                || "another client's".to_owned(),
                 |at| format!("clients[{at}].match"),
             );
             place
