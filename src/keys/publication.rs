@@ -72,7 +72,8 @@ impl Publication {
         );
         let (kind, sequence) = match self.highest {
             None => (0, 0),
-            Some(highest) => (1 + u8::from(highest.revoked), highest.sequence),
+            Some(highest) if highest.revoked => (2, highest.sequence),
+            Some(highest) => (1, highest.sequence),
         };
         let sequence = sequence.to_le_bytes();
         let mut bytes = [
