@@ -10,7 +10,8 @@
 //! - The request is hostile in every byte: names, values, sizes, order.
 //! - A token is hostile until its signature holds under a key of the issuer it names, and its
 //!   claims are read only after that.
-//! - The proxy is trusted for what it reports of the connection (addresses, peer certificate).
+//! - The proxy is trusted for what it reports of the connection (addresses, peer certificate), and
+//!   a proxy before it as far as the configuration names it.
 //!
 //! # The rooms
 //!
