@@ -120,6 +120,8 @@ class Postern:
             *self.scenario("postern-cached", "RS256, one token"),
             *self.scenario("postern-cached-limit", "RS256, one token, a rate limit", limit=True),
             *self.scenario("postern-cached-quiet", "RS256, one token", audited=False),
+            *self.scenario("postern-cached-10-clients", "RS256, one token, one of 10 clients", clients=10),
+            *self.scenario("postern-cached-100k-clients", "RS256, one token, one of 100,000 clients", clients=100_000),
         ]
 
     def fresh(self, algorithm: str) -> list[Scenario]:
@@ -129,20 +131,22 @@ class Postern:
             *self.scenario(f"{name}-quiet", what, algorithm, fresh=True, audited=False),
         ]
 
-    def scenario(self, name, what, algorithm="RS256", fresh=False, audited=True, limit=False) -> list[Scenario]:
+    def scenario(
+        self, name, what, algorithm="RS256", fresh=False, audited=True, limit=False, clients=0
+    ) -> list[Scenario]:
         if not self.module.exists():
             return []
-        configuration = json.dumps(postern_config(self.tokens, "all" if audited else "denied", limit))
+        configuration = json.dumps(postern_config(self.tokens, "all" if audited else "denied", limit, clients))
         scenario = Scenario(name, f"Postern {what}, scopes, {'all' if audited else 'denials'} audited")
         scenario.algorithm, scenario.fresh, scenario.authorizes = algorithm, fresh, True
         scenario.filters = [wasm("postern", self.module, configuration)]
-        scenario.extra = not audited
+        scenario.extra = not audited or clients > 0
         # Postern's audit goes where Envoy's own log goes.
         scenario.record = Record(self.work / f"{name}.log", '"class_uid":6003') if audited else None
         return [scenario]
 
 
-def postern_config(tokens: Tokens, decisions: str, limit: bool) -> dict:
+def postern_config(tokens: Tokens, decisions: str, limit: bool, clients: int) -> dict:
     route = {
         "name": "read-orders",
         "match": {"methods": ["GET"], "path": "/v1/orders/{id}"},
@@ -161,6 +165,10 @@ def postern_config(tokens: Tokens, decisions: str, limit: bool) -> dict:
         "routes": [route],
         "audit": {"log": {"level": "info", "decisions": decisions}},
     }
+    if clients:
+        # The last one is that of the one token.
+        names = [f"other-{number}" for number in range(clients - 1)] + ["client-00"]
+        config["clients"] = [{"name": name, "match": {"issuer": "corp", "client": name}} for name in names]
     if limit:
         route["limits"] = ["per-client"]
         config["limits"] = [{"name": "per-client", "key": ["client", "route"], "rate": "1000000/1s"}]

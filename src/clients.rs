@@ -179,7 +179,7 @@ impl Client {
         let what = if declared.is_some() {
             "declares a purpose that is none of its own"
         } else {
-            "declares no purpose"
+            "declares no purpose, or several"
         };
         let detail = format!("the client \"{}\" {what}", self.name);
         Err(Denial::new(Reason::ContextDenied, detail))
@@ -199,6 +199,16 @@ pub struct Clients {
     by_name: BTreeMap<Box<str>, usize>,
     /// Whether a caller may call that is not among them.
     pub unregistered: bool,
+}
+
+/// What a caller is registered as, by places among the clients.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Registrations {
+    /// The client that it is.
+    pub own: Option<usize>,
+    /// The client that its token was issued to, where its subject is a client of its own: who may
+    /// not act as the one may not act as the other by it.
+    pub other: Option<usize>,
 }
 
 /// Which callers a registration is for.
@@ -243,24 +253,42 @@ impl Clients {
         taken.map_or(Ok(()), Err)
     }
 
-    /// The client that a token of an issuer is of: by its subject, or else by its client.
+    /// The clients that a token of an issuer is of: by its subject, and by its client.
     #[must_use]
     pub fn find(
         &self,
         issuer: usize,
         subject: Option<&str>,
         client: Option<&str>,
-    ) -> Option<usize> {
+    ) -> Registrations {
         let by = |maps: &[Map<Box<str>, usize>], name: Option<&str>| {
             maps.get(issuer)?.get(name?).copied()
         };
-        by(&self.by_subject, subject).or_else(|| by(&self.by_client, client))
+        match (by(&self.by_subject, subject), by(&self.by_client, client)) {
+            (Some(subject), client) => Registrations {
+                own: Some(subject),
+                other: client.filter(|client| *client != subject),
+            },
+            (None, client) => Registrations {
+                own: client,
+                other: None,
+            },
+        }
     }
 
     /// The client that a workload is, by the most specific pattern.
     #[must_use]
-    pub fn find_workload(&self, workload: &SpiffeId) -> Option<usize> {
-        self.by_workload.find(workload).copied()
+    pub fn find_workload(&self, workload: &SpiffeId) -> Registrations {
+        Registrations {
+            own: self.by_workload.find(workload).copied(),
+            other: None,
+        }
+    }
+
+    /// Every registration of a caller: all of them must hold.
+    pub fn each(&self, found: Registrations) -> impl Iterator<Item = &Client> {
+        let places = found.own.into_iter().chain(found.other);
+        places.filter_map(|place| self.get(place))
     }
 
     /// The client at that place.
@@ -437,7 +465,8 @@ mod tests {
         for (name, matching) in entries {
             assert_eq!(clients.insert(client(name), matching), Ok(()));
         }
-        let name = |place: Option<usize>| place.map(|place| clients.all[place].name.as_str());
+        let named = |place: usize| clients.all[place].name.as_str();
+        let name = |found: Registrations| found.own.map(named);
         assert_eq!(
             name(clients.find(0, Some("robot-7"), Some("web"))),
             Some("b")
@@ -457,6 +486,9 @@ mod tests {
         assert_eq!(name(workload("spiffe://p/ns/shop/sa/x")), Some("d"));
         assert_eq!(name(workload("spiffe://q/ns/shop/sa/x")), None);
         assert_eq!(clients.place_of("c"), Some(2));
+        let both = clients.find(0, Some("robot-7"), Some("web"));
+        let names: Vec<&str> = clients.each(both).map(|client| &*client.name).collect();
+        assert_eq!(names, ["b", "a"]);
     }
 
     #[test]

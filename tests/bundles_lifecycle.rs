@@ -171,6 +171,14 @@ impl Proxy {
         Opened::new(Rc::clone(&self.workers[worker].gate)).headers(host)
     }
 
+    /// What the upstream gets of `x-forwarded-client-cert` on a public route.
+    fn left(&self, worker: usize, sender: &Sender) -> Vec<String> {
+        let mut host = sender.request("/public");
+        host.share(&self.shared);
+        host.set_now(self.now);
+        Answer::of(&self.workers[worker].gate, host).seen(XFCC)
+    }
+
     /// A request that is decided at once.
     fn ask(&self, worker: usize, sender: &Sender) -> Answer {
         let host = self.request(sender);
@@ -275,6 +283,75 @@ fn an_svid_that_waited_in_vain_gets_503() {
         answer.unmapped("keys"),
         &json!({"version": 0, "age_seconds": 0, "failure": "status"})
     );
+}
+
+/// Who forwards a certificate, of which or of whom the bundle of `prod.example` must be known, and
+/// whose request that is; and the same proxy alone.
+fn proxied(more: &Value) -> [(Value, Sender, Result<&'static str, &'static str>); 3] {
+    let mut by_address = fetched(more.clone());
+    let prod = &mut by_address["trust_domains"][0];
+    prod["x509_svid"] = json!({"from": "either"});
+    prod["xfcc"] = by_network();
+    // The proxy is of the domain, and its caller is not.
+    let mut between = fetched(more.clone());
+    let theirs = other(json!({"x509_svid": {"from": "xfcc"}, "xfcc": by_name()}));
+    let domains = between["trust_domains"].as_array_mut().unwrap();
+    domains.push(theirs);
+    let forwarded = of(INGRESS).forwarding(element(ELSEWHERE));
+    [
+        (by_address, nobody().forwarding(element(JOBS)), Ok(JOBS)),
+        (between.clone(), forwarded, Ok(ELSEWHERE)),
+        (between, of(INGRESS), Err("credential_missing")),
+    ]
+}
+
+#[test]
+fn what_a_proxy_forwards_is_held_for_the_first_bundle_too() {
+    for (configuration, sender, expected) in proxied(&json!({})) {
+        let mut proxy = Proxy::new(2, &configuration);
+        let held = [0, 1].map(|worker| proxy.hold(worker, &sender));
+        assert_eq!(proxy.left(0, &sender), [""; 0]);
+        proxy.pass(200);
+        assert!(held.iter().all(|(waiting, _)| !waiting.is_ready(proxy.now)));
+        proxy.answer(GOOD, &numbered(1, &[P1]));
+        proxy.pass(200);
+        for held in held {
+            let answer = proxy.resume(held);
+            assert_eq!(answer.outcome(), expected);
+            assert_eq!(answer.seen(XFCC).is_empty(), expected.is_err());
+        }
+    }
+    for (configuration, sender, _) in proxied(&json!({"wait": "1s"})) {
+        let mut proxy = Proxy::new(1, &configuration);
+        let held = proxy.hold(0, &sender);
+        proxy.pass_answered(1, DOWN, b"");
+        let answer = proxy.resume(held);
+        assert_eq!(answer.outcome(), Err("keys_unavailable"));
+        assert_eq!(answer.host.replies()[0].status, 503);
+        assert_eq!(proxy.left(0, &sender), [""; 0]);
+    }
+}
+
+#[test]
+fn what_a_proxy_forwards_is_believed_until_max_stale_and_not_once_it_is_revoked() {
+    let periods = json!({"refresh": "60s", "max_stale": "120s"});
+    for (configuration, sender, expected) in proxied(&periods) {
+        let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(1, &[P1]));
+        let comes_to = |proxy: &Proxy, expected: Result<&str, &str>| {
+            proxy.assert_everywhere(&sender, expected, &json!({}));
+            let kept = sender.fields.iter().filter(|_| expected.is_ok());
+            let kept: Vec<String> = kept.map(|(_, value)| value.clone()).collect();
+            assert_eq!(proxy.left(0, &sender), kept);
+        };
+        proxy.pass_answered(118, DOWN, b"");
+        comes_to(&proxy, expected);
+        proxy.pass_answered(4, DOWN, b"");
+        comes_to(&proxy, Err("keys_unavailable"));
+        proxy.pass_answered(61, GOOD, &numbered(1, &[P1]));
+        comes_to(&proxy, expected);
+        proxy.refresh(GOOD, &numbered(2, &[]));
+        comes_to(&proxy, Err("svid_invalid"));
+    }
 }
 
 #[test]
@@ -502,6 +579,32 @@ fn what_was_revoked_comes_back_with_a_higher_number_alone() {
             proxy.assert_everywhere(&sender, Err("svid_invalid"), &json!({}));
         }
         proxy.start(&configuration);
+    }
+    proxy.refresh(GOOD, &numbered(6, &[P1]));
+    for sender in [long(P1), of(JOBS)] {
+        proxy.assert_everywhere(&sender, Ok(JOBS), &json!({}));
+    }
+}
+
+#[test]
+fn a_revocations_number_outlives_a_configuration_update() {
+    let configuration = fetched(json!({"refresh": "60s"}));
+    let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(5, &[]));
+    // The same word again is no step back.
+    proxy.refresh(GOOD, &numbered(5, &[]));
+    assert_eq!(proxy.metric("fetches.ok"), 2);
+    assert_eq!(proxy.metric("fetches.sequence_rollback"), 0);
+    proxy.assert_everywhere(&long(P1), Err("svid_invalid"), &json!({"failure": null}));
+    for _ in 0..2 {
+        // None of those that saw it is left.
+        proxy.start(&configuration);
+        proxy.start(&configuration);
+        proxy.workers.drain(..2);
+        proxy.refresh(GOOD, &numbered(5, &[P1]));
+        assert_eq!(proxy.metric("fetches.sequence_rollback"), 1);
+        for sender in [long(P1), of(JOBS)] {
+            proxy.assert_everywhere(&sender, Err("svid_invalid"), &json!({}));
+        }
     }
     proxy.refresh(GOOD, &numbered(6, &[P1]));
     for sender in [long(P1), of(JOBS)] {

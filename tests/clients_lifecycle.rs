@@ -1,5 +1,7 @@
 //! Governed clients over the in-memory host: who is registered, until when, from where and for what.
 
+#[path = "support/certificate.rs"]
+mod certificate;
 mod support;
 
 // The same stories under Node, with the attribute its runner needs.
@@ -183,7 +185,7 @@ fn an_unregistered_caller_never_goes_by_a_registered_ones_name() {
     configuration["routes"][1]["allow"]["clients"] = json!(["boss"]);
     configuration["unregistered_clients"] = json!("allow");
     let gate = gate(&configuration);
-    for (client, named) in [("boss", None), ("other", Some("other"))] {
+    for (client, named) in [("boss", None), ("Boss", None), ("other", Some("other"))] {
         let host = ask("/any", json!({"client_id": client}));
         let (_, events) = live(&gate, &host);
         assert_eq!(events[0]["status_detail"], "allowed");
@@ -195,6 +197,55 @@ fn an_unregistered_caller_never_goes_by_a_registered_ones_name() {
     }
     let pretender = ask("/billing", json!({"client_id": "boss"}));
     assert_eq!(reason(&gate, &pretender), "not_allowed");
+}
+
+#[test]
+fn what_is_registered_of_the_client_holds_for_subjects_of_their_own() {
+    let robot = registered(json!({"name": "robot", "match": {"issuer": "corp", "subject": "r"}}));
+    let cases = [
+        (json!({}), "allowed"),
+        (json!({"state": "suspended"}), "client_suspended"),
+        (json!({"expires": "2026-03-01"}), "client_expired"),
+        (json!({"sources": ["192.0.2.0/24"]}), "source_not_allowed"),
+        (json!({"proof": "mtls"}), "proof_missing"),
+    ];
+    for (change, expected) in cases {
+        let gate = gate(&configured(json!([registered(change), robot])));
+        let host = ask("/any", json!({"sub": "r"}));
+        let (_, events) = live(&gate, &host);
+        assert_eq!(events[0]["status_detail"], expected);
+        assert_eq!(events[0]["unmapped"]["client"], "robot");
+        let alone = ask("/any", json!({"sub": "r", "client_id": "unregistered"}));
+        assert_eq!(reason(&gate, &alone), "allowed");
+    }
+}
+
+#[test]
+fn a_certificate_that_opens_a_route_beside_a_token_is_held_against_its_own_registration() {
+    let workload = "spiffe://prod.example/ns/pay/sa/x";
+    let pay = |state: &str| json!({"name": "pay", "match": {"spiffe": workload}, "state": state});
+    for (state, expected) in [("active", "allowed"), ("suspended", "client_suspended")] {
+        let mut configuration = configured(json!([registered(json!({})), pay(state)]));
+        configuration["trust_domains"] =
+            json!([{"name": "prod.example", "x509_svid": {"from": "tls"}}]);
+        configuration["routes"] = json!([
+            {"name": "both", "match": {"path": "/both"}, "allow": {"issuers": ["corp"], "spiffe": [workload]}},
+            {"name": "either", "match": {"path": "/either"}, "allow": {"spiffe": [workload]}},
+            {"name": "token", "match": {"path": "/token"}},
+        ]);
+        let gate = gate(&configuration);
+        for (path, expected) in [
+            ("/both", expected),
+            ("/either", expected),
+            ("/token", "allowed"),
+        ] {
+            let host = ask(path, json!({}));
+            host.set_property(Property::PeerCertificateDigest, "07".repeat(32).as_bytes());
+            host.set_property(Property::PeerCertificate, &certificate::workload(workload));
+            host.set_property(Property::PeerCertificateValid, &[1]);
+            assert_eq!(reason(&gate, &host), expected, "{path}");
+        }
+    }
 }
 
 /// The warnings that requests leave on workers that share data.

@@ -544,14 +544,6 @@ fn a_token_that_is_refused_leaves_no_identity_though_a_good_certificate_is_besid
 
 // Certificates that proxies forward
 
-/// What a proxy writes of its caller, as Envoy does.
-fn element(id: &str) -> String {
-    format!(
-        "By={INGRESS};Hash={};Subject=\"O=Prod,CN=x;y\";URI={id}",
-        hex(&digest(&workload(id)))
-    )
-}
-
 #[test]
 fn a_trusted_proxy_is_believed_about_its_caller() {
     let cases = [
@@ -641,6 +633,32 @@ fn an_address_that_a_caller_writes_makes_no_trusted_proxy() {
         assert_eq!(answer.outcome(), expected, "{address}");
         assert_eq!(answer.event["src_endpoint"]["ip"], caller);
     }
+}
+
+#[test]
+fn an_address_out_of_a_header_is_the_source_and_no_peer() {
+    let mut routes = plain();
+    let near = json!({
+        "name": "near", "match": {"path": "/near"}, "when": [{"source": ["10.0.0.0/8"]}],
+    });
+    routes.as_array_mut().unwrap().push(near);
+    let gate = gate(&configured(json!([behind("either", by_network())]), routes));
+    // Envoy gives it the port zero.
+    for (address, forwarded) in [
+        ("10.0.0.7:4711", Ok(JOBS)),
+        ("10.0.0.7:0", Err("credential_missing")),
+    ] {
+        let answer = nobody().from(address).with(corp()).ask(&gate, "/near");
+        assert_eq!(answer.outcome(), Ok(CORP), "{address}");
+        assert_eq!(answer.event["src_endpoint"]["ip"], "10.0.0.7");
+        let sender = nobody().from(address).forwarding(element(JOBS));
+        let answer = sender.ask(&gate, "/near");
+        assert_eq!(answer.outcome(), forwarded, "{address}");
+        assert_eq!(sender.left(&gate).is_empty(), forwarded.is_err());
+    }
+    let elsewhere = nobody().from("192.0.2.7:0").with(corp());
+    let answer = elsewhere.ask(&gate, "/near");
+    assert_eq!(answer.outcome(), Err("context_denied"));
 }
 
 #[test]
@@ -1097,6 +1115,29 @@ fn a_proxy_that_is_not_validated_is_neither_believed_nor_a_caller() {
 }
 
 #[test]
+fn a_certificate_that_names_a_proxy_is_no_callers_though_the_proxy_is_not_trusted() {
+    let bound = json!({"cnf": {"x5t#S256": encode(&digest(&workload(INGRESS)))}});
+    let bound = token(&claims(bound));
+    for from in ["xfcc", "either"] {
+        let gate = gated(json!([behind(from, by_name())]));
+        let proxy = of(INGRESS).unvalidated();
+        for sender in [proxy.clone(), proxy.forwarding(element(JOBS))] {
+            let answer = sender.ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Err("svid_invalid"), "{from}");
+            let why = answer.message();
+            assert!(why.contains("does not say that it validated"), "{why}");
+            assert_eq!(answer.unmapped("forwarded_by"), &Value::Null);
+            assert_eq!(sender.left(&gate), [""; 0], "{from}");
+            let answer = sender.clone().with(corp()).ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Ok(CORP), "{from}");
+            assert_eq!(answer.unmapped("beside"), &Value::Null);
+            let answer = sender.with(&*bound).ask(&gate, "/open");
+            assert_eq!(answer.outcome(), Err("proof_missing"), "{from}");
+        }
+    }
+}
+
+#[test]
 fn what_this_proxy_itself_says_of_the_one_before_it_is_passed_over() {
     let own = format!("Hash={};URI={INGRESS}", hex(&digest(&workload(INGRESS))));
     let (caller, another) = (element(JOBS), format!("URI={INGRESS}"));
@@ -1119,6 +1160,52 @@ fn what_this_proxy_itself_says_of_the_one_before_it_is_passed_over() {
             assert_eq!(sender.ask(&gate, "/open").outcome(), Ok(JOBS), "{which}");
             assert_eq!(sender.left(&gate), std::slice::from_ref(&caller));
         }
+    }
+}
+
+#[test]
+fn a_proxy_that_its_network_alone_makes_trusted_is_not_its_own_caller() {
+    let own = element(INGRESS);
+    let bound = json!({"cnf": {"x5t#S256": encode(&digest(&workload(INGRESS)))}});
+    let bound = token(&claims(bound));
+    for which in ["first", "last"] {
+        let xfcc = merged(by_network(), json!({"element": which}));
+        let gate = gated(json!([behind("either", xfcc)]));
+        for proxy in [of(INGRESS), of(INGRESS).unvalidated()] {
+            for field in [own.clone(), format!("{own},{own}")] {
+                let sender = proxy.clone().forwarding(field);
+                let answer = sender.ask(&gate, "/open");
+                assert_eq!(answer.outcome(), Err("credential_missing"), "{which}");
+                assert_eq!(sender.left(&gate), [""; 0]);
+                let answer = sender.with(&*bound).ask(&gate, "/open");
+                assert_eq!(answer.outcome(), Err("proof_missing"), "{which}");
+            }
+            let caller = element(JOBS);
+            for field in [format!("{caller},{own}"), format!("{own},{caller}")] {
+                let sender = proxy.clone().forwarding(field);
+                assert_eq!(sender.ask(&gate, "/open").outcome(), Ok(JOBS), "{which}");
+                assert_eq!(sender.left(&gate), std::slice::from_ref(&caller));
+            }
+        }
+    }
+}
+
+#[test]
+fn a_proxy_of_whatever_domain_is_nobody_behind_another() {
+    let edge = "spiffe://prod.example/edge";
+    let peers = json!({"trusted_peers": [INGRESS, edge]});
+    let theirs = other(json!({"x509_svid": {"from": "xfcc"}, "xfcc": peers}));
+    let gate = gated(json!([behind("either", by_name()), theirs]));
+    let bound = json!({"cnf": {"x5t#S256": encode(&digest(&workload(edge)))}});
+    let sender = of(INGRESS).forwarding(element(edge));
+    let answer = sender.ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Err("credential_missing"));
+    assert_eq!(sender.left(&gate), [""; 0]);
+    let answer = sender.with(token(&claims(bound))).ask(&gate, "/open");
+    assert_eq!(answer.outcome(), Err("proof_missing"));
+    for id in [JOBS, ELSEWHERE] {
+        let answer = of(INGRESS).forwarding(element(id)).ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Ok(id));
     }
 }
 
@@ -1156,6 +1243,22 @@ fn a_certificate_that_nobody_validated_is_not_remembered() {
     assert_eq!(ask(&workload(API), 0), Err("svid_invalid".to_owned()));
     assert_eq!(ask(&workload(JOBS), 1), Ok(JOBS.to_owned()));
     assert_eq!(ask(&workload(API), 1), Ok(JOBS.to_owned()), "that one is");
+}
+
+#[test]
+fn a_certificate_that_nobody_validated_is_remembered_where_a_domain_always_takes_them() {
+    let always = json!({"x509_svid": {"from": "tls", "validated": "always"}});
+    let gate = gated(json!([prod(json!({})), other(always)]));
+    let ask = |id: &str, valid: u8| {
+        let host = nobody().request("/open");
+        show(&host, &[7; 32], Some(&workload(id)), Some(&[valid]));
+        let answer = Answer::of(&gate, host);
+        answer.outcome().map(str::to_owned).map_err(str::to_owned)
+    };
+    assert_eq!(ask(ELSEWHERE, 0), Ok(ELSEWHERE.to_owned()));
+    for valid in [0, 1] {
+        assert_eq!(ask(JOBS, valid), Ok(ELSEWHERE.to_owned()));
+    }
 }
 
 #[test]
@@ -1225,13 +1328,18 @@ fn an_empty_bundle_revokes_every_svid_of_its_domain_and_of_no_other() {
 fn a_proxy_whose_own_domain_is_revoked_is_not_believed_for_another() {
     let mut revoked = prod(json!({}));
     let of_other = json!({"x509_svid": {"from": "xfcc"}, "xfcc": by_name()});
-    for (keys, expected) in [(json!([P1.jwk()]), Ok(ELSEWHERE)), (json!([]), Err(()))] {
+    for (keys, expected, alone) in [
+        (json!([P1.jwk()]), Ok(ELSEWHERE), "credential_missing"),
+        (json!([]), Err("svid_invalid"), "svid_invalid"),
+    ] {
         revoked["jwt_svid"]["bundle"]["inline"]["keys"] = keys;
         let gate = gated(json!([revoked, other(of_other.clone())]));
         let sender = of(INGRESS).forwarding(element(ELSEWHERE));
         let answer = sender.ask(&gate, "/open");
-        assert_eq!(answer.outcome().map_err(|_| ()), expected);
+        assert_eq!(answer.outcome(), expected);
         assert_eq!(sender.left(&gate).is_empty(), expected.is_err());
+        let answer = of(INGRESS).ask(&gate, "/open");
+        assert_eq!(answer.outcome(), Err(alone));
     }
 }
 

@@ -172,6 +172,9 @@ fn steps(
     })?;
     check_proof(route, &caller, config)?;
     check_allow(&route.allow, &caller, presented, config)?;
+    if let Some(workload) = beside(&route.allow, &caller, presented) {
+        check_registrations(judge, workload, arrival)?;
+    }
     let view = target.view(query, arrival);
     check_when(route, &view, &caller, judge.now)?;
     if route.limits.is_empty() {
@@ -295,26 +298,29 @@ impl<'a> Target<'a> {
 
 fn check_client(judge: &Judge<'_>, caller: &Caller, arrival: &Arrival<'_>) -> Result<(), Denial> {
     let clients = &judge.config.clients;
-    let registration = caller.registration().and_then(|place| clients.get(place));
-    let Some(client) = registration else {
-        return if clients.unregistered {
-            Ok(())
-        } else {
-            let detail = format!("{} is no registered client", caller.identity());
-            Err(Denial::new(Reason::ClientUnregistered, detail))
-        };
-    };
+    if caller.registration().is_none() && !clients.unregistered {
+        let detail = format!("{} is no registered client", caller.identity());
+        return Err(Denial::new(Reason::ClientUnregistered, detail));
+    }
+    check_registrations(judge, caller, arrival)
+}
+
+fn check_registrations(
+    judge: &Judge<'_>,
+    caller: &Caller,
+    arrival: &Arrival<'_>,
+) -> Result<(), Denial> {
     let header = judge.config.audit.purpose_header.as_deref();
     let purpose = header.and_then(|name| arrival.headers.only(name));
-    client.check(arrival.source, purpose, judge.now)
+    let mut clients = judge.config.clients.each(caller.registrations());
+    clients.try_for_each(|client| client.check(arrival.source, purpose, judge.now))
 }
 
 /// Checks that a token is bound where the route or its client asks for it; that the binding holds
 /// has been seen already.
 fn check_proof(route: &Route, caller: &Caller, config: &Config) -> Result<(), Denial> {
-    let registration = caller.registration();
-    let client = registration.and_then(|place| config.clients.get(place));
-    let needed = client.map_or(route.proof, |client| client.proof.max(route.proof));
+    let clients = config.clients.each(caller.registrations());
+    let needed = clients.fold(route.proof, |needed, client| needed.max(client.proof));
     if needed == Proof::None || caller.is_certificate_bound() {
         return Ok(());
     }
@@ -385,6 +391,15 @@ fn check_workload(allow: &Allow, caller: &Caller, presented: &Presented) -> Resu
             "the route needs the X.509-SVID of a workload, and none was presented",
         )),
     }
+}
+
+/// The caller by whose certificate a route is opened beside a token: it must not be one that was
+/// shut out by itself.
+fn beside<'p>(allow: &Allow, caller: &Caller, presented: &'p Presented) -> Option<&'p Caller> {
+    let by_certificate = allow.same_workload
+        || allow.spiffe.is_some() && (allow.issuers.is_some() || caller.workload().is_none());
+    let presented = presented.caller().ok().flatten()?;
+    by_certificate.then_some(&**presented)
 }
 
 fn check_same(caller: &Caller, presented: &Presented) -> Result<(), Refusal> {

@@ -43,18 +43,20 @@ impl Open {
         let limits = self.limits.try_borrow_mut();
         limits.is_ok_and(|mut limits| {
             limits.with(host, |counters| {
-                counters.first_today("clients.expires", &client.name, now)
+                counters.first_today("clients.expires", [&client.name, &end(client)], now)
             })
         })
     }
 }
 
+fn end(client: &Client) -> String {
+    let day = client.expires.map(|day| day.to_string());
+    day.unwrap_or_default()
+}
+
 fn warning(client: &Client, days: u64) -> String {
     let (name, owner) = (&client.name, client.owner.as_deref().unwrap_or("nobody"));
-    let last = client
-        .expires
-        .map(|day| day.to_string())
-        .unwrap_or_default();
+    let last = end(client);
     format!(
         "clients: the registration of \"{name}\" (owner {owner}) ends in {days} days, with {last}"
     )

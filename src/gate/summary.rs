@@ -47,10 +47,10 @@ impl Summary {
         };
         for (name, value) in headers.iter() {
             summary.note(name, value);
-            if purpose.is_some_and(|purpose| name.eq_ignore_ascii_case(purpose.as_bytes())) {
-                summary.purpose = Some(bounded(value, TEXT));
-            }
         }
+        // Of several none is what the upstream would take for it.
+        let purpose = purpose.and_then(|name| headers.only(name));
+        summary.purpose = purpose.map(|value| bounded(value, TEXT));
         summary
     }
 

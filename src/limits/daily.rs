@@ -12,11 +12,13 @@ const A_DAY: Meter = Meter::Quota {
 };
 
 impl Counters<'_> {
-    /// Whether this is the first time today (UTC) that anyone asks of `what` and `whom`.
-    pub fn first_today(&mut self, what: &str, whom: &str, now: Now) -> bool {
+    /// Whether this is the first time today (UTC) that anyone asks of `what` and `whom`; where that
+    /// cannot be known, it is.
+    pub fn first_today(&mut self, what: &str, whom: [&str; 2], now: Now) -> bool {
         let secret = self.limiter.secret;
         let mut hasher = KeyHasher::new(&secret, tag(&secret, what));
-        hasher.part(Some(whom.as_bytes()));
+        whom.iter()
+            .for_each(|part| hasher.part(Some(part.as_bytes())));
         let order = Order {
             place: hasher.place(self.limiter.cells),
             meter: A_DAY,
@@ -27,6 +29,6 @@ impl Counters<'_> {
         };
         let receipts = self.ledger(now).charge(&[order]);
         let answer = receipts.first().map(|receipt| receipt.answer);
-        matches!(answer, Some(Answer::Fits))
+        !matches!(answer, Some(Answer::Later(_) | Answer::Never))
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::clients::Clients;
+use crate::clients::{Clients, Registrations};
 use crate::config::Issuer;
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimPath, Claims};
@@ -44,7 +44,7 @@ pub struct Caller {
     signatory: Signatory<usize, usize>,
     proven: Proven,
     workload: Option<SpiffeId>,
-    registration: Option<usize>,
+    registrations: Registrations,
     identity: String,
     client: Option<String>,
     scopes: ScopeSet,
@@ -93,7 +93,7 @@ impl Caller {
             signatory: Signatory::Issuer(index),
             proven: Proven::Jwt,
             workload: None,
-            registration: None,
+            registrations: Registrations::default(),
             identity,
             client,
             scopes,
@@ -134,7 +134,7 @@ impl Caller {
             proven,
             identity: id.as_str().to_owned(),
             workload: Some(id),
-            registration: None,
+            registrations: Registrations::default(),
             client: None,
             scopes: ScopeSet::default(),
             scope_line: String::new(),
@@ -148,17 +148,20 @@ impl Caller {
     /// One that is none, and whose token names a client as a registered one is named, has none.
     #[must_use]
     pub fn registered(mut self, clients: &Clients) -> Self {
-        self.registration = match (self.signatory, &self.workload) {
+        self.registrations = match (self.signatory, &self.workload) {
             (Signatory::Issuer(issuer), _) => {
                 clients.find(issuer, self.claims.subject(), self.client.as_deref())
             }
             (Signatory::TrustDomain(_), Some(workload)) => clients.find_workload(workload),
-            (Signatory::TrustDomain(_), None) => None,
+            (Signatory::TrustDomain(_), None) => Registrations::default(),
         };
-        let registration = self.registration.and_then(|place| clients.get(place));
+        let registration = self.registrations.own.and_then(|place| clients.get(place));
         self.client = match registration {
             Some(client) => Some(client.name.clone()),
-            None => self.client.filter(|name| clients.place_of(name).is_none()),
+            // Names are in lower case, and an upstream may make no difference.
+            None => self
+                .client
+                .filter(|name| clients.place_of(&name.to_ascii_lowercase()).is_none()),
         };
         self
     }
@@ -166,7 +169,13 @@ impl Caller {
     /// The place of the governed client that this is.
     #[must_use]
     pub fn registration(&self) -> Option<usize> {
-        self.registration
+        self.registrations.own
+    }
+
+    /// Everything that it is registered as.
+    #[must_use]
+    pub fn registrations(&self) -> Registrations {
+        self.registrations
     }
 
     /// Whether what proves it is bound to the certificate of whoever sends it: it is one, or a token

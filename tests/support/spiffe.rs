@@ -148,6 +148,14 @@ pub fn digest(pem: &[u8]) -> [u8; 32] {
     Sha256::digest(pem).into()
 }
 
+/// What a proxy writes of its caller, as Envoy does.
+pub fn element(id: &str) -> String {
+    format!(
+        "By={INGRESS};Hash={};Subject=\"O=Prod,CN=x;y\";URI={id}",
+        hex(&digest(&workload(id)))
+    )
+}
+
 /// Lets a connection have a certificate, as far as its proxy says so.
 pub fn show(host: &MemoryHost, digest: &[u8; 32], pem: Option<&[u8]>, valid: Option<&[u8]>) {
     host.set_property(Property::PeerCertificateDigest, hex(digest).as_bytes());
