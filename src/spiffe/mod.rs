@@ -42,6 +42,7 @@
 //! | `aud` names none of the audiences | `audience_mismatch` | [`check_svid`] |
 //! | `sub` of another trust domain than the one verified with | `svid_invalid` | [`check_svid`] |
 //! | certificate without URI SAN, with several, with no SPIFFE ID, or without a path | `svid_invalid` | [`x509_svid`], [`svid_of`] |
+//! | certificate that cannot be read, was not validated, is out of its time, or may sign others | `svid_invalid` | [`svid_of_pem`], and the caller |
 //! | certificate of a trust domain that is not configured | `trust_domain_unknown` | [`SvidError::TrustDomainUnknown`], by the caller |
 //! | `x-forwarded-client-cert` malformed | `svid_invalid` | [`Xfcc::parse`] |
 //!
