@@ -573,10 +573,11 @@ fn what_was_revoked_comes_back_with_a_higher_number_alone() {
     let mut proxy = Proxy::with_bundle(2, &configuration, &numbered(5, &[]));
     for _ in 0..2 {
         // On the workers that saw it, and on one that was not there.
-        proxy.refresh(GOOD, &numbered(5, &[P1]));
-        proxy.refresh(GOOD, &numbered(5, &[]));
-        for sender in [long(P1), of(JOBS)] {
-            proxy.assert_everywhere(&sender, Err("svid_invalid"), &json!({}));
+        for keys in [&[P1][..], &[]] {
+            proxy.refresh(GOOD, &numbered(5, keys));
+            for sender in [long(P1), of(JOBS)] {
+                proxy.assert_everywhere(&sender, Err("svid_invalid"), &json!({}));
+            }
         }
         proxy.start(&configuration);
     }
@@ -584,6 +585,19 @@ fn what_was_revoked_comes_back_with_a_higher_number_alone() {
     for sender in [long(P1), of(JOBS)] {
         proxy.assert_everywhere(&sender, Ok(JOBS), &json!({}));
     }
+}
+
+#[test]
+fn what_was_revoked_is_not_brought_back_by_a_worker_that_has_not_seen_it() {
+    let mut proxy = asked_by_two();
+    proxy.workers[0].answer(GOOD, &numbered(5, &[]));
+    proxy.workers[1].answer(GOOD, &numbered(5, &[P1]));
+    assert_eq!(proxy.metric("fetches.ok"), 1);
+    assert_eq!(proxy.metric("fetches.sequence_rollback"), 1);
+    proxy.start(&fetched(json!({"refresh": "600s"})));
+    proxy.pass(200);
+    proxy.assert_everywhere(&long(P1), Err("svid_invalid"), &json!({"version": 1}));
+    proxy.assert_everywhere(&of(JOBS), Err("svid_invalid"), &json!({}));
 }
 
 #[test]
