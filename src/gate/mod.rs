@@ -5,6 +5,7 @@
 //! so that a finished request cannot be decided again. Everything that touches the host is here;
 //! what is decided is in [`mod@decide`].
 
+mod allowed;
 mod chance;
 pub mod decide;
 mod decided;
