@@ -302,18 +302,6 @@ impl Clients {
     pub fn place_of(&self, name: &str) -> Option<usize> {
         self.by_name.get(name).copied()
     }
-
-    /// How many there are.
-    #[must_use]
-    pub fn len(&self) -> usize {
-        self.all.len()
-    }
-
-    /// Whether there are none.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.all.is_empty()
-    }
 }
 
 /// Enters a name; answers whose it is already.

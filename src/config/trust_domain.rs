@@ -31,6 +31,20 @@ pub struct TrustDomain {
     pub x509_svid: Option<X509Svid>,
 }
 
+impl TrustDomain {
+    /// Its X.509-SVIDs, where the certificates of connections count as such.
+    #[must_use]
+    pub fn of_connections(&self) -> Option<&X509Svid> {
+        self.x509_svid.as_ref().filter(|svid| svid.tls)
+    }
+
+    /// Whose `x-forwarded-client-cert` counts; none where nobody's does.
+    #[must_use]
+    pub fn proxies(&self) -> Option<&Xfcc> {
+        self.x509_svid.as_ref()?.xfcc.as_ref()
+    }
+}
+
 /// How the JWT-SVIDs of a trust domain are verified.
 #[derive(Clone, Debug)]
 pub struct JwtSvid {

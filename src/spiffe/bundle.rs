@@ -1,6 +1,6 @@
 //! SPIFFE bundles: the keys of a trust domain (SPIFFE Trust Domain and Bundle section 4).
 
-use std::{fmt, ops::RangeInclusive, time::Duration};
+use std::{fmt, time::Duration};
 
 use serde_json::Value;
 
@@ -135,15 +135,6 @@ impl Bundle {
     #[must_use]
     pub const fn refresh_hint(&self) -> Option<Duration> {
         self.refresh_hint
-    }
-
-    /// How long to wait until the next fetch: the hint within bounds, or `default` without one.
-    #[must_use]
-    pub fn refresh(&self, bounds: &RangeInclusive<Duration>, default: Duration) -> Duration {
-        self.refresh_hint
-            .unwrap_or(default)
-            .min(*bounds.end())
-            .max(*bounds.start())
     }
 
     /// The keys for JWT-SVIDs, and the keys without a `use`, that are passed over.
@@ -382,26 +373,6 @@ mod tests {
         assert_eq!(bundle.refresh_hint(), Some(Duration::ZERO));
         let none = self::bundle(&json!({"keys": [], "other": 1}));
         assert_eq!((none.sequence(), none.refresh_hint()), (None, None));
-    }
-
-    #[test]
-    fn a_refresh_hint_is_honoured_within_bounds() {
-        let secs = Duration::from_secs;
-        let bounds = secs(30)..=secs(3600);
-        let cases = [
-            (None, 300),
-            (Some(0), 30),
-            (Some(60), 60),
-            (Some(u64::MAX), 3600),
-        ];
-        for (hint, expected) in cases {
-            let mut document = json!({"keys": []});
-            if let Some(hint) = hint {
-                document["spiffe_refresh_hint"] = hint.into();
-            }
-            let refresh = bundle(&document).refresh(&bounds, secs(300));
-            assert_eq!(refresh, secs(expected));
-        }
     }
 
     #[test]

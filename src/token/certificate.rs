@@ -203,7 +203,7 @@ impl Leaf {
         let svid = svid_of_pem(pem);
         let domain = svid.as_ref().ok().and_then(|svid| {
             let (index, domain) = judge.config.trust_domain_of(svid.id.trust_domain())?;
-            domain.x509_svid.as_ref().filter(|svid| svid.tls)?;
+            domain.of_connections()?;
             Some((index, svid.id.clone()))
         });
         let caller =
@@ -230,11 +230,7 @@ struct Peer<'a> {
 
 impl Peer<'_> {
     fn is_trusted_by(&self, domain: &TrustDomain) -> bool {
-        let xfcc = domain
-            .x509_svid
-            .as_ref()
-            .and_then(|svid| svid.xfcc.as_ref());
-        let listed = self.address.zip(xfcc);
+        let listed = self.address.zip(domain.proxies());
         listed.is_some_and(|(address, xfcc)| xfcc.networks.contains(address))
             || matches!(self.named_by(domain), Some(Ok(_)))
     }
@@ -243,7 +239,7 @@ impl Peer<'_> {
     /// count.
     fn named_by(&self, domain: &TrustDomain) -> Option<Result<&SpiffeId, Refusal>> {
         let svid = domain.x509_svid.as_ref()?;
-        let (own, xfcc) = (self.own?, svid.xfcc.as_ref()?);
+        let (own, xfcc) = (self.own?, domain.proxies()?);
         let id = own.id().ok().filter(|id| xfcc.peers.matches(id))?;
         let valid = own.check(svid, self.judge).map_err(refused);
         Some(valid.and_then(|()| {
@@ -269,12 +265,9 @@ impl Peer<'_> {
 
     /// Whether that is the name of a proxy.
     fn is_proxy(&self, id: &SpiffeId) -> bool {
-        let xfcc = |domain: &TrustDomain| {
-            let svid = domain.x509_svid.as_ref();
-            svid.and_then(|svid| svid.xfcc.as_ref())
-                .is_some_and(|xfcc| xfcc.peers.matches(id))
-        };
-        self.judge.config.trust_domains.iter().any(xfcc)
+        let domains = self.judge.config.trust_domains.iter();
+        let mut proxies = domains.filter_map(TrustDomain::proxies);
+        proxies.any(|xfcc| xfcc.peers.matches(id))
     }
 
     /// The name that was proven of it, or else its address.
@@ -333,7 +326,7 @@ fn forwarded(proxy: &Peer<'_>, headers: &Headers) -> Presented {
 /// The caller at the other end of the connection.
 fn direct(judge: &Judge<'_>, own: Option<&Own>) -> Presented {
     let domains = &judge.config.trust_domains;
-    let takes = |domain: &TrustDomain| domain.x509_svid.as_ref().is_some_and(|svid| svid.tls);
+    let takes = |domain: &TrustDomain| domain.of_connections().is_some();
     let caller = match own {
         Some(own) if domains.iter().any(takes) => of_connection(judge, own).map(Some),
         _ => Ok(None),
@@ -349,7 +342,7 @@ fn of_connection(judge: &Judge<'_>, own: &Own) -> Result<Rc<Caller>, Refusal> {
     let id = own.id().map_err(|error| refused(error.clone()))?;
     let mut valid = Ok(());
     let is_said = |domain: &TrustDomain| {
-        let svid = domain.x509_svid.as_ref().filter(|svid| svid.tls);
+        let svid = domain.of_connections();
         valid = svid.map_or(Ok(()), |svid| own.check(svid, judge));
         svid.is_some()
     };

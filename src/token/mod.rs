@@ -157,16 +157,15 @@ impl Judge<'_> {
         let (keys, kind) = match signatory {
             Signatory::Issuer(index) => {
                 let issuer = self.config.issuers.get(index)?;
-                (&issuer.keys, Kind::Issuer(issuer))
+                (&issuer.keys, Kind::Issuer(index, issuer))
             }
             Signatory::TrustDomain(index) => {
                 let domain = self.config.trust_domains.get(index)?;
                 let jwt_svid = domain.jwt_svid.as_ref()?;
-                (&jwt_svid.bundle, Kind::TrustDomain(domain, jwt_svid))
+                (&jwt_svid.bundle, Kind::TrustDomain(index, domain, jwt_svid))
             }
         };
         Some(Authority {
-            signatory,
             slot: self.config.slot_of(signatory),
             keys,
             kind,
@@ -209,7 +208,7 @@ impl Judge<'_> {
     }
 
     fn document<'a>(&'a self, authority: &Authority<'a>) -> Result<(&'a Document, u64), Refusal> {
-        let name = self.config.name_of(authority.signatory);
+        let name = authority.name();
         match self.ring.held(authority.slot, authority.keys, self.now) {
             Held::Document(document, epoch) => Ok((document, epoch)),
             Held::Never => {
@@ -228,8 +227,8 @@ impl Judge<'_> {
         claims: Claims,
         epoch: u64,
     ) -> Result<Caller, Denial> {
-        match (authority.signatory, authority.kind) {
-            (Signatory::TrustDomain(index), Kind::TrustDomain(domain, jwt_svid)) => {
+        match authority.kind {
+            Kind::TrustDomain(index, domain, jwt_svid) => {
                 let expected = SvidExpectations {
                     trust_domain: &domain.name,
                     audiences: &jwt_svid.audiences,
@@ -245,19 +244,18 @@ impl Judge<'_> {
                     epoch,
                 ))
             }
-            (Signatory::Issuer(index), Kind::Issuer(issuer)) => {
+            Kind::Issuer(index, issuer) => {
                 self.check_again(authority, &claims)?;
                 Caller::new(index, issuer, claims, epoch)
             }
-            _ => Err(Denial::new(Reason::IssuerUnknown, "the token is nobody's")),
         }
     }
 
     /// Checks what time can change of claims that were good once; of an issuer's, everything.
     fn check_again(&self, authority: &Authority<'_>, claims: &Claims) -> Result<(), Denial> {
         match authority.kind {
-            Kind::Issuer(issuer) => claims.check(&expectations(issuer), self.now),
-            Kind::TrustDomain(_, svid) => {
+            Kind::Issuer(_, issuer) => claims.check(&expectations(issuer), self.now),
+            Kind::TrustDomain(_, _, svid) => {
                 claims.check_validity(&svid.audiences, svid.clock_skew, None, self.now)
             }
         }
@@ -268,7 +266,6 @@ impl Judge<'_> {
 /// Whose keys a token is held against, and what it must be.
 #[derive(Clone, Copy)]
 struct Authority<'a> {
-    signatory: Signatory<usize, usize>,
     slot: usize,
     keys: &'a KeySource,
     kind: Kind<'a>,
@@ -276,19 +273,26 @@ struct Authority<'a> {
 
 #[derive(Clone, Copy)]
 enum Kind<'a> {
-    Issuer(&'a Issuer),
-    TrustDomain(&'a TrustDomain, &'a JwtSvid),
+    Issuer(usize, &'a Issuer),
+    TrustDomain(usize, &'a TrustDomain, &'a JwtSvid),
 }
 
 impl Authority<'_> {
+    fn name(&self) -> &str {
+        match self.kind {
+            Kind::Issuer(_, issuer) => &issuer.name,
+            Kind::TrustDomain(_, domain, _) => &domain.id,
+        }
+    }
+
     fn jwt_keys<'d>(&self, document: &'d Document) -> Result<&'d KeySet, Denial> {
         let of_bundle = |error: SvidError| denial(&error, error.reason());
         match (document, self.kind) {
             (Document::KeySet(keys), _) => Ok(keys),
-            (Document::Bundle(bundle), Kind::TrustDomain(domain, _)) => {
+            (Document::Bundle(bundle), Kind::TrustDomain(_, domain, _)) => {
                 bundle.jwt_keys(&domain.name).map_err(of_bundle)
             }
-            (Document::Bundle(_), Kind::Issuer(_)) => Err(Denial::new(
+            (Document::Bundle(_), Kind::Issuer(..)) => Err(Denial::new(
                 Reason::KeysUnavailable,
                 "the keys are a trust domain's",
             )),
@@ -297,14 +301,14 @@ impl Authority<'_> {
 
     fn algorithms(&self) -> AlgorithmSet {
         match self.kind {
-            Kind::Issuer(issuer) => issuer.algorithms,
+            Kind::Issuer(_, issuer) => issuer.algorithms,
             Kind::TrustDomain(..) => spiffe::ALGORITHMS,
         }
     }
 
     fn check_type(&self, typ: Option<&str>) -> Result<(), Denial> {
         match self.kind {
-            Kind::Issuer(issuer) => check_type(typ, issuer.profile),
+            Kind::Issuer(_, issuer) => check_type(typ, issuer.profile),
             Kind::TrustDomain(..) => spiffe::check_svid_type(typ),
         }
         .map_err(|error| denial(&error, error.reason()))
