@@ -22,6 +22,7 @@
 //! | [`keys`] | where key sets come from and how they stay fresh |
 //! | [`crypto`] | signature checks: in the proxy, or in the module |
 //! | [`limits`] | rates and quotas, and the bounded store they are counted in |
+//! | [`risk`] | how unusual a caller behaves, as a score |
 //! | [`spiffe`] | SPIFFE IDs and patterns, bundles, SVIDs, forwarded certificates |
 //! | [`clients`] | governed identities |
 //! | [`policy`] | normal path, route table, scopes, conditions |
@@ -61,6 +62,7 @@ pub mod policy;
 pub mod proof;
 pub mod reply;
 pub mod request;
+pub mod risk;
 pub mod spiffe;
 pub mod time;
 pub mod token;
