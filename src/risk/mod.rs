@@ -3,9 +3,20 @@
 //! | file | what is in it |
 //! | --- | --- |
 //! | `settings` | the numbers, and what overrides them |
-//! | `arithmetic` | logarithms, fading and ramps in whole numbers |
+//! | `observation` | what is seen of a request |
+//! | `profile` | what is known of an identity, and how it learns |
+//! | `tokens` | which networks its tokens are used on |
+//! | `page` | eight profiles in one value, and which makes way |
+//! | `score` | the signals, and what they come to |
+//! | `arithmetic`, `sketch` | logarithms and fading in whole numbers; how many different things |
 //!
 //! Nothing here calls the host or knows a clock.
 
 pub mod arithmetic;
+pub mod observation;
+pub mod page;
+pub mod profile;
+pub mod score;
 pub mod settings;
+pub mod sketch;
+pub mod tokens;

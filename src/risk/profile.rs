@@ -1,0 +1,478 @@
+//! What is known of an identity: 248 bytes that take one observation after the other.
+//!
+//! Within a second nothing depends on the order: what is counted is added up, what is remembered is
+//! a set of bits, and what is judged over time is judged when the second is over. So workers may
+//! keep what they saw for a moment and add it later.
+//!
+//! # How an identity's own most is learned
+//!
+//! A window of five minutes is held against the windows before it, never against itself. When it is
+//! over, the most of it raises the identity's own most by `(1 - score)²` of the difference: what was
+//! judged usual is learned at once, what was judged unusual slowly, what was refused hardly at all.
+//! Until the identity is known (`warm_up`, and two windows) everything is learned. Own mosts halve
+//! in `baseline`.
+
+use super::arithmetic::{Fade, OCTAVE, ONE, log2, times};
+use super::observation::{Arrival, Event, Observation, Outcome};
+use super::score::{self, Signals};
+use super::settings::{Number, Settings, Signal};
+use super::sketch::{Distinct, count, log_of};
+use super::tokens::{Spread, Tokens};
+
+/// The half-lives in seconds over which requests are counted.
+pub const RATE_SCALES: [u32; 4] = [1, 8, 60, 480];
+/// The half-lives in seconds over which bytes are counted.
+pub const VOLUME_SCALES: [u32; 2] = [60, 480];
+/// The half-life in seconds over which errors and refusals are counted: that of the third rate.
+pub const SHARE_SCALE: u32 = 60;
+/// The bytes of a unit of volume.
+pub const VOLUME_UNIT: u64 = 256;
+
+/// Of how many seconds a window is that teaches.
+const WINDOW: u32 = 300;
+/// How many windows an identity must have been seen in since it was warm.
+const WINDOWS: u8 = 2;
+const HOUR: u32 = 3600;
+const DAY: u32 = 86_400;
+const HOURS_A_DAY: u32 = 24;
+/// A clock that is this many seconds behind was set back; less is only workers' differing by a bit.
+const SLACK: u32 = 2;
+
+/// A quantity that fades, the most of it in this window, and the own most before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Level {
+    /// How much there is.
+    pub now: u32,
+    /// The logarithm of the most in this window.
+    pub most: u16,
+    /// The logarithm of the own most.
+    pub own: u16,
+}
+
+/// A share in parts of 256: the most in this window, and the own usual one.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Share {
+    /// The most in this window.
+    pub most: u8,
+    /// The own usual one.
+    pub own: u8,
+}
+
+/// Things that are known for a while, as bits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Known<B> {
+    /// In this memory.
+    pub now: B,
+    /// In the one before it in which anything was seen.
+    pub before: B,
+    /// How many new ones there were lately.
+    pub new: u8,
+}
+
+/// What is known of an identity; `page` writes it down.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Profile {
+    /// The second of the last observation; zero before the first.
+    pub seen: u32,
+    /// How many requests there were.
+    pub requests: u32,
+    /// How many windows there were since it was warm.
+    pub windows: u8,
+    /// See the constants.
+    pub flags: u8,
+    /// Requests, in parts of 256, for each of [`RATE_SCALES`].
+    pub rate: [Level; 4],
+    /// Units of response bytes, for each of [`VOLUME_SCALES`].
+    pub volume: [Level; 2],
+    /// Requests that have ended, in parts of 256.
+    pub ended: u32,
+    /// Of those the ones that failed.
+    pub failed: u32,
+    /// Requests that were refused, in parts of 256.
+    pub refused: u32,
+    /// The share of failures.
+    pub failures: Share,
+    /// The share of refusals.
+    pub refusals: Share,
+    /// The different resources in the window of `spread`.
+    pub resources: Distinct,
+    /// The logarithm of the own most of them.
+    pub resources_own: u16,
+    /// The networks that are known.
+    pub networks: Known<u128>,
+    /// The networks of this window.
+    pub around: u64,
+    /// The logarithm of the own most of them.
+    pub around_own: u16,
+    /// The routes that are known.
+    pub routes: Known<u32>,
+    /// Its tokens.
+    pub tokens: Tokens,
+    /// How usual it is that a token is on several networks, in parts of 255.
+    pub shared_own: u8,
+    /// On how many days each hour was used: four bits each.
+    pub hours: [u8; 12],
+    /// How many days there were.
+    pub days: u8,
+    /// What each signal was, faded, in parts of 65,536, at most 65,535.
+    pub held: [u16; 10],
+}
+
+/// The clock was set back in this second.
+pub const SET_BACK: u8 = 1;
+/// A token was on several networks in this window.
+pub const SHARED: u8 = 2;
+/// A window of `spread` has ended since the identity was warm.
+const RESOURCES_SEEN: u8 = 4;
+/// Another has, which was a whole one.
+const RESOURCES_KNOWN: u8 = 8;
+
+impl Profile {
+    /// Takes the clock; where it was set back, what belongs to this moment is forgotten and nothing
+    /// is judged before it has gone on.
+    pub fn begin(&mut self, now: u32) {
+        if now.saturating_add(SLACK) >= self.seen {
+            return;
+        }
+        self.seen = now;
+        self.flags |= SET_BACK;
+        self.resources = Distinct::default();
+        self.around = 0;
+        self.tokens.forget_moment();
+        let levels = self.rate.iter_mut().chain(&mut self.volume);
+        levels.for_each(|level| level.most = 0);
+    }
+
+    /// Takes an observation; one that comes late counts as of the last second seen.
+    pub fn observe(&mut self, observation: &Observation, settings: &Settings) {
+        self.advance(observation.second, settings);
+        match &observation.event {
+            Event::Arrival(arrival) => self.arrive(arrival),
+            Event::Outcome(outcome) => self.end(*outcome),
+        }
+    }
+
+    /// Goes on to a second, if it is a later one.
+    pub fn advance(&mut self, now: u32, settings: &Settings) {
+        let seen = self.seen;
+        if now <= seen {
+            return;
+        }
+        if seen == 0 {
+            self.seen = now;
+            self.enter_day();
+            self.enter_hour(now, settings);
+            return;
+        }
+        self.close_second(settings);
+        self.tokens.advance(seen, now);
+        if other(seen, now, WINDOW) {
+            self.learn(settings);
+        }
+        if other(seen, now, settings.of(Number::Window)) {
+            self.learn_resources(settings);
+        }
+        if other(seen, now, settings.of(Number::Memory)) {
+            self.networks.renew(|bits| bits == 0);
+            self.routes.renew(|bits| bits == 0);
+        }
+        self.fade(now.saturating_sub(seen), settings);
+        self.seen = now;
+        if other(seen, now, DAY) {
+            self.forget_own(seen, now, settings);
+            self.enter_day();
+        }
+        if other(seen, now, HOUR) {
+            self.enter_hour(now, settings);
+        }
+    }
+
+    /// Whether it is judged by its own past.
+    #[must_use]
+    pub fn is_settled(&self) -> bool {
+        self.windows >= WINDOWS
+    }
+
+    /// Whether the different resources it uses are judged by its own past.
+    #[must_use]
+    pub fn knows_resources(&self) -> bool {
+        self.flags & RESOURCES_KNOWN != 0
+    }
+
+    /// What every signal is now.
+    #[must_use]
+    pub fn signals(&self, settings: &Settings) -> Signals {
+        let mut signals = score::levels(self, settings);
+        for (signal, held) in signals.iter_mut().zip(&self.held) {
+            *signal = (*signal).max(u32::from(*held));
+        }
+        signals
+    }
+
+    fn arrive(&mut self, arrival: &Arrival) {
+        self.requests = self.requests.saturating_add(1);
+        for level in &mut self.rate {
+            level.now = level.now.saturating_add(256);
+        }
+        if arrival.refused {
+            self.refused = self.refused.saturating_add(256);
+        }
+        if let Some(resource) = arrival.resource {
+            self.resources.add(resource);
+        }
+        let route = 1 << (arrival.route & 31);
+        if self.routes.note(route, self.routes.knows(route)) {
+            self.novel(Signal::NewRoute, self.routes.new);
+            self.routes.new = self.routes.new.saturating_add(1);
+        }
+        if let Some(network) = arrival.network {
+            self.arrive_from(network, arrival.token);
+        }
+    }
+
+    fn arrive_from(&mut self, network: u64, token: Option<u64>) {
+        self.around |= 1 << (network & 63);
+        let bit = 1 << ((network >> 8) & 127);
+        if self.networks.note(bit, self.networks.knows(bit)) {
+            self.novel(Signal::NewSource, self.networks.new);
+            self.networks.new = self.networks.new.saturating_add(1);
+        }
+        let Some(token) = token else {
+            return;
+        };
+        let usual = u32::from(self.shared_own).saturating_mul(ONE / 255);
+        let unusual = ONE.saturating_sub(usual);
+        match self.tokens.see(token, network >> 16, self.seen) {
+            Spread::One => {}
+            Spread::Moved => self.hold(Signal::TokenFanout, unusual / 2),
+            Spread::Several => {
+                self.flags |= SHARED;
+                self.hold(Signal::TokenFanout, unusual);
+            }
+        }
+    }
+
+    fn end(&mut self, outcome: Outcome) {
+        self.ended = self.ended.saturating_add(256);
+        self.failed = self.failed.saturating_add(outcome.answer.weight());
+        let units = outcome.bytes.div_ceil(VOLUME_UNIT);
+        let units = u32::try_from(units).unwrap_or(u32::MAX);
+        for level in &mut self.volume {
+            level.now = level.now.saturating_add(units);
+        }
+    }
+
+    // The more there were lately, the less one more says.
+    fn novel(&mut self, signal: Signal, lately: u8) {
+        if self.is_settled() {
+            let share = ONE.checked_div(u32::from(lately).saturating_add(1));
+            self.hold(signal, share.unwrap_or_default());
+        }
+    }
+
+    fn hold(&mut self, signal: Signal, strength: u32) {
+        if let Some(held) = self.held.get_mut(signal as usize) {
+            *held = (*held).max(u16::try_from(strength).unwrap_or(u16::MAX));
+        }
+    }
+
+    /// What was counted in a second is judged when it is over.
+    fn close_second(&mut self, settings: &Settings) {
+        let levels = score::levels(self, settings);
+        for (signal, strength) in Signal::ALL.into_iter().zip(levels) {
+            self.hold(signal, strength);
+        }
+        self.flags &= !SET_BACK;
+        for level in self.rate.iter_mut().chain(&mut self.volume) {
+            level.most = level.most.max(log2(u64::from(level.now)));
+        }
+        if let Some(share) = score::failures(self, settings) {
+            self.failures.most = self.failures.most.max(share);
+        }
+        if let Some(share) = score::refusals(self, settings) {
+            self.refusals.most = self.refusals.most.max(share);
+        }
+        self.tokens.close(self.seen);
+    }
+
+    /// How much of what a window showed is learned, in parts of [`ONE`].
+    fn lesson(&self, settings: &Settings) -> u32 {
+        if !self.is_settled() {
+            return ONE;
+        }
+        let held = self.held.map(u32::from);
+        let usual = ONE.saturating_sub(score::combined(&held, settings));
+        times(usual, usual)
+    }
+
+    fn learn(&mut self, settings: &Settings) {
+        let lesson = self.lesson(settings);
+        for level in self.rate.iter_mut().chain(&mut self.volume) {
+            raise(&mut level.own, std::mem::take(&mut level.most), lesson);
+        }
+        let around = log_of(count(std::mem::take(&mut self.around)));
+        raise(&mut self.around_own, around, lesson);
+        for share in [&mut self.failures, &mut self.refusals] {
+            let (mut own, most) = (u16::from(share.own), std::mem::take(&mut share.most));
+            raise(&mut own, u16::from(most), lesson);
+            share.own = u8::try_from(own).unwrap_or(u8::MAX);
+        }
+        if self.flags & SHARED != 0 {
+            let mut own = u16::from(self.shared_own);
+            raise(&mut own, 255, lesson);
+            self.shared_own = u8::try_from(own).unwrap_or(u8::MAX);
+            self.flags &= !SHARED;
+        }
+        if self.requests >= settings.of(Number::WarmUp) {
+            self.windows = self.windows.saturating_add(1);
+        }
+    }
+
+    fn learn_resources(&mut self, settings: &Settings) {
+        let lesson = if self.knows_resources() {
+            self.lesson(settings)
+        } else {
+            ONE
+        };
+        let most = log_of(std::mem::take(&mut self.resources).estimate());
+        raise(&mut self.resources_own, most, lesson);
+        if self.requests >= settings.of(Number::WarmUp) {
+            let known = (self.flags & RESOURCES_SEEN) << 1;
+            self.flags |= RESOURCES_SEEN | known;
+        }
+    }
+
+    fn fade(&mut self, elapsed: u32, settings: &Settings) {
+        for (level, scale) in self.rate.iter_mut().zip(RATE_SCALES) {
+            level.now = Fade::over(elapsed, scale).of(level.now);
+        }
+        for (level, scale) in self.volume.iter_mut().zip(VOLUME_SCALES) {
+            level.now = Fade::over(elapsed, scale).of(level.now);
+        }
+        let shares = Fade::over(elapsed, SHARE_SCALE);
+        for counted in [&mut self.ended, &mut self.failed, &mut self.refused] {
+            *counted = shares.of(*counted);
+        }
+        let held = Fade::over(elapsed, settings.of(Number::HalfLife));
+        for signal in &mut self.held {
+            *signal = u16::try_from(held.of(u32::from(*signal))).unwrap_or(u16::MAX);
+        }
+    }
+
+    /// Own mosts fade by the day: a day is a small part of an octave.
+    fn forget_own(&mut self, seen: u32, now: u32, settings: &Settings) {
+        let day = |second: u32| u64::from(second.checked_div(DAY).unwrap_or_default());
+        let days = day(now).saturating_sub(day(seen));
+        let faded = days
+            .saturating_mul(u64::from(DAY))
+            .saturating_mul(u64::from(OCTAVE))
+            .checked_div(u64::from(settings.of(Number::Baseline)));
+        let faded = u16::try_from(faded.unwrap_or_default()).unwrap_or(u16::MAX);
+        for level in self.rate.iter_mut().chain(&mut self.volume) {
+            level.own = level.own.saturating_sub(faded);
+        }
+        for own in [&mut self.resources_own, &mut self.around_own] {
+            *own = own.saturating_sub(faded);
+        }
+        let faded = u8::try_from(faded).unwrap_or(u8::MAX);
+        for own in [
+            &mut self.failures.own,
+            &mut self.refusals.own,
+            &mut self.shared_own,
+        ] {
+            *own = own.saturating_sub(faded);
+        }
+    }
+
+    fn enter_hour(&mut self, now: u32, settings: &Settings) {
+        let enough = settings.of(Number::AtLeast(Signal::OddHour));
+        let hour = now.checked_div(HOUR).unwrap_or_default();
+        let hour = hour.checked_rem(HOURS_A_DAY).unwrap_or_default();
+        if u32::from(self.days) >= enough && self.is_settled() {
+            let around = [hour.saturating_add(23), hour, hour.saturating_add(1)];
+            let used = around.map(|hour| u32::from(self.days_of_hour(hour)));
+            let used = used
+                .iter()
+                .fold(0_u32, |sum, days| sum.saturating_add(*days));
+            // Used on every fourth day is usual.
+            let usual = used
+                .saturating_mul(4)
+                .saturating_mul(ONE)
+                .checked_div(u32::from(self.days));
+            self.hold(
+                Signal::OddHour,
+                ONE.saturating_sub(usual.unwrap_or_default()),
+            );
+        }
+        self.use_hour(hour);
+    }
+
+    fn days_of_hour(&self, hour: u32) -> u8 {
+        let (byte, high) = place(hour);
+        let pair = self.hours.get(byte).copied().unwrap_or_default();
+        if high { pair >> 4 } else { pair & 15 }
+    }
+
+    fn use_hour(&mut self, hour: u32) {
+        let days = self.days_of_hour(hour).saturating_add(1).min(15);
+        let (byte, high) = place(hour);
+        if let Some(pair) = self.hours.get_mut(byte) {
+            *pair = if high {
+                (*pair & 15) | (days << 4)
+            } else {
+                (*pair & 0xf0) | days
+            };
+        }
+    }
+
+    /// Counts a day; where there are more than four bits hold, all of them count half.
+    fn enter_day(&mut self) {
+        self.days = self.days.saturating_add(1);
+        if self.days > 14 {
+            self.days /= 2;
+            for pair in &mut self.hours {
+                *pair = (*pair >> 1) & 0x77;
+            }
+        }
+    }
+}
+
+impl<B> Known<B>
+where
+    B: Copy + Default + PartialEq + std::ops::BitOr<Output = B> + std::ops::BitAnd<Output = B>,
+{
+    fn knows(&self, bit: B) -> bool {
+        (self.now | self.before) & bit != B::default()
+    }
+
+    /// Takes note of something; answers whether it is new.
+    fn note(&mut self, bit: B, known: bool) -> bool {
+        self.now = self.now | bit;
+        !known
+    }
+
+    /// Begins a new memory. What nothing was added to is kept.
+    fn renew(&mut self, is_empty: impl Fn(B) -> bool) {
+        if !is_empty(self.now) {
+            self.before = std::mem::take(&mut self.now);
+        }
+        self.new /= 2;
+    }
+}
+
+/// Whether two seconds are in different windows of that length.
+fn other(one: u32, other: u32, length: u32) -> bool {
+    one.checked_div(length) != other.checked_div(length)
+}
+
+fn raise(own: &mut u16, most: u16, lesson: u32) {
+    let above = u32::from(most.saturating_sub(*own));
+    let learned = times(above, lesson);
+    *own = own.saturating_add(u16::try_from(learned).unwrap_or_default());
+}
+
+fn place(hour: u32) -> (usize, bool) {
+    let hour = hour.checked_rem(HOURS_A_DAY).unwrap_or_default();
+    let byte = usize::try_from(hour / 2).unwrap_or_default();
+    (byte, hour & 1 == 1)
+}
