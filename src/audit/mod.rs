@@ -80,6 +80,15 @@ pub struct LimitNames<'a> {
     pub observed: Vec<&'a str>,
 }
 
+/// How unusual the request is for its caller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Risk<'a> {
+    /// From 0 to 100.
+    pub score: u8,
+    /// What the score is made of; empty where nothing is done about it.
+    pub details: &'a str,
+}
+
 /// Everything an audit event says, borrowed from where it is kept.
 #[derive(Clone, Debug)]
 pub struct Record<'a> {
@@ -107,6 +116,8 @@ pub struct Record<'a> {
     pub purpose: Option<&'a str>,
     /// The fetched keys that the token was held against.
     pub keys: Option<Freshness>,
+    /// How unusual it is for its caller; none where that was not asked.
+    pub risk: Option<Risk<'a>>,
     /// The limits that have something to say.
     pub limits: LimitNames<'a>,
     /// The caller's address and port; the port is zero where it is not known.

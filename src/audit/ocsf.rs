@@ -40,6 +40,10 @@ struct ApiActivity<'a> {
     http_response: Option<HttpResponse>,
     #[serde(skip_serializing_if = "Option::is_none")]
     policy: Option<Named<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk_score: Option<u8>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    risk_details: Option<&'a str>,
     metadata: Metadata<'a>,
     unmapped: Unmapped<'a>,
 }
@@ -230,6 +234,11 @@ impl<'a> ApiActivity<'a> {
                 latency: duration,
             }),
             policy: record.route.map(|name| Named { name }),
+            risk_score: record.risk.map(|risk| risk.score),
+            risk_details: record
+                .risk
+                .map(|risk| risk.details)
+                .filter(|details| !details.is_empty()),
             metadata: Metadata {
                 version: "1.5.0",
                 product: Product {

@@ -1,7 +1,7 @@
 //! The decision: a pure function of configuration, request, memory and instant.
 //!
 //! The order is fixed (path, route, source pressure, credential, signature, claims, client, proof,
-//! scopes, allow, when, limits) and the first failure decides.
+//! scopes, allow, when, risk, limits) and the first failure decides.
 //!
 //! # Whose request it is
 //!
@@ -13,6 +13,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::allowed::{beside, check_allow, check_client, check_proof, check_registrations};
+use super::assessed::{self, Visit, assess};
 use crate::config::{Config, Route};
 use crate::decision::{Denial, Mode, Reason};
 use crate::limits::pressure::Look;
@@ -20,6 +21,7 @@ use crate::limits::{Charged, Counters, RouteLimits, Subject};
 use crate::policy::{Facts, NormalPath, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
+use crate::risk::watch::{Assessment, Desk};
 use crate::time::Now;
 use crate::token::caller::Proven;
 use crate::token::certificate::{Forwarding, Presented, Surroundings};
@@ -59,6 +61,8 @@ pub struct Decision {
     pub forwarding: Forwarding,
     /// Keys that could change the verdict, if they were fetched.
     pub wanted: Option<Wanted>,
+    /// How unusual the request is for its caller; none where that is not asked.
+    pub risk: Option<Assessment>,
     /// What was charged.
     pub charged: Charged,
     /// Whether the source would have been turned away, if that were enforced.
@@ -79,6 +83,7 @@ impl Decision {
             forwarded_by: None,
             forwarding: Forwarding::default(),
             wanted: None,
+            risk: None,
             charged: Charged::default(),
             pressed: false,
         }
@@ -88,11 +93,12 @@ impl Decision {
 /// Decides a request: `Decision = f(&Config, request, &mut State, Now)`.
 ///
 /// The configuration, the keys in force and the instant are in `judge`; the state is the memory of
-/// tokens, and the counters.
+/// tokens, the counters, and what is known of callers where risk is asked.
 pub fn decide(
     judge: &Judge<'_>,
     known: &mut Known,
     counters: &mut Counters<'_>,
+    desk: Option<&mut Desk<'_>>,
     arrival: &Arrival<'_>,
 ) -> Decision {
     let mut decision = Decision::bare(Ok(()), judge.config.mode);
@@ -102,7 +108,12 @@ pub fn decide(
         connection: arrival.connection,
     };
     let presented = Presented::of(judge, known, around);
-    decision.verdict = match steps(judge, known, counters, arrival, &presented, &mut decision) {
+    let state = State {
+        known,
+        counters,
+        desk,
+    };
+    decision.verdict = match steps(judge, state, arrival, &presented, &mut decision) {
         Ok(()) => Ok(()),
         Err(Refusal::Denied(denial)) => Err(denial),
         Err(Refusal::Keys(wanted, denial)) => {
@@ -119,10 +130,16 @@ pub fn decide(
     decision
 }
 
+/// What requests change.
+struct State<'a, 'b> {
+    known: &'a mut Known,
+    counters: &'a mut Counters<'b>,
+    desk: Option<&'a mut Desk<'b>>,
+}
+
 fn steps(
     judge: &Judge<'_>,
-    known: &mut Known,
-    counters: &mut Counters<'_>,
+    state: State<'_, '_>,
     arrival: &Arrival<'_>,
     presented: &Presented,
     decision: &mut Decision,
@@ -144,7 +161,7 @@ fn steps(
     }
     let mut gauge = Gauge {
         judge,
-        counters: &mut *counters,
+        counters: &mut *state.counters,
         source: arrival.source,
         pressed: &mut decision.pressed,
     };
@@ -153,7 +170,7 @@ fn steps(
     let caller = match credential::token(arrival.headers, query, &config.tokens) {
         Ok(token) => {
             let before_signature = || gauge.check(Look::Exact);
-            judge.authenticate(known, token, &mut decision.judged_by, before_signature)?
+            judge.authenticate(state.known, token, &mut decision.judged_by, before_signature)?
         }
         Err(none)
             if !route.allow.needs_token()
@@ -164,17 +181,23 @@ fn steps(
         Err(denial) => return Err(denial.into()),
     };
     decision.caller = Some(Rc::clone(&caller));
-    check_client(judge, &caller, arrival)?;
-    proof::check(caller.claims().raw(), || {
-        presented.sha256(arrival.connection)
-    })?;
-    check_proof(route, &caller, config)?;
-    check_allow(&route.allow, &caller, presented, config)?;
-    if let Some(workload) = beside(&route.allow, &caller, presented) {
-        check_registrations(judge, workload, arrival)?;
-    }
     let view = target.view(query, arrival);
-    check_when(route, &view, &caller, judge.now)?;
+    let permitted = permit(judge, route, &caller, presented, arrival, &view);
+    // A request that keys are wanted for is decided again.
+    if let (Some(desk), false) = (state.desk, matches!(permitted, Err(Refusal::Keys(..)))) {
+        let visit = Visit {
+            config,
+            caller: &caller,
+            matched,
+            path: &target.path,
+            arrival,
+            refused: permitted.is_err(),
+            now: judge.now,
+        };
+        decision.risk = Some(assess(desk, &visit));
+    }
+    permitted?;
+    decision.risk.as_ref().map_or(Ok(()), assessed::check)?;
     if route.limits.is_empty() {
         return Ok(());
     }
@@ -188,8 +211,30 @@ fn steps(
     let limits = RouteLimits {
         all: &config.limits,
         places: &route.limits,
+        factor: decision.risk.as_ref().map_or(1, |risk| risk.reaction.factor),
     };
-    Ok(counters.charge(limits, &subject, judge.now, charged)?)
+    Ok(state.counters.charge(limits, &subject, judge.now, charged)?)
+}
+
+/// Checks whether a known caller may.
+fn permit(
+    judge: &Judge<'_>,
+    route: &Route,
+    caller: &Caller,
+    presented: &Presented,
+    arrival: &Arrival<'_>,
+    view: &RequestView<'_>,
+) -> Result<(), Refusal> {
+    check_client(judge, caller, arrival)?;
+    proof::check(caller.claims().raw(), || {
+        presented.sha256(arrival.connection)
+    })?;
+    check_proof(route, caller, judge.config)?;
+    check_allow(&route.allow, caller, presented, judge.config)?;
+    if let Some(workload) = beside(&route.allow, caller, presented) {
+        check_registrations(judge, workload, arrival)?;
+    }
+    Ok(check_when(route, view, caller, judge.now)?)
 }
 
 /// Charges a refusal to the source it came from, if it is one that could be repeated to guess or to

@@ -2,16 +2,18 @@
 
 use std::rc::Rc;
 
+use super::assessed::subject;
 use super::decide::Decision;
 use super::summary::Summary;
 use super::{Gate, Next, Open, upstream};
-use crate::audit::{Beside, LimitNames, Outcome, Record, Registration, Who, ocsf};
+use crate::audit::{self, Beside, LimitNames, Record, Registration, Risk, Who, ocsf};
 use crate::config::{Config, Detail};
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Freshness;
 use crate::limits::fields::RateFields;
 use crate::limits::pressure;
+use crate::risk::observation::{Answer, Outcome};
 use crate::reply::{Asked, Reply, ReplyOptions};
 use crate::request::Headers;
 use crate::token::certificate::Forwarding;
@@ -115,12 +117,14 @@ impl Decided {
         }
     }
 
-    /// Charges what the response cost, and writes the request's event.
+    /// Charges what the response cost, takes note of it, and writes the request's event.
     pub fn finish(self, host: &dyn Host) {
         self.settle(host);
+        let status = response_code(host);
+        self.take_note(host, status);
         let Some(open) = &self.gate.open else {
             // Whoever runs an unconfigured gate still sees each refusal.
-            return host.log(LogLevel::Warn, &ocsf::line(&self.record(host)));
+            return host.log(LogLevel::Warn, &ocsf::line(&self.record(host, status)));
         };
         let share = if self.decision.verdict.is_ok() {
             open.config.audit.allowed
@@ -128,19 +132,36 @@ impl Decided {
             open.config.audit.denied
         };
         if open.chance.falls_within(share) {
-            host.log(open.config.audit.level, &ocsf::line(&self.record(host)));
+            host.log(open.config.audit.level, &ocsf::line(&self.record(host, status)));
         }
     }
 
     fn settle(&self, host: &dyn Host) {
-        let owed = &self.decision.charged.owed;
-        if let (Some(open), false) = (&self.gate.open, owed.is_empty())
+        let charged = &self.decision.charged;
+        if let (Some(open), false) = (&self.gate.open, charged.owed.is_empty())
             && let Ok(mut limits) = open.limits.try_borrow_mut()
         {
             let (now, bytes) = (host.now(), self.served_bytes);
             limits.with(host, |counters| {
-                counters.settle(&open.config.limits, owed, bytes, now);
+                counters.settle(&open.config.limits, charged, bytes, now);
             });
+        }
+    }
+
+    /// How a request that was let through ended is part of how its caller behaves.
+    fn take_note(&self, host: &dyn Host, status: Option<u16>) {
+        if let (Some(open), Some(caller)) = (&self.gate.open, &self.decision.caller)
+            && let (Some(risk), Some(assessment)) = (&open.risk, &self.decision.risk)
+            && !self.is_stopped()
+            && let Ok(mut risk) = risk.try_borrow_mut()
+        {
+            let subject = subject(&open.config, caller, assessment.place);
+            let outcome = Outcome {
+                answer: Answer::of_status(status.unwrap_or_default()),
+                bytes: self.served_bytes,
+            };
+            let now = host.now();
+            risk.with(host, &open.config, |desk| desk.end(subject, outcome, now));
         }
     }
 
@@ -219,7 +240,7 @@ impl Decided {
         }
     }
 
-    fn record(&self, host: &dyn Host) -> Record<'_> {
+    fn record(&self, host: &dyn Host, status: Option<u16>) -> Record<'_> {
         let summary = &self.summary;
         let config = self.gate.open.as_ref().map(|open| &open.config);
         let route = self
@@ -246,6 +267,10 @@ impl Decided {
             forwarded_by: self.decision.forwarded_by.as_deref(),
             purpose: summary.purpose.as_deref(),
             keys: self.keys,
+            risk: self.decision.risk.as_ref().map(|risk| Risk {
+                score: risk.score,
+                details: &risk.details,
+            }),
             limits: self.limit_names(config),
             source: summary.source,
             method: &summary.method,
@@ -253,7 +278,7 @@ impl Decided {
             path: &summary.path,
             user_agent: summary.user_agent.as_deref(),
             request_id: summary.request_id.as_deref(),
-            status: response_code(host),
+            status,
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,
         }
@@ -271,11 +296,11 @@ impl Decided {
         }
     }
 
-    fn outcome(&self) -> Outcome {
+    fn outcome(&self) -> audit::Outcome {
         match &self.decision.verdict {
-            Ok(()) if self.undecided => Outcome::Undecided,
-            Ok(()) => Outcome::Allowed,
-            Err(denial) => Outcome::Denied(denial.reason),
+            Ok(()) if self.undecided => audit::Outcome::Undecided,
+            Ok(()) => audit::Outcome::Allowed,
+            Err(denial) => audit::Outcome::Denied(denial.reason),
         }
     }
 

@@ -14,7 +14,7 @@ use crate::token::cache::Seed;
 /// The names under which workers find what they share; other plugins may be in the same place.
 const PROBE: &str = "postern.limits.1.probe";
 const SECRET: &str = "postern.limits.1.secret";
-const CELL: &str = "postern.limits.1.";
+pub(super) const CELL: &str = "postern.limits.1.";
 
 const PER_WORKER: &str = "postern.limits.per_worker";
 
@@ -58,10 +58,17 @@ impl Limits {
         }
     }
 
+    /// The version that makes a value in shared data, where there is any, and the secret that
+    /// workers share.
+    pub fn sharing(&self) -> (Option<Cas>, Seed) {
+        (self.absent, self.limiter.secret())
+    }
+
     /// Lends the counters out, and reports what happened to them.
     pub fn with<T>(&mut self, host: &dyn Host, work: impl FnOnce(&mut Counters<'_>) -> T) -> T {
         let mut cells = HostCells {
             host,
+            prefix: CELL,
             absent: self.absent,
             own: &mut self.own,
         };
@@ -97,9 +104,11 @@ impl Limits {
     }
 }
 
-/// Buckets in the host's shared data; in this worker's own once the host refuses.
+/// Numbered values in the host's shared data; in this worker's own once the host refuses.
 pub(super) struct HostCells<'a> {
     pub host: &'a dyn Host,
+    /// How the names of the values begin.
+    pub prefix: &'static str,
     /// The version that makes a value where there is none; none where nothing is shared.
     pub absent: Option<Cas>,
     pub own: &'a mut OwnCells,
@@ -110,7 +119,7 @@ impl Cells for HostCells<'_> {
         if self.absent.is_none() {
             return self.own.read(cell);
         }
-        match self.host.shared(&name(cell)) {
+        match self.host.shared(&name(self.prefix, cell)) {
             Ok(Some(SharedValue { bytes, cas })) => (bytes, Version::Number(cas.0)),
             Ok(None) => (Vec::new(), Version::Absent),
             Err(_) => {
@@ -132,7 +141,7 @@ impl Cells for HostCells<'_> {
         };
         // What was read is no longer what will be written to: it has to be looked at again.
         self.host
-            .set_shared(&name(cell), value, cas)
+            .set_shared(&name(self.prefix, cell), value, cas)
             .unwrap_or_else(|_| {
                 self.absent = None;
                 false
@@ -144,10 +153,10 @@ impl Cells for HostCells<'_> {
     }
 }
 
-pub(super) fn name(cell: u32) -> String {
+pub(super) fn name(prefix: &str, cell: u32) -> String {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut name = String::with_capacity(32);
-    name.push_str(CELL);
+    name.push_str(prefix);
     for nibble in (0..6_u32).rev() {
         let digit = (cell >> nibble.saturating_mul(4)) & 15;
         let digit = usize::try_from(digit)

@@ -103,6 +103,7 @@ impl Worker {
             overrun: false,
             cells: HostCells {
                 host: &host,
+                prefix: super::limits::CELL,
                 absent: Some(absent),
                 own: &mut own,
             },
@@ -201,7 +202,7 @@ fn order(cell: u32, key: u64, quota: u64) -> Order {
 
 /// How much of an order's quota is used.
 fn used(shared: &SharedData, order: &Order) -> u64 {
-    let key = super::limits::name(order.place.cell);
+    let key = super::limits::name(super::limits::CELL, order.place.cell);
     let Some(bytes) = shared.bytes(&key) else {
         return 0;
     };

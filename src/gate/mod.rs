@@ -6,6 +6,7 @@
 //! what is decided is in [`mod@decide`].
 
 mod allowed;
+mod assessed;
 mod chance;
 pub mod decide;
 mod decided;
@@ -16,6 +17,7 @@ mod limits_model;
 mod metrics;
 mod opened;
 mod refresh;
+mod risk;
 mod summary;
 pub mod upstream;
 mod waiting;
@@ -33,6 +35,7 @@ pub use decided::Decided;
 use limits::Limits;
 pub use opened::Opened;
 use refresh::Refresh;
+use risk::Risk;
 pub use refresh::TICK;
 pub use waiting::Waiting;
 
@@ -65,6 +68,7 @@ struct Open {
     known: RefCell<Known>,
     refresh: RefCell<Refresh>,
     limits: RefCell<Limits>,
+    risk: Option<RefCell<Risk>>,
     looked: RefCell<expiry::Looked>,
     chance: Chance,
 }
@@ -87,14 +91,17 @@ impl Gate {
         let mut refresh = Refresh::new(&config, vm_configuration);
         refresh.take_up(host);
         let refresh = RefCell::new(refresh);
-        let limits = RefCell::new(Limits::open(&config, host));
+        let limits = Limits::open(&config, host);
+        let (absent, secret) = limits.sharing();
+        let risk = Risk::open(&config, absent, secret).map(RefCell::new);
         Self {
             open: Some(Open {
                 config,
                 crypto,
                 known: RefCell::new(known),
                 refresh,
-                limits,
+                limits: RefCell::new(limits),
+                risk,
                 looked: RefCell::default(),
                 chance,
             }),
@@ -104,16 +111,24 @@ impl Gate {
     /// Whether the gate wants [`Gate::tick`] to be called every [`TICK`].
     #[must_use]
     pub fn needs_ticks(&self) -> bool {
-        let refresh = self.open.as_ref().map(|open| open.refresh.try_borrow());
-        matches!(refresh, Some(Ok(refresh)) if refresh.has_sources())
+        let has_sources =
+            |open: &Open| matches!(open.refresh.try_borrow(), Ok(refresh) if refresh.has_sources());
+        let open = self.open.as_ref();
+        open.is_some_and(|open| open.risk.is_some() || has_sources(open))
     }
 
-    /// Takes up what other workers published, and fetches what is due.
+    /// Takes up what other workers published, fetches what is due, and tells them what is due.
     pub fn tick(&self, host: &dyn Host) {
         if let Some(open) = &self.open
             && let Ok(mut refresh) = open.refresh.try_borrow_mut()
         {
             refresh.tick(&open.chance, host);
+        }
+        if let Some(open) = &self.open
+            && let Some(risk) = &open.risk
+            && let Ok(mut risk) = risk.try_borrow_mut()
+        {
+            risk.tick(host, &open.config);
         }
     }
 

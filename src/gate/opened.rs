@@ -1,5 +1,6 @@
 //! A request whose header fields have not been seen, and its decision.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::decide::{Arrival, Decision, charge_failure, decide};
@@ -133,9 +134,18 @@ impl Open {
             let denial = Denial::new(Reason::HostUnavailable, "the host called back too early");
             return Decision::bare(Err(denial), Mode::Enforce);
         };
-        limits.with(host, |counters| match self.known.try_borrow_mut() {
-            Ok(mut known) => decide(&judge, &mut known, counters, &arrival),
-            Err(_) => decide(&judge, &mut Known::default(), counters, &arrival),
+        let mut known = self.known.try_borrow_mut();
+        let mut unknown = Known::default();
+        let known = known.as_deref_mut().unwrap_or(&mut unknown);
+        limits.with(host, |counters| {
+            let risk = self.risk.as_ref().map(RefCell::try_borrow_mut);
+            let Some(Ok(mut risk)) = risk else {
+                return decide(&judge, known, counters, None, &arrival);
+            };
+            let decision = risk.with(host, &self.config, |desk| {
+                decide(&judge, known, counters, Some(desk), &arrival)
+            });
+            decision.unwrap_or_else(|| Decision::bare(Err(unconfigured()), Mode::Enforce))
         })
     }
 
@@ -148,6 +158,12 @@ impl Open {
         decision: &mut Decision,
     ) {
         self.warn_of_expiry(host, decision, now);
+        if let (Some(risk), Some(assessment)) = (&self.risk, &decision.risk)
+            && assessment.reaction.tagged
+            && let Ok(mut risk) = risk.try_borrow_mut()
+        {
+            risk.count(host, assessment.reaction);
+        }
         let source = summary.source.map(|source| source.ip());
         if decision.verdict.is_ok() || self.config.source.pressure.is_none() {
             return;

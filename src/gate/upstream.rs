@@ -34,7 +34,8 @@ pub fn prepare(
     let rewritten = strip(host, headers, config, &decision.forwarding)
         .and_then(|()| forward_certificate(host, headers, &decision.forwarding))
         .and_then(|()| hide_credential(host, headers, config, decision))
-        .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)));
+        .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)))
+        .and_then(|()| caller.map_or(Ok(()), |_| warn(host, decision)));
     rewritten
         .map_err(|error| host_unavailable("the host did not let a request field be changed", error))
 }
@@ -180,6 +181,16 @@ fn introduce(host: &dyn Host, config: &Config, caller: &Caller) -> Result<(), Ho
         Signatory::TrustDomain(_) => None,
     };
     issuer.map_or(Ok(()), |issuer| hand_over_claims(host, issuer, caller))
+}
+
+/// Tells the upstream of a score about which anything is done.
+fn warn(host: &dyn Host, decision: &Decision) -> Result<(), HostError> {
+    match &decision.risk {
+        Some(risk) if risk.reaction.tagged => {
+            host.set_request_header("x-postern-risk", &risk.score.to_string())
+        }
+        _ => Ok(()),
+    }
 }
 
 fn hand_over_claims(host: &dyn Host, issuer: &Issuer, caller: &Caller) -> Result<(), HostError> {

@@ -108,6 +108,15 @@ impl Meter {
         }
     }
 
+    /// How many units can be had at once at most.
+    #[must_use]
+    pub const fn most(self) -> u64 {
+        match self {
+            Self::Rate { burst, .. } => burst,
+            Self::Quota { quota, .. } => quota,
+        }
+    }
+
     /// Takes `cost` units whether they can be had or not.
     #[must_use]
     pub fn take(self, position: Position, cost: u64, now: Now) -> Position {

@@ -109,6 +109,8 @@ pub struct RouteLimits<'a> {
     pub all: &'a [Limit],
     /// The places among them of those of the route.
     pub places: &'a [usize],
+    /// How many times its cost a request is charged.
+    pub factor: u32,
 }
 
 impl<'a> RouteLimits<'a> {
@@ -136,6 +138,8 @@ pub struct Subject<'a> {
 pub struct Charged {
     /// Each limit, by its place in the configuration, and what it says now.
     pub standings: Vec<(usize, Standing)>,
+    /// How many times its cost the request is charged; zero for once.
+    pub factor: u32,
     /// The limits that are charged when the response's bytes are known.
     pub owed: Vec<(usize, Place)>,
     /// The limits that would have refused the request, and are only observed.
@@ -201,6 +205,12 @@ impl Limiter {
         }
     }
 
+    /// The secret that counters are keyed with.
+    #[must_use]
+    pub fn secret(&self) -> Seed {
+        self.secret
+    }
+
     fn place(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Place {
         let limit_tag = self.tags.get(index).copied().unwrap_or(1);
         let mut hasher = KeyHasher::new(&self.secret, limit_tag);
@@ -226,9 +236,10 @@ impl Counters<'_> {
         charged: &mut Charged,
     ) -> Result<(), Denial> {
         self.insist_on_sharing(limits, charged)?;
+        charged.factor = limits.factor;
         let (mut chosen, mut orders) = (Vec::new(), Vec::new());
         for (index, limit) in limits.iter() {
-            match self.order(index, limit, subject) {
+            match self.order(index, limit, subject, limits.factor) {
                 Ok(order) => {
                     chosen.push((index, limit));
                     orders.push(order);
@@ -282,13 +293,14 @@ impl Counters<'_> {
     }
 
     /// Charges what was owed for a response of so many bytes.
-    pub fn settle(&mut self, limits: &[Limit], owed: &[(usize, Place)], bytes: u64, now: Now) {
-        for (index, place) in owed {
+    pub fn settle(&mut self, limits: &[Limit], charged: &Charged, bytes: u64, now: Now) {
+        for (index, place) in &charged.owed {
             let Some(limit) = limits.get(*index) else {
                 continue;
             };
             if let Cost::ResponseBytes(unit) = limit.cost {
                 let cost = bytes.div_ceil(unit.max(1));
+                let cost = times(cost, charged.factor, limit.meter);
                 if cost > 0 {
                     self.ledger(now).settle(*place, limit.meter, cost);
                 }
@@ -296,11 +308,17 @@ impl Counters<'_> {
         }
     }
 
-    fn order(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Result<Order, Denial> {
+    fn order(
+        &self,
+        index: usize,
+        limit: &Limit,
+        subject: &Subject<'_>,
+        factor: u32,
+    ) -> Result<Order, Denial> {
         Ok(Order {
             place: self.limiter.place(index, limit, subject),
             meter: limit.meter,
-            cost: cost(limit, subject.view)?,
+            cost: times(cost(limit, subject.view)?, factor, limit.meter),
             take: !matches!(limit.cost, Cost::ResponseBytes(_)),
             observe: limit.mode == Mode::Observe,
             deny_on_contention: limit.deny_on_contention,
@@ -314,6 +332,13 @@ impl Counters<'_> {
             now,
         }
     }
+}
+
+/// A cost that many times, and no more for it than the limit ever holds: a caller that is slowed
+/// down is not locked out.
+fn times(cost: u64, factor: u32, meter: Meter) -> u64 {
+    let many = cost.saturating_mul(u64::from(factor.max(1)));
+    many.min(meter.most().max(cost))
 }
 
 fn cost(limit: &Limit, view: &RequestView<'_>) -> Result<u64, Denial> {

@@ -8,11 +8,14 @@
 //! | `tokens` | which networks its tokens are used on |
 //! | `page` | eight profiles in one value, and which makes way |
 //! | `score` | the signals, and what they come to |
+//! | `explain` | a sentence for each signal |
+//! | `watch` | what a worker has in view, and how workers share it |
 //! | `arithmetic`, `sketch` | logarithms and fading in whole numbers; how many different things |
 //!
 //! Nothing here calls the host or knows a clock.
 
 pub mod arithmetic;
+pub mod explain;
 pub mod observation;
 pub mod page;
 pub mod profile;
@@ -20,3 +23,4 @@ pub mod score;
 pub mod settings;
 pub mod sketch;
 pub mod tokens;
+pub mod watch;

@@ -24,10 +24,12 @@ pub struct Seed(pub [u8; 16]);
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// The fingerprint as 16 bytes, little-endian.
+    /// Half of it.
     #[must_use]
-    pub const fn to_bytes(self) -> [u8; 16] {
-        self.0.to_le_bytes()
+    pub const fn low(self) -> u64 {
+        #[allow(clippy::cast_possible_truncation, reason = "the half that is wanted")]
+        let low = self.0 as u64;
+        low
     }
 }
 

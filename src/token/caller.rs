@@ -52,6 +52,7 @@ pub struct Caller {
     claims: Claims,
     deadline: Now,
     key_epoch: u64,
+    token_mark: Option<u64>,
 }
 
 impl Caller {
@@ -101,6 +102,7 @@ impl Caller {
             claims,
             deadline,
             key_epoch,
+            token_mark: None,
         })
     }
 
@@ -141,6 +143,7 @@ impl Caller {
             claims: Claims::default(),
             deadline: Now::MAX,
             key_epoch: 0,
+            token_mark: None,
         }
     }
 
@@ -164,6 +167,21 @@ impl Caller {
                 .filter(|name| clients.place_of(&name.to_ascii_lowercase()).is_none()),
         };
         self
+    }
+
+    /// The same caller, with what tells its token apart from others.
+    #[must_use]
+    pub fn by_token(self, mark: u64) -> Self {
+        Self {
+            token_mark: Some(mark),
+            ..self
+        }
+    }
+
+    /// What tells its token apart from others; none where a certificate proves it.
+    #[must_use]
+    pub fn token_mark(&self) -> Option<u64> {
+        self.token_mark
     }
 
     /// The place of the governed client that this is.

@@ -1,0 +1,94 @@
+//! Profiles in the host's shared data, and what is reported of them.
+
+use super::limits::HostCells;
+use super::metrics::Metrics;
+use crate::config::Config;
+use crate::host::{Cas, Host};
+use crate::limits::cells::OwnCells;
+use crate::risk::settings::Reaction;
+use crate::risk::watch::{Desk, Incidents, Watch};
+use crate::token::cache::Seed;
+
+/// The name under which workers find pages; other plugins may be in the same place.
+const PAGE: &str = "postern.risk.1.";
+
+/// How many identities are told of in one tick at most.
+const TOLD: usize = 64;
+
+/// What one worker has in view, and where it is shared.
+pub struct Risk {
+    watch: Watch,
+    /// The version that makes a value where there is none; none where nothing is shared.
+    absent: Option<Cas>,
+    own: OwnCells,
+    metrics: Metrics,
+}
+
+impl Risk {
+    /// The risk of a configuration that has any, kept where its counters are, keyed as they are.
+    pub fn open(config: &Config, absent: Option<Cas>, secret: Seed) -> Option<Self> {
+        let risk = config.risk.as_ref()?;
+        Some(Self {
+            watch: Watch::new(risk.slots, secret),
+            absent,
+            own: OwnCells::default(),
+            metrics: Metrics::default(),
+        })
+    }
+
+    /// Lends the desk out, and reports what happened at it.
+    pub fn with<T>(
+        &mut self,
+        host: &dyn Host,
+        config: &Config,
+        work: impl FnOnce(&mut Desk<'_>) -> T,
+    ) -> Option<T> {
+        let settings = &config.risk.as_ref()?.settings;
+        let mut cells = HostCells {
+            host,
+            prefix: PAGE,
+            absent: self.absent,
+            own: &mut self.own,
+        };
+        let done = work(&mut Desk {
+            watch: &mut self.watch,
+            cells: &mut cells,
+            settings,
+        });
+        let incidents = std::mem::take(&mut self.watch.incidents);
+        if incidents != Incidents::default() {
+            self.report(host, incidents);
+        }
+        Some(done)
+    }
+
+    /// Tells the other workers what is due.
+    pub fn tick(&mut self, host: &dyn Host, config: &Config) {
+        let now = host.now();
+        self.with(host, config, |desk| desk.tell(TOLD, now));
+    }
+
+    /// Counts what was done about a score.
+    pub fn count(&mut self, host: &dyn Host, reaction: Reaction) {
+        let what = match reaction {
+            Reaction { denied: true, .. } => "denied",
+            Reaction { factor: 2.., .. } => "throttled",
+            Reaction { tagged: true, .. } => "tagged",
+            Reaction { .. } => return,
+        };
+        self.metrics.count(host, format!("postern.risk.{what}"));
+    }
+
+    fn report(&mut self, host: &dyn Host, incidents: Incidents) {
+        let counts = [
+            ("evicted", incidents.evicted),
+            ("full", incidents.full),
+            ("damaged", incidents.damaged),
+            ("contended", incidents.contended),
+        ];
+        for (what, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
+            self.metrics
+                .add(host, format!("postern.risk.{what}"), times);
+        }
+    }
+}

@@ -1,0 +1,361 @@
+//! What a worker has in view: some identities' profiles, and what it has not told the others yet.
+//!
+//! A profile is read from its page and written back at most every [`INTERVAL`], or when
+//! [`PENDING`] observations have come together: so a busy identity costs little, and every worker
+//! knows within that time what any worker saw. What a worker saw is replayed on top of what the
+//! others wrote meanwhile, behind compare-and-swap.
+
+use std::collections::VecDeque;
+use std::hash::BuildHasherDefault;
+use std::rc::Rc;
+use std::time::Duration;
+
+use lru::LruCache;
+
+use super::explain::explain;
+use super::observation::{Arrival, Event, Observation, Outcome};
+use super::page::{ENTRIES, Page, Put};
+use super::profile::Profile;
+use super::score::score;
+use super::settings::{Override, Reaction, Settings};
+use crate::limits::cells::Cells;
+use crate::limits::key::{KeyHasher, Place, network, tag};
+use crate::time::Now;
+use crate::token::cache::{Folded, Seed};
+
+/// How long a worker decides by what it read, and keeps what it saw to itself.
+pub const INTERVAL: Duration = Duration::from_millis(200);
+
+/// How many observations of an identity a worker keeps to itself.
+const PENDING: usize = 64;
+/// How many identities a worker has in view.
+const IN_VIEW: usize = 1024;
+/// How many of them may wait to be written.
+const WAITING: usize = 4096;
+/// How often a change is tried that others keep overtaking.
+const TRIES: usize = 8;
+
+/// What happened on the way that is worth counting.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Incidents {
+    /// Profiles that made way for others.
+    pub evicted: u64,
+    /// Profiles that found no room, since all others were held back.
+    pub full: u64,
+    /// Values that were no pages, and were begun anew.
+    pub damaged: u64,
+    /// Changes that others kept overtaking; they are tried again later.
+    pub contended: u64,
+}
+
+/// The identities that a worker has in view.
+pub struct Watch {
+    secret: Seed,
+    pages: u32,
+    tag: u32,
+    in_view: LruCache<u64, Watched, BuildHasherDefault<Folded>>,
+    waiting: VecDeque<(u64, Now)>,
+    /// What happened since it was last reported.
+    pub incidents: Incidents,
+}
+
+/// An identity that is in view.
+struct Watched {
+    page: u32,
+    /// What the pages said when they were read, with what was seen since.
+    profile: Profile,
+    read: Now,
+    pending: Vec<Observation>,
+    /// How it is judged, where that is not as everybody is.
+    own: Option<Rc<Settings>>,
+}
+
+/// The pages, and how everybody is judged.
+pub struct Desk<'a> {
+    /// What this worker has in view.
+    pub watch: &'a mut Watch,
+    /// Where the pages are.
+    pub cells: &'a mut dyn Cells,
+    /// How everybody is judged.
+    pub settings: &'a Settings,
+}
+
+/// Whom a request is of, and how that one is judged.
+#[derive(Clone, Copy)]
+pub struct Subject<'a> {
+    /// Where it is on the pages.
+    pub place: Place,
+    /// What is judged in another way for this identity.
+    pub own: Option<&'a Override>,
+    /// What is judged in another way on this route.
+    pub here: Option<&'a Override>,
+}
+
+/// What a request comes to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Assessment {
+    /// Where the identity is on the pages.
+    pub place: Place,
+    /// From 0 to 100.
+    pub score: u8,
+    /// What is to be done.
+    pub reaction: Reaction,
+    /// What the score is made of; empty where nothing is to be done.
+    pub details: String,
+}
+
+/// Of what kind something is that is hashed.
+#[derive(Clone, Copy)]
+enum Kind {
+    Identity = 1,
+    Network = 2,
+    Token = 3,
+    Resource = 4,
+    Route = 5,
+}
+
+impl Watch {
+    /// A watch over that many identities, keyed with `secret`, which every worker has to share.
+    #[must_use]
+    pub fn new(slots: usize, secret: Seed) -> Self {
+        let pages = u32::try_from(slots.div_ceil(ENTRIES)).unwrap_or(u32::MAX);
+        Self {
+            secret,
+            pages: pages.max(1),
+            tag: tag(&secret, "risk"),
+            in_view: LruCache::unbounded_with_hasher(BuildHasherDefault::default()),
+            waiting: VecDeque::new(),
+            incidents: Incidents::default(),
+        }
+    }
+
+    /// Where an identity is on the pages.
+    #[must_use]
+    pub fn place(&self, identity: &str) -> Place {
+        self.hash(Kind::Identity, identity.as_bytes())
+    }
+
+    /// The hash of the network of an address.
+    #[must_use]
+    pub fn network(&self, address: std::net::IpAddr) -> u64 {
+        self.mark(Kind::Network, &network(address))
+    }
+
+    /// The hash of a token, by what tells it apart.
+    #[must_use]
+    pub fn token(&self, mark: u64) -> u64 {
+        self.mark(Kind::Token, &mark.to_le_bytes())
+    }
+
+    /// The hash of a route.
+    #[must_use]
+    pub fn route(&self, name: &str) -> u64 {
+        self.mark(Kind::Route, name.as_bytes())
+    }
+
+    /// The hash of a resource: a route, and the values of its path parameters.
+    pub fn resource<'a>(&self, route: u64, values: impl Iterator<Item = &'a str>) -> u64 {
+        let mut hasher = self.hasher(Kind::Resource);
+        hasher.part(Some(&route.to_le_bytes()));
+        values.for_each(|value| hasher.part(Some(value.as_bytes())));
+        hasher.place(self.pages).counter.key
+    }
+
+    fn mark(&self, kind: Kind, part: &[u8]) -> u64 {
+        self.hash(kind, part).counter.key
+    }
+
+    fn hash(&self, kind: Kind, part: &[u8]) -> Place {
+        let mut hasher = self.hasher(kind);
+        hasher.part(Some(part));
+        hasher.place(self.pages)
+    }
+
+    fn hasher(&self, kind: Kind) -> KeyHasher {
+        KeyHasher::new(&self.secret, self.tag ^ kind as u32)
+    }
+}
+
+impl Desk<'_> {
+    /// Takes note of a request, and says what it comes to.
+    pub fn arrive(&mut self, subject: Subject<'_>, arrival: Arrival, now: Now) -> Assessment {
+        self.bring(subject, now);
+        self.note(subject.place.counter.key, Event::Arrival(arrival), now);
+        let everybody = self.settings;
+        let watched = self.watch.in_view.peek(&subject.place.counter.key);
+        let Some(watched) = watched else {
+            // What was just brought into view is there.
+            return Assessment::none(subject.place, everybody);
+        };
+        let own = watched.own.as_deref().unwrap_or(everybody);
+        match subject.here {
+            Some(here) => Assessment::of(subject.place, &watched.profile, &own.with(here)),
+            None => Assessment::of(subject.place, &watched.profile, own),
+        }
+    }
+
+    /// Takes note of how a request ended, and tells the other workers what is due.
+    pub fn end(&mut self, subject: Subject<'_>, outcome: Outcome, now: Now) {
+        self.bring(subject, now);
+        self.note(subject.place.counter.key, Event::Outcome(outcome), now);
+        self.tell(2, now);
+    }
+
+    /// Tells the other workers what is due, of so many identities at most.
+    pub fn tell(&mut self, most: usize, now: Now) {
+        for _ in 0..most {
+            let due = self.watch.waiting.front().copied();
+            let Some((key, since)) = due else {
+                return;
+            };
+            let full = self.watch.waiting.len() > WAITING;
+            // A clock that was set back makes everything due.
+            if !full && since <= now && now.since(since) < INTERVAL {
+                return;
+            }
+            self.watch.waiting.pop_front();
+            if let Some(mut watched) = self.watch.in_view.pop(&key) {
+                if !watched.pending.is_empty() {
+                    self.synchronise(key, &mut watched, now);
+                }
+                self.watch.in_view.push(key, watched);
+                self.watch.in_view.demote(&key);
+            }
+        }
+    }
+
+    /// Has an identity in view, as the pages say it is, not longer ago than the interval.
+    fn bring(&mut self, subject: Subject<'_>, now: Now) {
+        let key = subject.place.counter.key;
+        if let Some(watched) = self.watch.in_view.get(&key)
+            && watched.is_fresh(now)
+        {
+            return;
+        }
+        let own = |own: &Override| Rc::new(self.settings.with(own));
+        let mut watched = self.watch.in_view.pop(&key).unwrap_or_else(|| Watched {
+            page: subject.place.cell,
+            profile: Profile::default(),
+            read: Now::default(),
+            pending: Vec::new(),
+            own: subject.own.map(own),
+        });
+        self.synchronise(key, &mut watched, now);
+        if self.watch.in_view.len() >= IN_VIEW {
+            self.put_one_away(now);
+        }
+        self.watch.in_view.push(key, watched);
+    }
+
+    fn put_one_away(&mut self, now: Now) {
+        if let Some((key, mut watched)) = self.watch.in_view.pop_lru()
+            && !watched.pending.is_empty()
+        {
+            self.synchronise(key, &mut watched, now);
+        }
+    }
+
+    fn note(&mut self, key: u64, event: Event, now: Now) {
+        let Some(watched) = self.watch.in_view.get_mut(&key) else {
+            return;
+        };
+        let observation = Observation {
+            second: u32::try_from(now.secs()).unwrap_or(u32::MAX),
+            event,
+        };
+        let own = watched.own.as_deref().unwrap_or(self.settings);
+        watched.profile.begin(observation.second);
+        watched.profile.observe(&observation, own);
+        watched.pending.push(observation);
+        match watched.pending.len() {
+            1 => self.watch.waiting.push_back((key, now)),
+            ..PENDING => {}
+            // Written at the next look.
+            _ => watched.read = Now::default(),
+        }
+    }
+
+    /// Reads what the pages say of an identity, and adds what was seen of it here.
+    fn synchronise(&mut self, key: u64, watched: &mut Watched, now: Now) {
+        let second = u32::try_from(now.secs()).unwrap_or(u32::MAX);
+        let own = watched.own.as_deref().unwrap_or(self.settings);
+        watched.read = now;
+        for _ in 0..TRIES {
+            let (bytes, version) = self.cells.read(watched.page);
+            let mut page = match (bytes.is_empty(), Page::decode(bytes)) {
+                (_, Some(page)) => page,
+                (empty, None) => {
+                    let damaged = u64::from(!empty);
+                    let incidents = &mut self.watch.incidents;
+                    incidents.damaged = incidents.damaged.saturating_add(damaged);
+                    Page::empty()
+                }
+            };
+            // Where it made way for others, what is in view is all there is.
+            if let Some(mut profile) = page.find(key) {
+                profile.begin(second);
+                for observation in &watched.pending {
+                    let second = observation.second.min(second);
+                    let observation = Observation {
+                        second,
+                        ..*observation
+                    };
+                    profile.observe(&observation, own);
+                }
+                watched.profile = profile;
+            }
+            if watched.pending.is_empty() {
+                return;
+            }
+            let put = page.put(key, &watched.profile, self.settings);
+            if put == Put::Full || self.cells.write(watched.page, page.encode(), version) {
+                watched.pending = Vec::new();
+                return self.watch.incidents.count(put);
+            }
+        }
+        let incidents = &mut self.watch.incidents;
+        incidents.contended = incidents.contended.saturating_add(1);
+        // Others are at it: what is too much to keep is what they will not learn of.
+        watched.pending.truncate(PENDING);
+        self.watch.waiting.push_back((key, now));
+    }
+}
+
+impl Watched {
+    fn is_fresh(&self, now: Now) -> bool {
+        self.read <= now && now.since(self.read) < INTERVAL
+    }
+}
+
+impl Incidents {
+    fn count(&mut self, put: Put) {
+        match put {
+            Put::Kept => {}
+            Put::Evicted => self.evicted = self.evicted.saturating_add(1),
+            Put::Full => self.full = self.full.saturating_add(1),
+        }
+    }
+}
+
+impl Assessment {
+    fn none(place: Place, settings: &Settings) -> Self {
+        Self::of(place, &Profile::default(), settings)
+    }
+
+    fn of(place: Place, profile: &Profile, settings: &Settings) -> Self {
+        let signals = profile.signals(settings);
+        let score = score(&signals, settings);
+        let reaction = settings.reaction(score);
+        let details = if reaction.tagged {
+            explain(profile, &signals, settings)
+        } else {
+            String::new()
+        };
+        Self {
+            place,
+            score,
+            reaction,
+            details,
+        }
+    }
+}
