@@ -11,6 +11,7 @@ use std::net::IpAddr;
 
 use crate::decision::{Denial, Reason};
 use crate::policy::CidrSet;
+use crate::risk::settings::Override;
 use crate::spiffe::{SpiffeId, SpiffePattern, SpiffePatterns};
 use crate::time::Now;
 
@@ -38,6 +39,8 @@ pub struct Client {
     pub sources: Option<CidrSet>,
     /// What its tokens must be bound to.
     pub proof: Proof,
+    /// How it is judged in another way than others.
+    pub risk: Option<Box<Override>>,
 }
 
 /// What a token must be bound to.
@@ -329,6 +332,7 @@ mod tests {
             suspended: false,
             sources: None,
             proof: Proof::None,
+            risk: None,
         }
     }
 

@@ -83,6 +83,14 @@ fn what_is_worth_a_look_is_a_warning() {
             "issuers[0].keys.inline.keys[1] is not used: keys of type \"secp256k1\" are not supported"
         ]
     );
+    let idle = "throttle makes requests cost their limits more, and there are no limits";
+    assert_eq!(
+        warnings("risk that throttles without limits"),
+        [
+            format!("risk.actions[1]: {idle}"),
+            format!("clients[0].risk.actions[0]: {idle}")
+        ]
+    );
 }
 
 #[test]

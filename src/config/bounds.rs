@@ -3,6 +3,7 @@
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
+use super::decimal::decimal;
 use super::place::Place;
 use super::quantity::{Size, Span};
 use super::wire::Field;
@@ -23,28 +24,44 @@ pub(super) fn span(
     bounds: RangeInclusive<Duration>,
     default: Duration,
 ) -> Duration {
-    let Some(span) = field.optional(place) else {
-        return default;
-    };
+    given_span(field, place, bounds).unwrap_or(default)
+}
+
+/// A duration within bounds.
+pub(super) fn given_span(
+    field: &Field<Span>,
+    place: &Place<'_>,
+    bounds: RangeInclusive<Duration>,
+) -> Option<Duration> {
+    let span = field.optional(place)?;
     if !bounds.contains(&span.0) {
         let (least, most) = (Span(*bounds.start()), Span(*bounds.end()));
         place.error(format_args!("is {span}; {least} to {most} is accepted"));
     }
-    span.0
+    Some(span.0)
 }
 
-/// A size within bounds.
+/// A size within bounds, of something that is in memory.
 pub(super) fn size(
     field: &Field<Size>,
     place: &Place<'_>,
     bounds: RangeInclusive<u64>,
 ) -> Option<usize> {
+    usize::try_from(bytes(field, place, bounds)?).ok()
+}
+
+/// A number of bytes within bounds.
+pub(super) fn bytes(
+    field: &Field<Size>,
+    place: &Place<'_>,
+    bounds: RangeInclusive<u64>,
+) -> Option<u64> {
     let size = field.optional(place)?;
     if !bounds.contains(&size.0) {
         let (least, most) = (Size(*bounds.start()), Size(*bounds.end()));
         place.error(format_args!("is {size}; {least} to {most} is accepted"));
     }
-    usize::try_from(size.0).ok()
+    Some(size.0)
 }
 
 /// A whole number within bounds.
@@ -59,4 +76,20 @@ pub(super) fn whole_number(
         place.error(format_args!("is {number}; {least} to {most} is accepted"));
     }
     Some(number)
+}
+
+/// A number within bounds; none where it is not.
+pub(super) fn number_within(
+    field: &Field<f64>,
+    place: &Place<'_>,
+    bounds: RangeInclusive<u16>,
+) -> Option<f64> {
+    let number = *field.optional(place)?;
+    let (least, most) = bounds.into_inner();
+    if (f64::from(least)..=f64::from(most)).contains(&number) {
+        return Some(number);
+    }
+    let number = decimal(number);
+    place.error(format_args!("is {number}; {least} to {most} is accepted"));
+    None
 }

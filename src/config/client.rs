@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::list::{Empty, elements, note_unique, required, text, texts};
 use super::names;
 use super::place::Place;
+use super::risk::{self, Of};
 use super::trust_domain::Offer;
 use super::wire::{self, Field, List};
 use crate::clients::{Client, Clients, Day, Match, Proof};
@@ -18,6 +19,7 @@ pub(super) struct Known<'a> {
     pub trust_domains: Option<&'a [Offer]>,
     /// Whether requests can declare a purpose.
     pub purpose: bool,
+    pub risk: risk::Known<'a>,
 }
 
 pub(super) fn compile_all(
@@ -25,6 +27,7 @@ pub(super) fn compile_all(
     unregistered: Option<&wire::Unregistered>,
     place: &Place<'_>,
     known: Known<'_>,
+    warnings: &mut Vec<String>,
 ) -> Clients {
     let allowed = match unregistered {
         Some(wire::Unregistered::Allow) => true,
@@ -39,7 +42,7 @@ pub(super) fn compile_all(
             continue;
         };
         note_unique(&mut names, &client.name, &place.member("name"));
-        let Some((client, matching)) = compile(client, &place, known) else {
+        let Some((client, matching)) = compile(client, &place, known, warnings) else {
             continue;
         };
         places.push(index);
@@ -57,7 +60,12 @@ pub(super) fn compile_all(
     all
 }
 
-fn compile(wire: &wire::Client, place: &Place<'_>, known: Known<'_>) -> Option<(Client, Match)> {
+fn compile(
+    wire: &wire::Client,
+    place: &Place<'_>,
+    known: Known<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<(Client, Match)> {
     let name = required(&wire.name, &place.member("name"), "a name", names::name);
     let matching = matching(&wire.matching, &place.member("match"), known);
     let expires = text(&wire.expires, &place.member("expires"), |day| {
@@ -79,6 +87,13 @@ fn compile(wire: &wire::Client, place: &Place<'_>, known: Known<'_>) -> Option<(
         suspended: matches!(state, Some(wire::ClientState::Suspended)),
         sources: (!wire.sources.is_absent()).then(|| CidrSet::new(networks)),
         proof: proof(&wire.proof, &place.member("proof")),
+        risk: risk::otherwise(
+            &wire.risk,
+            &place.member("risk"),
+            known.risk,
+            Of::Identities,
+            warnings,
+        ),
         name: name?,
     };
     Some((client, matching?))

@@ -18,7 +18,7 @@
 //! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
-//! | `client`, `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `source`, `audit`, `responses` | its sections |
+//! | `client`, `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `risk`, `risk_numbers`, `source`, `audit`, `responses` | its sections |
 //! | `names`, `bounds` | what names, texts, durations and sizes may be |
 //! | `decimal` | numbers with a fraction, in errors |
 //! | `schema` | the published JSON Schema, from the wire types |
@@ -44,6 +44,8 @@ mod proto_struct;
 mod quantity;
 mod reader;
 mod responses;
+mod risk;
+mod risk_numbers;
 mod route;
 #[cfg(feature = "schema")]
 mod schema;
@@ -60,6 +62,7 @@ pub use issuer::{ClaimHeader, Issuer};
 pub use limit::Counters;
 pub use model::Config;
 pub use responses::{Detail, Responses};
+pub use risk::Risk;
 pub use route::Route;
 #[cfg(feature = "schema")]
 pub use schema::json_schema;

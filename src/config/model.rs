@@ -12,6 +12,7 @@ use super::place::{Found, Place};
 use super::proto_struct;
 use super::reader::Wire;
 use super::responses::Responses;
+use super::risk::{self, Risk};
 use super::route::{self, Route};
 use super::source::Source;
 use super::tokens::Tokens;
@@ -45,6 +46,8 @@ pub struct Config {
     pub limits: Vec<Limit>,
     /// Where limits are counted.
     pub counters: Counters,
+    /// How callers are judged by what they do; none where they are not.
+    pub risk: Option<Risk>,
     /// Where callers come from, and what those are told that keep failing.
     pub source: Source,
     /// What is written of decisions.
@@ -163,6 +166,12 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     let limits = place.member("limits");
     let limits = limit::compile_all(&wire.limits, &limits, &tokens.header, &mut warnings);
     let counters = Counters::compile(&wire.counters, &place.member("counters"));
+    let limited = !wire.limits.is_absent();
+    let risk = Risk::compile(&wire.risk, &place.member("risk"), limited, &mut warnings);
+    let known_risk = risk::Known {
+        settings: risk.as_ref().map(|risk| &risk.settings),
+        limited,
+    };
     let source = Source::compile(
         &wire.source,
         &place.member("source"),
@@ -177,14 +186,16 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
         issuers: issuer_names.as_deref(),
         trust_domains: domains.as_deref(),
         purpose: audit.purpose_header.is_some(),
+        risk: known_risk,
     };
     let clients = place.member("clients");
-    let clients = client::compile_all(&wire.clients, unregistered, &clients, known);
+    let clients = client::compile_all(&wire.clients, unregistered, &clients, known, &mut warnings);
     let known = route::Names {
         clients: &clients,
         issuers: issuer_names.as_deref(),
         trust_domains: domains.as_deref(),
         limits: limit_names.as_deref(),
+        risk: known_risk,
     };
     let routes = route::compile_all(&wire.routes, &routes, known, &mut warnings);
     let responses = Responses::compile(&wire.responses, &place.member("responses"));
@@ -199,6 +210,7 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
         clients,
         limits,
         counters,
+        risk,
         source,
         audit,
         responses,

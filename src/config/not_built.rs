@@ -2,10 +2,7 @@
 
 /// The wire type, the member, and how an error speaks of it. A section that is built loses its
 /// line here and gains a field there.
-const NOT_BUILT: &[(&str, &str, &str)] = &[
-    ("Config", "risk", "risk is"),
-    ("Audit", "http", "audit over HTTP is"),
-];
+const NOT_BUILT: &[(&str, &str, &str)] = &[("Audit", "http", "audit over HTTP is")];
 
 /// How an error speaks of a member that is not built yet, up to its verb; none for any other.
 pub(super) fn not_built(wire_type: &str, member: &str) -> Option<&'static str> {

@@ -230,6 +230,12 @@ fn make_whole(value: &mut Value) {
     }
 }
 
+impl<T: Wire> Wire for Box<T> {
+    fn read(value: &Value, place: &Place<'_>) -> Result<Self, WireError> {
+        T::read(value, place).map(Self::new)
+    }
+}
+
 impl<T: Wire> Wire for Vec<Field<T>> {
     fn read(value: &Value, place: &Place<'_>) -> Result<Self, WireError> {
         let Value::Array(elements) = value else {

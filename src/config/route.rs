@@ -9,12 +9,14 @@ use super::list::{Empty, elements, note_unique, required, texts};
 use super::model::mode;
 use super::names;
 use super::place::Place;
+use super::risk::{self, Of};
 use super::trust_domain::Offer;
 use super::when;
 use super::wire::{self, Field, List};
 use crate::clients::{Clients, Proof};
 use crate::decision::Mode;
 use crate::policy::{HostPattern, Method, Overlap, PathTemplate, RouteMatch, RouteTable, When};
+use crate::risk::settings::Override;
 
 /// What the requests of a route need.
 #[derive(Clone, Debug, PartialEq)]
@@ -31,6 +33,8 @@ pub struct Route {
     pub limits: Vec<usize>,
     /// What tokens must be bound to.
     pub proof: Proof,
+    /// How its requests are judged in another way than others.
+    pub risk: Option<Box<Override>>,
     /// Whether refusals are enforced; none is as for the whole document.
     pub mode: Option<Mode>,
 }
@@ -42,6 +46,7 @@ pub(super) struct Names<'a> {
     pub trust_domains: Option<&'a [Offer]>,
     pub limits: Option<&'a [String]>,
     pub clients: &'a Clients,
+    pub risk: risk::Known<'a>,
 }
 
 /// None only where an error was noted.
@@ -107,6 +112,13 @@ fn compile(
         when: when::compile(&wire.when, &place.member("when")),
         limits: limit::of_route(&wire.limits, &place.member("limits"), known.limits),
         proof: client::proof(&wire.proof, &place.member("proof")),
+        risk: risk::otherwise(
+            &wire.risk,
+            &place.member("risk"),
+            known.risk,
+            Of::Route,
+            warnings,
+        ),
         mode: mode(&wire.mode, &place.member("mode"), warnings),
         name: name?,
     };
@@ -121,6 +133,7 @@ fn check_public(wire: &wire::Route, place: &Place<'_>) {
         ("when", wire.when.is_absent()),
         ("limits", wire.limits.is_absent()),
         ("proof", wire.proof.is_absent()),
+        ("risk", wire.risk.is_absent()),
     ];
     for (name, absent) in idle {
         if public && !absent {

@@ -202,6 +202,54 @@ pub(super) fn one_cost(schema: &mut Schema) {
     );
 }
 
+/// What a client's past is made of is still its own, but the room for it is everybody's.
+pub(super) fn risk_of_client(schema: &mut Schema) {
+    properties(schema, json!({"slots": false}));
+}
+
+/// An identity has one past, whatever the route.
+pub(super) fn risk_of_route(schema: &mut Schema) {
+    let spread = json!({"properties": {"window": false}});
+    let own = json!({
+        "slots": false, "half_life": false, "memory": false, "baseline": false,
+        "signals": {"properties": {"spread": spread}},
+    });
+    properties(schema, own);
+}
+
+/// Times the own most.
+pub(super) fn times(schema: &mut Schema) {
+    let times = json!({"minimum": 1, "maximum": 1000});
+    properties(schema, json!({"start": times, "full": times}));
+}
+
+/// Shares above the usual one.
+pub(super) fn shares(schema: &mut Schema) {
+    let share = json!({"minimum": 0, "maximum": 1});
+    properties(schema, json!({"start": share, "full": share}));
+}
+
+/// As many networks as are kept, times the own most.
+pub(super) fn networks(schema: &mut Schema) {
+    let times = json!({"minimum": 1, "maximum": 1000});
+    let own = json!({"start": times, "full": times, "at_least": {"maximum": 64}});
+    properties(schema, own);
+}
+
+/// A factor of who is throttled.
+pub(super) fn factor(schema: &mut Schema) {
+    schema.insert(
+        "if".to_owned(),
+        json!({"properties": {"do": {"enum": ["tag", "deny"]}}, "required": ["do"]}),
+    );
+    schema.insert("then".to_owned(), json!({"properties": {"factor": false}}));
+}
+
+/// What members may be here, where the type that is referred to allows more.
+fn properties(schema: &mut Schema, properties: Value) {
+    schema.insert("properties".to_owned(), properties);
+}
+
 /// A number of proxies, or their networks.
 pub(super) fn one_trust(schema: &mut Schema) {
     schema.insert(
@@ -224,7 +272,7 @@ pub(super) fn public(schema: &mut Schema) {
     );
     schema.insert(
         "then".to_owned(),
-        json!({"properties": {"allow": false, "when": false, "limits": false, "proof": false}}),
+        json!({"properties": {"allow": false, "when": false, "limits": false, "proof": false, "risk": false}}),
     );
 }
 

@@ -189,11 +189,15 @@ impl Default for Settings {
 
 const MINUTE: u32 = 60;
 const DAY: u32 = 86_400;
+/// To the nearest, as the configuration has it.
 const fn percent(of: u32) -> u32 {
-    ONE.saturating_mul(of) / 100
+    hundredths(ONE, of)
 }
 const fn share(percent: u32) -> u32 {
-    256_u32.saturating_mul(percent) / 100
+    hundredths(256, percent)
+}
+const fn hundredths(of: u32, many: u32) -> u32 {
+    of.saturating_mul(many).saturating_add(50) / 100
 }
 const TWICE: u32 = OCTAVE as u32;
 /// log2 of three and of twelve.
