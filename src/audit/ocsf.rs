@@ -403,6 +403,7 @@ mod tests {
 
     fn record() -> Record<'static> {
         Record {
+            risk: None,
             limits: crate::audit::LimitNames::default(),
             time: Now::from_nanos(1_500_000_000),
             end: Now::from_nanos(1_512_000_000),

@@ -1,11 +1,9 @@
 //! Numbers with a fraction, as errors show them.
 
-use serde_json::Value;
-
 /// The number without an exponent, in the fewest digits that mean it: what `Display` writes,
 /// without the 14 KB that it takes in the module.
 pub(super) fn decimal(number: f64) -> String {
-    let text = Value::from(number).to_string();
+    let text = serde_json::to_string(&number).unwrap_or_default();
     let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
     let (sign, mantissa) = match mantissa.strip_prefix('-') {
         Some(mantissa) => ("-", mantissa),

@@ -131,15 +131,15 @@ pub fn decide(
 }
 
 /// What requests change.
-struct State<'a, 'b> {
+struct State<'a, 'c, 'd> {
     known: &'a mut Known,
-    counters: &'a mut Counters<'b>,
-    desk: Option<&'a mut Desk<'b>>,
+    counters: &'a mut Counters<'c>,
+    desk: Option<&'a mut Desk<'d>>,
 }
 
 fn steps(
     judge: &Judge<'_>,
-    state: State<'_, '_>,
+    state: State<'_, '_, '_>,
     arrival: &Arrival<'_>,
     presented: &Presented,
     decision: &mut Decision,
@@ -170,7 +170,12 @@ fn steps(
     let caller = match credential::token(arrival.headers, query, &config.tokens) {
         Ok(token) => {
             let before_signature = || gauge.check(Look::Exact);
-            judge.authenticate(state.known, token, &mut decision.judged_by, before_signature)?
+            judge.authenticate(
+                state.known,
+                token,
+                &mut decision.judged_by,
+                before_signature,
+            )?
         }
         Err(none)
             if !route.allow.needs_token()
@@ -211,9 +216,14 @@ fn steps(
     let limits = RouteLimits {
         all: &config.limits,
         places: &route.limits,
-        factor: decision.risk.as_ref().map_or(1, |risk| risk.reaction.factor),
+        factor: decision
+            .risk
+            .as_ref()
+            .map_or(1, |risk| risk.reaction.factor),
     };
-    Ok(state.counters.charge(limits, &subject, judge.now, charged)?)
+    Ok(state
+        .counters
+        .charge(limits, &subject, judge.now, charged)?)
 }
 
 /// Checks whether a known caller may.

@@ -13,9 +13,9 @@ use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Freshness;
 use crate::limits::fields::RateFields;
 use crate::limits::pressure;
-use crate::risk::observation::{Answer, Outcome};
 use crate::reply::{Asked, Reply, ReplyOptions};
 use crate::request::Headers;
+use crate::risk::observation::{Answer, Outcome};
 use crate::token::certificate::Forwarding;
 
 /// A request that was let through or answered, until it ends.
@@ -132,7 +132,10 @@ impl Decided {
             open.config.audit.denied
         };
         if open.chance.falls_within(share) {
-            host.log(open.config.audit.level, &ocsf::line(&self.record(host, status)));
+            host.log(
+                open.config.audit.level,
+                &ocsf::line(&self.record(host, status)),
+            );
         }
     }
 

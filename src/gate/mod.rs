@@ -35,8 +35,8 @@ pub use decided::Decided;
 use limits::Limits;
 pub use opened::Opened;
 use refresh::Refresh;
-use risk::Risk;
 pub use refresh::TICK;
+use risk::Risk;
 pub use waiting::Waiting;
 
 /// What the proxy does with the request after a step.

@@ -383,7 +383,8 @@ fn add(hasher: &mut KeyHasher, part: &KeyPart, subject: &Subject<'_>) {
         KeyPart::SourceNetwork => hasher.part(bytes(network).as_ref().map(<[u8; 16]>::as_slice)),
         KeyPart::Claim(claim) => {
             let value = claim.lookup(subject.caller.claims().raw());
-            let text = value.map(ToString::to_string);
+            // As `Display` writes it, by the code that writes events.
+            let text = value.and_then(|value| serde_json::to_string(value).ok());
             hasher.part(text.as_deref().map(str::as_bytes));
         }
         KeyPart::Header(name) => {

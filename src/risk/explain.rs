@@ -15,18 +15,28 @@ const SILENT: u32 = ONE / 100;
 pub fn explain(profile: &Profile, signals: &Signals, settings: &Settings) -> String {
     let levels = score::levels(profile, settings);
     let all = Signal::ALL.into_iter().zip(signals.iter().zip(levels));
-    let mut parts: Vec<(u32, String)> = all
-        .filter_map(|(signal, (strength, level))| {
-            let share = times(settings.of(Number::Weight(signal)), (*strength).min(ONE));
-            let what = sentence(signal, level > 0, profile, settings);
-            let strength = hundredths(*strength);
-            let name = signal.as_str();
-            (share >= SILENT).then(|| (share, format!("{name} {strength}: {what}")))
-        })
-        .collect();
-    parts.sort_by_key(|(share, _)| std::cmp::Reverse(*share));
-    let parts: Vec<String> = parts.into_iter().map(|(_, part)| part).collect();
-    parts.join("; ")
+    let mut parts: Vec<(u32, Signal, u32, bool)> = Vec::new();
+    for (signal, (strength, level)) in all {
+        let strength = (*strength).min(ONE);
+        let share = times(settings.of(Number::Weight(signal)), strength);
+        if share >= SILENT {
+            // A sort would be 5 KB of the module.
+            let stronger = parts.iter().take_while(|part| part.0 >= share).count();
+            parts.insert(stronger, (share, signal, strength, level > 0));
+        }
+    }
+    let mut text = String::new();
+    for (_, signal, strength, now) in parts {
+        if !text.is_empty() {
+            text.push_str("; ");
+        }
+        text.push_str(signal.as_str());
+        text.push(' ');
+        text.push_str(&hundredths(strength));
+        text.push_str(": ");
+        text.push_str(&sentence(signal, now, profile, settings));
+    }
+    text
 }
 
 fn sentence(signal: Signal, now: bool, profile: &Profile, settings: &Settings) -> String {

@@ -24,12 +24,17 @@ pub struct Seed(pub [u8; 16]);
 pub struct Fingerprint(u128);
 
 impl Fingerprint {
-    /// Half of it.
+    /// The fingerprint as 16 bytes, little-endian.
     #[must_use]
+    pub const fn to_bytes(self) -> [u8; 16] {
+        self.0.to_le_bytes()
+    }
+
+    /// Half of it, where that will do.
+    #[must_use]
+    #[allow(clippy::cast_possible_truncation, reason = "the half that is wanted")]
     pub const fn low(self) -> u64 {
-        #[allow(clippy::cast_possible_truncation, reason = "the half that is wanted")]
-        let low = self.0 as u64;
-        low
+        self.0 as u64
     }
 }
 
