@@ -91,7 +91,7 @@ fn compile(
             &wire.risk,
             &place.member("risk"),
             known.risk,
-            Of::Identities,
+            Of::Client,
             warnings,
         ),
         name: name?,

@@ -18,10 +18,10 @@
 //! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
-//! | `client`, `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `risk`, `risk_numbers`, `source`, `audit`, `responses` | its sections |
+//! | `client`, `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `risk`, `risk_numbers`, `risk_actions`, `source`, `audit`, `responses` | its sections |
 //! | `names`, `bounds` | what names, texts, durations and sizes may be |
 //! | `decimal` | numbers with a fraction, in errors |
-//! | `schema` | the published JSON Schema, from the wire types |
+//! | `schema`, `risk_schema` | the published JSON Schema, from the wire types |
 
 mod allow;
 mod audit;
@@ -45,7 +45,10 @@ mod quantity;
 mod reader;
 mod responses;
 mod risk;
+mod risk_actions;
 mod risk_numbers;
+#[cfg(feature = "schema")]
+mod risk_schema;
 mod route;
 #[cfg(feature = "schema")]
 mod schema;

@@ -43,7 +43,8 @@ impl<T: Wire> Member for Field<T> {
     }
 }
 
-fn read_field<T: Wire>(value: &Value, place: &Place<'_>) -> Field<T> {
+/// Reads a value, or keeps what is wrong with it.
+pub(super) fn read_field<T: Wire>(value: &Value, place: &Place<'_>) -> Field<T> {
     match T::read(value, place) {
         Ok(value) => Field::Given(value),
         Err(WireError(problem)) => Field::Wrong(problem),
@@ -227,12 +228,6 @@ fn make_whole(value: &mut Value) {
         Value::Array(elements) => elements.iter_mut().for_each(make_whole),
         Value::Object(members) => members.values_mut().for_each(make_whole),
         _ => {}
-    }
-}
-
-impl<T: Wire> Wire for Box<T> {
-    fn read(value: &Value, place: &Place<'_>) -> Result<Self, WireError> {
-        T::read(value, place).map(Self::new)
     }
 }
 

@@ -1,15 +1,12 @@
 //! How callers are judged by what they do, and what clients and routes say otherwise.
 
-use super::bounds::whole_number;
-use super::list::{Empty, elements};
+use serde_json::Value;
+
 use super::place::Place;
 pub(super) use super::risk_numbers::Of;
-use super::risk_numbers::numbers;
-use super::wire::{self, Field, List};
-use crate::risk::settings::{Action, Deed, Override, Settings};
-
-/// By how much a throttled request costs more where that is not said.
-const FACTOR: u32 = 4;
+use super::risk_numbers::Reading;
+use super::wire::Field;
+use crate::risk::settings::{Override, Settings};
 
 /// How callers are judged by what they do.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,25 +29,19 @@ impl Default for Risk {
 impl Risk {
     /// None where nobody is judged.
     pub(super) fn compile(
-        wire: &Field<Box<wire::Risk>>,
+        wire: &Field<Value>,
         place: &Place<'_>,
         limited: bool,
         warnings: &mut Vec<String>,
     ) -> Option<Self> {
-        if wire.is_absent() {
-            return None;
-        }
+        let value = wire.optional(place)?;
         let mut risk = Self::default();
-        if let Some(wire) = wire.optional(place) {
-            let slots = whole_number(&wire.slots, &place.member("slots"), 8..=4 << 20);
-            let slots = slots.and_then(|slots| usize::try_from(slots).ok());
-            risk.slots = slots.unwrap_or(risk.slots);
-            let mut said = numbers(wire, place, Of::Identities, &risk.settings);
-            if let Some(actions) = actions(&wire.actions, place, limited, warnings) {
-                said.act(actions);
-            }
-            risk.settings = risk.settings.with(&said);
-        }
+        let mut reading = Reading::new(Of::Document, &risk.settings, limited, warnings);
+        reading.read(value, place);
+        let Reading { said, slots, .. } = reading;
+        let slots = slots.and_then(|slots| usize::try_from(slots).ok());
+        risk.slots = slots.unwrap_or(risk.slots);
+        risk.settings = risk.settings.with(&said);
         Some(risk)
     }
 }
@@ -66,96 +57,26 @@ pub(super) struct Known<'a> {
 
 /// What a client or a route says otherwise; none where that is nothing.
 pub(super) fn otherwise(
-    wire: &Field<Box<wire::Risk>>,
+    wire: &Field<Value>,
     place: &Place<'_>,
     known: Known<'_>,
     of: Of,
     warnings: &mut Vec<String>,
 ) -> Option<Box<Override>> {
-    let wire = wire.optional(place)?;
+    let value = wire.optional(place)?;
     let Some(settings) = known.settings else {
         place.error("changes how callers are judged, and they are not; the section risk is needed, risk: {} will do");
         return None;
     };
-    if !wire.slots.is_absent() {
-        place
-            .member("slots")
-            .error("is for the whole document; remove it");
-    }
-    let mut said = numbers(wire, place, of, settings);
-    if let Some(actions) = actions(&wire.actions, place, known.limited, warnings) {
-        said.act(actions);
-    }
+    let mut reading = Reading::new(of, settings, known.limited, warnings);
+    reading.read(value, place);
+    let said = reading.said;
     (!said.is_empty()).then(|| Box::new(said))
-}
-
-/// A list is all there is: it adds nothing to another. None where none is given.
-fn actions(
-    list: &List<wire::RiskAction>,
-    place: &Place<'_>,
-    limited: bool,
-    warnings: &mut Vec<String>,
-) -> Option<Vec<Action>> {
-    let place = place.member("actions");
-    if list.is_absent() {
-        return None;
-    }
-    let mut actions: Vec<Action> = Vec::new();
-    for (index, field) in elements(list, &place, Empty::Allowed) {
-        let place = place.element(index);
-        let Some(action) = action(field, &place) else {
-            continue;
-        };
-        if actions.iter().any(|other| other.at == action.at) {
-            let place = place.member("at");
-            place.error("is that of another action as well; each needs its own");
-        }
-        if matches!(action.deed, Deed::Throttle(_)) && !limited {
-            warnings.push(format!(
-                "{place}: throttle makes requests cost their limits more, and there are no limits"
-            ));
-        }
-        actions.push(action);
-    }
-    Some(actions)
-}
-
-/// None only where an error was noted.
-fn action(field: &Field<wire::RiskAction>, place: &Place<'_>) -> Option<Action> {
-    let wire = field.optional(place)?;
-    let at = place.member("at");
-    let score = wire.at.required(&at, "a score from 1 to 100");
-    let score = score.and_then(|_| whole_number(&wire.at, &at, 1..=100));
-    let deed = deed(wire, place);
-    Some(Action {
-        at: u8::try_from(score?).ok()?,
-        deed: deed?,
-    })
-}
-
-fn deed(wire: &wire::RiskAction, place: &Place<'_>) -> Option<Deed> {
-    let factor = place.member("factor");
-    let deed = wire
-        .deed
-        .required(&place.member("do"), "one of tag, throttle, deny")?;
-    let deed = match deed {
-        wire::RiskDeed::Tag => Deed::Tag,
-        wire::RiskDeed::Deny => Deed::Deny,
-        wire::RiskDeed::Throttle => {
-            let factor = whole_number(&wire.factor, &factor, 2..=1000);
-            let factor = factor.and_then(|factor| u32::try_from(factor).ok());
-            return Some(Deed::Throttle(factor.unwrap_or(FACTOR)));
-        }
-    };
-    if !wire.factor.is_absent() {
-        factor.error("goes with throttle alone; remove it");
-    }
-    Some(deed)
 }
 
 #[cfg(test)]
 mod tests {
-    use serde_json::{Value, json};
+    use serde_json::json;
 
     use crate::config::Config;
     use crate::risk::arithmetic::ONE;

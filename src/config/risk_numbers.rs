@@ -1,45 +1,289 @@
-//! The numbers of how callers are judged, in the units that they are kept in.
+//! Reads the section `risk`, and what clients and routes say otherwise, in the units that are kept.
+//!
+//! Every number is read where it stands, by tables of what has which fields.
 
+use std::mem;
 use std::ops::RangeInclusive;
 use std::time::Duration;
+
+use serde_json::Value;
 
 use super::bounds::{bytes, given_span, number_within, whole_number};
 use super::place::Place;
 use super::quantity::Span;
-use super::wire::{self, Field};
+use super::reader::{Member, Object, read_field, read_object};
+use super::risk_actions::actions;
 use crate::risk::arithmetic::{ONE, log2};
 use crate::risk::settings::{Number, Override, Settings, Signal};
 
-/// Whose numbers they are.
+/// Who says something.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Of {
-    /// The whole document's, or a client's.
-    Identities,
-    /// A route's, which has no say in what an identity's past is made of.
+    /// The document, for all.
+    Document,
+    /// A client.
+    Client,
+    /// A route, which has no say in what an identity's past is made of.
     Route,
 }
 
-/// What is said otherwise than the settings have it.
-pub(super) fn numbers(
-    wire: &wire::Risk,
-    place: &Place<'_>,
+/// Reads what is said, as an object of the level that it is at.
+pub(super) struct Reading<'a> {
     of: Of,
-    settings: &Settings,
-) -> Override {
-    let mut reading = Reading {
-        settings,
-        of,
-        said: Override::default(),
-    };
-    reading.all(wire, place);
-    reading.said
+    /// What counts where nothing is said.
+    settings: &'a Settings,
+    limited: bool,
+    warnings: &'a mut Vec<String>,
+    level: Level,
+    /// The member that is read.
+    field: &'static str,
+    /// Where the signal that is read begins and is full; none where an error was noted.
+    ramp: [Option<u32>; 2],
+    /// Which of the two is said, the latter where both are.
+    given: Option<&'static str>,
+    /// What is said otherwise than the settings have it.
+    pub said: Override,
+    /// How many identities are kept.
+    pub slots: Option<u64>,
 }
 
-const HOUR: u64 = 3600;
-const DAY: u64 = 24 * HOUR;
+#[derive(Clone, Copy)]
+enum Level {
+    Section,
+    Signals,
+    Signal(Signal),
+}
+
+/// What the fields of a level are.
+const SECTION: &[&str] = &[
+    "half_life",
+    "memory",
+    "baseline",
+    "warm_up",
+    "slots",
+    "signals",
+    "actions",
+];
+const SIGNALS: &[&str] = &[
+    Signal::Spread.as_str(),
+    Signal::RateShift.as_str(),
+    Signal::VolumeShift.as_str(),
+    Signal::Failures.as_str(),
+    Signal::Denials.as_str(),
+    Signal::NewSource.as_str(),
+    Signal::SourceFanout.as_str(),
+    Signal::TokenFanout.as_str(),
+    Signal::NewRoute.as_str(),
+    Signal::OddHour.as_str(),
+];
+const fn fields(signal: Signal) -> &'static [&'static str] {
+    match signal {
+        Signal::Spread => &["weight", "distinct", "window", "start", "full"],
+        Signal::RateShift
+        | Signal::VolumeShift
+        | Signal::Failures
+        | Signal::Denials
+        | Signal::SourceFanout => &["weight", "start", "full", "at_least"],
+        Signal::NewSource | Signal::TokenFanout | Signal::NewRoute => &["weight"],
+        Signal::OddHour => &["weight", "days"],
+    }
+}
+
+impl Object for Reading<'_> {
+    fn name(&self) -> &'static str {
+        "Risk"
+    }
+
+    fn members(&self) -> &'static [&'static str] {
+        match self.level {
+            Level::Section => SECTION,
+            Level::Signals => SIGNALS,
+            Level::Signal(signal) => fields(signal),
+        }
+    }
+
+    fn member(&mut self, index: usize) -> Option<&mut dyn Member> {
+        self.field = self.members().get(index)?;
+        Some(self)
+    }
+}
+
+impl Member for Reading<'_> {
+    fn fill(&mut self, value: &Value, place: &Place<'_>) {
+        match (self.level, self.field) {
+            (Level::Section, "signals") => self.within(Level::Signals, value, place),
+            (Level::Section, "slots") => self.slots(value, place),
+            (Level::Section, "actions") => {
+                let list = read_field(value, place);
+                let actions = actions(&list, place, self.limited, self.warnings);
+                self.said.act(actions);
+            }
+            (Level::Section, field) => self.number(of_section(field), value, place),
+            (Level::Signals, field) => self.signal(field, value, place),
+            (Level::Signal(signal), field) => self.number(of_signal(signal, field), value, place),
+        }
+    }
+}
+
+impl<'a> Reading<'a> {
+    pub(super) fn new(
+        of: Of,
+        settings: &'a Settings,
+        limited: bool,
+        warnings: &'a mut Vec<String>,
+    ) -> Self {
+        Self {
+            of,
+            settings,
+            limited,
+            warnings,
+            level: Level::Section,
+            field: "",
+            ramp: [None; 2],
+            given: None,
+            said: Override::default(),
+            slots: None,
+        }
+    }
+
+    /// Reads it all.
+    pub(super) fn read(&mut self, value: &Value, place: &Place<'_>) {
+        self.within(Level::Section, value, place);
+    }
+
+    fn within(&mut self, level: Level, value: &Value, place: &Place<'_>) {
+        let above = mem::replace(&mut self.level, level);
+        if let Err(error) = read_object(self, value, place) {
+            place.error(error);
+        }
+        self.level = above;
+    }
+
+    fn slots(&mut self, value: &Value, place: &Place<'_>) {
+        if self.of == Of::Document {
+            self.slots = whole_number(&read_field(value, place), place, 8..=4 << 20);
+        } else {
+            place.error("is for the whole document; remove it");
+        }
+    }
+
+    /// What is not said of where it begins and is full is what counts where nothing is.
+    fn signal(&mut self, name: &str, value: &Value, place: &Place<'_>) {
+        let Some(signal) = Signal::ALL
+            .into_iter()
+            .find(|signal| signal.as_str() == name)
+        else {
+            return;
+        };
+        let ramp = [Number::Start(signal), Number::Full(signal)];
+        self.ramp = ramp.map(|number| Some(self.settings.of(number)));
+        self.given = None;
+        self.within(Level::Signal(signal), value, place);
+        if let (Some(given), [Some(start), Some(full)]) = (self.given, self.ramp)
+            && start >= full
+        {
+            place.member(given).error("leaves no room from start to full; full must be above start, and what is not given here is as for the whole document, or the default");
+        }
+    }
+
+    fn number(&mut self, (number, kind): (Number, Kind), value: &Value, place: &Place<'_>) {
+        let kept = self.kept(kind, value, place);
+        let kept = kept.and_then(|kept| u32::try_from(kept).ok());
+        if let Some(kept) = kept {
+            self.said.set(number, kept);
+        }
+        let [start, full] = &mut self.ramp;
+        match number {
+            Number::Start(_) => {
+                *start = kept;
+                self.given.get_or_insert(self.field);
+            }
+            Number::Full(_) => {
+                *full = kept;
+                self.given = Some(self.field);
+            }
+            _ => {}
+        }
+    }
+
+    fn kept(&self, kind: Kind, value: &Value, place: &Place<'_>) -> Option<u64> {
+        match kind {
+            Kind::Seconds(_, _) if self.of == Of::Route => {
+                place.error("is the identity's, whatever the route; give it for the whole document or for a client");
+                None
+            }
+            Kind::Seconds(least, most) => seconds(least..=most, value, place),
+            Kind::Count(most) => whole_number(&read_field(value, place), place, 1..=most),
+            Kind::Bytes => {
+                let bytes = bytes(&read_field(value, place), place, BYTES);
+                bytes.map(|bytes| bytes.div_ceil(UNIT))
+            }
+            Kind::Fraction(scale) => {
+                let number = number_within(&read_field(value, place), place, scale.bounds());
+                number.map(|number| scale.kept(number).into())
+            }
+        }
+    }
+}
+
+fn seconds(bounds: RangeInclusive<u64>, value: &Value, place: &Place<'_>) -> Option<u64> {
+    let (least, most) = bounds.into_inner();
+    let bounds = Duration::from_secs(least)..=Duration::from_secs(most);
+    let span = given_span(&read_field(value, place), place, bounds)?;
+    if span.subsec_nanos() != 0 {
+        let span = Span(span);
+        place.error(format_args!("is {span}; whole seconds are accepted"));
+    }
+    Some(span.as_secs())
+}
+
+/// How a number is written, and what is accepted.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// A duration of so many seconds: the identity's, whose past is one for all routes.
+    Seconds(u64, u64),
+    /// A whole number from 1 on.
+    Count(u64),
+    /// A size.
+    Bytes,
+    /// A number with a fraction.
+    Fraction(Scale),
+}
+
+fn of_section(field: &str) -> (Number, Kind) {
+    match field {
+        "half_life" => (Number::HalfLife, Kind::Seconds(1, 7 * DAY)),
+        "memory" => (Number::Memory, Kind::Seconds(600, 90 * DAY)),
+        "baseline" => (Number::Baseline, Kind::Seconds(DAY, 365 * DAY)),
+        _ => (Number::WarmUp, Kind::Count(REQUESTS)),
+    }
+}
+
+fn of_signal(signal: Signal, field: &str) -> (Number, Kind) {
+    let scale = match signal {
+        Signal::Failures | Signal::Denials => Scale::Share,
+        _ => Scale::Times,
+    };
+    let least = match signal {
+        Signal::VolumeShift => Kind::Bytes,
+        Signal::SourceFanout => Kind::Count(NETWORKS),
+        Signal::OddHour => Kind::Count(DAYS),
+        _ => Kind::Count(REQUESTS),
+    };
+    match field {
+        "weight" => (Number::Weight(signal), Kind::Fraction(Scale::Weight)),
+        "start" => (Number::Start(signal), Kind::Fraction(scale)),
+        "full" => (Number::Full(signal), Kind::Fraction(scale)),
+        "window" => (Number::Window, Kind::Seconds(60, DAY)),
+        _ => (Number::AtLeast(signal), least),
+    }
+}
+
+const DAY: u64 = 86_400;
 const REQUESTS: u64 = 1_000_000;
 /// As many as an identity's state holds.
 const NETWORKS: u64 = 64;
+const DAYS: u64 = 15;
 /// Near the largest that is counted in 32 bits of units.
 const BYTES: RangeInclusive<u64> = UNIT..=1000 << 30;
 /// In which bytes are counted.
@@ -85,171 +329,34 @@ impl Scale {
     }
 }
 
-/// Reads the numbers that are said, each where it stands.
-struct Reading<'a> {
-    /// What counts where nothing is said.
-    settings: &'a Settings,
-    of: Of,
-    said: Override,
-}
+#[cfg(all(test, feature = "schema"))]
+mod tests {
+    use super::*;
 
-impl Reading<'_> {
-    fn all(&mut self, wire: &wire::Risk, place: &Place<'_>) {
-        let half_life = place.member("half_life");
-        self.span(Number::HalfLife, &wire.half_life, &half_life, 1..=7 * DAY);
-        let memory = place.member("memory");
-        self.span(Number::Memory, &wire.memory, &memory, 600..=90 * DAY);
-        let baseline = place.member("baseline");
-        self.span(Number::Baseline, &wire.baseline, &baseline, DAY..=365 * DAY);
-        let warm_up = place.member("warm_up");
-        self.count(Number::WarmUp, &wire.warm_up, &warm_up, REQUESTS);
-        let signals = place.member("signals");
-        if let Some(wire) = wire.signals.optional(&signals) {
-            self.occurrences(wire, &signals);
-            self.shifts(wire, &signals);
-            self.spread(&wire.spread, &signals);
-            self.volume_shift(&wire.volume_shift, &signals);
-        }
-    }
-
-    fn occurrences(&mut self, wire: &wire::Signals, place: &Place<'_>) {
-        for (signal, field) in [
-            (Signal::NewSource, &wire.new_source),
-            (Signal::TokenFanout, &wire.token_fanout),
-            (Signal::NewRoute, &wire.new_route),
-        ] {
-            let place = place.member(signal.as_str());
-            if let Some(wire) = field.optional(&place) {
-                self.weight(signal, &wire.weight, &place);
-            }
-        }
-        let place = place.member(Signal::OddHour.as_str());
-        if let Some(wire) = wire.odd_hour.optional(&place) {
-            self.weight(Signal::OddHour, &wire.weight, &place);
-            let days = place.member("days");
-            self.count(Number::AtLeast(Signal::OddHour), &wire.days, &days, 15);
-        }
-    }
-
-    fn shifts(&mut self, wire: &wire::Signals, place: &Place<'_>) {
-        use Scale::{Share, Times};
-        for (signal, field, scale, most) in [
-            (Signal::RateShift, &wire.rate_shift, Times, REQUESTS),
-            (Signal::Failures, &wire.failures, Share, REQUESTS),
-            (Signal::Denials, &wire.denials, Share, REQUESTS),
-            (Signal::SourceFanout, &wire.source_fanout, Times, NETWORKS),
-        ] {
-            let place = place.member(signal.as_str());
-            if let Some(wire) = field.optional(&place) {
-                self.weight(signal, &wire.weight, &place);
-                self.ramp(signal, &wire.start, &wire.full, &place, scale);
-                let at_least = place.member("at_least");
-                self.count(Number::AtLeast(signal), &wire.at_least, &at_least, most);
-            }
-        }
-    }
-
-    fn spread(&mut self, field: &Field<wire::Spread>, place: &Place<'_>) {
-        const SPREAD: Signal = Signal::Spread;
-        let place = place.member(SPREAD.as_str());
-        let Some(wire) = field.optional(&place) else {
-            return;
+    #[test]
+    fn the_schema_has_the_fields_that_are_read() {
+        let schema = crate::config::json_schema();
+        let properties = |schema: &Value| -> Vec<String> {
+            let properties = schema["properties"].as_object().unwrap();
+            properties.keys().cloned().collect()
         };
-        self.weight(SPREAD, &wire.weight, &place);
-        let distinct = place.member("distinct");
-        self.count(Number::AtLeast(SPREAD), &wire.distinct, &distinct, REQUESTS);
-        let window = place.member("window");
-        self.span(Number::Window, &wire.window, &window, 60..=DAY);
-        self.ramp(SPREAD, &wire.start, &wire.full, &place, Scale::Times);
-    }
-
-    fn volume_shift(&mut self, field: &Field<wire::VolumeShift>, place: &Place<'_>) {
-        const VOLUME: Signal = Signal::VolumeShift;
-        let place = place.member(VOLUME.as_str());
-        let Some(wire) = field.optional(&place) else {
-            return;
+        let sorted = |fields: &[&str]| {
+            let mut fields: Vec<String> = fields.iter().map(|&field| field.to_owned()).collect();
+            fields.sort();
+            fields
         };
-        self.weight(VOLUME, &wire.weight, &place);
-        self.ramp(VOLUME, &wire.start, &wire.full, &place, Scale::Times);
-        let bytes = bytes(&wire.at_least, &place.member("at_least"), BYTES);
-        let units = bytes.map(|bytes| bytes.div_ceil(UNIT));
-        self.say(Number::AtLeast(VOLUME), units);
-    }
-
-    /// All durations are the identity's, whose past is one for all routes.
-    fn span(
-        &mut self,
-        number: Number,
-        field: &Field<Span>,
-        place: &Place<'_>,
-        seconds: RangeInclusive<u64>,
-    ) {
-        if self.of == Of::Route && !field.is_absent() {
-            place.error("is the identity's, whatever the route; give it for the whole document or for a client");
-            return;
-        }
-        let (least, most) = seconds.into_inner();
-        let bounds = Duration::from_secs(least)..=Duration::from_secs(most);
-        let span = given_span(field, place, bounds);
-        if let Some(span) = span.filter(|span| span.subsec_nanos() != 0) {
-            let span = Span(span);
-            place.error(format_args!("is {span}; whole seconds are accepted"));
-        }
-        self.say(number, span.map(|span| span.as_secs()));
-    }
-
-    fn count(&mut self, number: Number, field: &Field<u64>, place: &Place<'_>, most: u64) {
-        let count = whole_number(field, place, 1..=most);
-        self.say(number, count);
-    }
-
-    fn weight(&mut self, signal: Signal, field: &Field<f64>, place: &Place<'_>) {
-        let place = place.member("weight");
-        self.fraction(Number::Weight(signal), field, &place, Scale::Weight);
-    }
-
-    /// What is not said here is what counts where nothing is.
-    fn ramp(
-        &mut self,
-        signal: Signal,
-        start: &Field<f64>,
-        full: &Field<f64>,
-        place: &Place<'_>,
-        scale: Scale,
-    ) {
-        let (start_place, full_place) = (place.member("start"), place.member("full"));
-        let given = match (start.is_absent(), full.is_absent()) {
-            (true, true) => return,
-            (_, false) => &full_place,
-            (false, true) => &start_place,
-        };
-        let start = self.fraction(Number::Start(signal), start, &start_place, scale);
-        let full = self.fraction(Number::Full(signal), full, &full_place, scale);
-        if start.zip(full).is_some_and(|(start, full)| start >= full) {
-            given.error("leaves no room from start to full; full must be above start, and what is not given here is as for the whole document, or the default");
-        }
-    }
-
-    /// What counts now; none where an error was noted.
-    fn fraction(
-        &mut self,
-        number: Number,
-        field: &Field<f64>,
-        place: &Place<'_>,
-        scale: Scale,
-    ) -> Option<u32> {
-        if field.is_absent() {
-            return Some(self.settings.of(number));
-        }
-        let kept = scale.kept(number_within(field, place, scale.bounds())?);
-        self.say(number, Some(kept.into()));
-        Some(kept)
-    }
-
-    fn say(&mut self, number: Number, value: Option<u64>) {
-        if let Some(value) = value {
-            let value = u32::try_from(value).unwrap_or(u32::MAX);
-            self.said.set(number, value);
+        let definitions = &schema["$defs"];
+        assert_eq!(properties(&definitions["Risk"]), sorted(SECTION));
+        assert_eq!(properties(&definitions["Signals"]), sorted(SIGNALS));
+        assert_eq!(sorted(SIGNALS), sorted(&Signal::ALL.map(Signal::as_str)));
+        for signal in Signal::ALL {
+            let reference = definitions["Signals"]["properties"][signal.as_str()]["$ref"].as_str();
+            let name = reference.unwrap().rsplit('/').next().unwrap();
+            assert_eq!(
+                properties(&definitions[name]),
+                sorted(fields(signal)),
+                "{name}"
+            );
         }
     }
 }

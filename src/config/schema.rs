@@ -7,6 +7,7 @@
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value, json};
 
+pub(super) use super::risk_schema::Risk;
 use super::wire::{self, DecisionRates, DecisionsWord};
 use crate::crypto::Algorithm;
 
