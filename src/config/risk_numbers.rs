@@ -23,7 +23,7 @@ pub(super) enum Of {
     Document,
     /// A client.
     Client,
-    /// A route, which has no say in what an identity's past is made of.
+    /// A route, which says what weighs how much there; what is counted is the identity's.
     Route,
 }
 
@@ -59,6 +59,7 @@ const SECTION: &[&str] = &[
     "half_life",
     "memory",
     "baseline",
+    "learn_every",
     "warm_up",
     "slots",
     "signals",
@@ -187,7 +188,11 @@ impl<'a> Reading<'a> {
     }
 
     fn number(&mut self, (number, kind): (Number, Kind), value: &Value, place: &Place<'_>) {
-        let kept = self.kept(kind, value, place);
+        if self.of == Of::Route && !matches!(number, Number::Weight(_)) {
+            place.error("is the identity's, whatever the route; give it for the whole document or for a client");
+            return;
+        }
+        let kept = Self::kept(kind, value, place);
         let kept = kept.and_then(|kept| u32::try_from(kept).ok());
         if let Some(kept) = kept {
             self.said.set(number, kept);
@@ -206,12 +211,8 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn kept(&self, kind: Kind, value: &Value, place: &Place<'_>) -> Option<u64> {
+    fn kept(kind: Kind, value: &Value, place: &Place<'_>) -> Option<u64> {
         match kind {
-            Kind::Seconds(_, _) if self.of == Of::Route => {
-                place.error("is the identity's, whatever the route; give it for the whole document or for a client");
-                None
-            }
             Kind::Seconds(least, most) => seconds(least..=most, value, place),
             Kind::Count(most) => whole_number(&read_field(value, place), place, 1..=most),
             Kind::Bytes => {
@@ -240,7 +241,7 @@ fn seconds(bounds: RangeInclusive<u64>, value: &Value, place: &Place<'_>) -> Opt
 /// How a number is written, and what is accepted.
 #[derive(Clone, Copy)]
 enum Kind {
-    /// A duration of so many seconds: the identity's, whose past is one for all routes.
+    /// A duration of so many seconds.
     Seconds(u64, u64),
     /// A whole number from 1 on.
     Count(u64),
@@ -254,6 +255,7 @@ fn of_section(field: &str) -> (Number, Kind) {
     match field {
         "half_life" => (Number::HalfLife, Kind::Seconds(1, 7 * DAY)),
         "memory" => (Number::Memory, Kind::Seconds(600, 90 * DAY)),
+        "learn_every" => (Number::Lesson, Kind::Seconds(1, DAY)),
         "baseline" => (Number::Baseline, Kind::Seconds(DAY, 365 * DAY)),
         _ => (Number::WarmUp, Kind::Count(REQUESTS)),
     }
@@ -274,7 +276,7 @@ fn of_signal(signal: Signal, field: &str) -> (Number, Kind) {
         "weight" => (Number::Weight(signal), Kind::Fraction(Scale::Weight)),
         "start" => (Number::Start(signal), Kind::Fraction(scale)),
         "full" => (Number::Full(signal), Kind::Fraction(scale)),
-        "window" => (Number::Window, Kind::Seconds(60, DAY)),
+        "window" => (Number::Window, Kind::Seconds(1, DAY)),
         _ => (Number::AtLeast(signal), least),
     }
 }

@@ -23,6 +23,9 @@ object! {
         /// After how long an identity's own most counts half, 1d to 365d. Default: 30d.
         #[schema(default)]
         pub baseline: Field<Span>,
+        /// How long a window is that an identity's own most is learned from, 1s to 1d. Default: 5m.
+        #[schema(default)]
+        pub learn_every: Field<Span>,
         /// After how many requests an identity is judged by its own past. Default: 200.
         #[schema(default, range(min = 1, max = 1_000_000))]
         pub warm_up: Field<u64>,
@@ -88,7 +91,7 @@ object! {
         /// How many different resources are many for an identity without a past.
         #[schema(default, range(min = 1, max = 1_000_000))]
         pub distinct: Field<u64>,
-        /// In how long they are counted, 1m to 1d.
+        /// In how long they are counted, 1s to 1d.
         #[schema(default)]
         pub window: Field<Span>,
         /// Where it begins: times the identity's own most.

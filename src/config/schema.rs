@@ -208,12 +208,14 @@ pub(super) fn risk_of_client(schema: &mut Schema) {
     properties(schema, json!({"slots": false}));
 }
 
-/// An identity has one past, whatever the route.
+/// What is counted is the identity's, whatever the route.
 pub(super) fn risk_of_route(schema: &mut Schema) {
-    let spread = json!({"properties": {"window": false}});
+    let counted = json!({
+        "start": false, "full": false, "at_least": false, "distinct": false, "window": false, "days": false,
+    });
     let own = json!({
-        "slots": false, "half_life": false, "memory": false, "baseline": false,
-        "signals": {"properties": {"spread": spread}},
+        "slots": false, "half_life": false, "memory": false, "baseline": false, "learn_every": false,
+        "warm_up": false, "signals": {"additionalProperties": {"properties": counted}},
     });
     properties(schema, own);
 }

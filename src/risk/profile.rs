@@ -6,7 +6,7 @@
 //!
 //! # How an identity's own most is learned
 //!
-//! A window of five minutes is held against the windows before it, never against itself. When it is
+//! A window of some minutes (`learn_every`) is held against the windows before it, never against itself. When it is
 //! over, the most of it raises the identity's own most by `(1 - score)²` of the difference: what was
 //! judged usual is learned at once, what was judged unusual slowly, what was refused hardly at all.
 //! Until the identity is known (`warm_up`, and two windows) everything is learned. Own mosts halve
@@ -28,8 +28,6 @@ pub const SHARE_SCALE: u32 = 60;
 /// The bytes of a unit of volume.
 pub const VOLUME_UNIT: u64 = 256;
 
-/// Of how many seconds a window is that teaches.
-const WINDOW: u32 = 300;
 /// How many windows an identity must have been seen in since it was warm.
 const WINDOWS: u8 = 2;
 const HOUR: u32 = 3600;
@@ -166,7 +164,7 @@ impl Profile {
         }
         self.close_second(settings);
         self.tokens.advance(seen, now);
-        if other(seen, now, WINDOW) {
+        if other(seen, now, settings.of(Number::Lesson)) {
             self.learn(settings);
         }
         if other(seen, now, settings.of(Number::Window)) {

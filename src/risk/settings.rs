@@ -78,6 +78,8 @@ pub enum Number {
     WarmUp,
     /// The seconds in which different resources are counted.
     Window,
+    /// The seconds of a window from which the own most is learned.
+    Lesson,
     /// What a signal weighs, in parts of [`ONE`].
     Weight(Signal),
     /// Where a signal begins: for shifts and fanouts, times the own most, as a logarithm in parts of
@@ -90,7 +92,7 @@ pub enum Number {
     AtLeast(Signal),
 }
 
-const BEFORE_SIGNALS: usize = 5;
+const BEFORE_SIGNALS: usize = 6;
 const OF_SIGNAL: usize = 4;
 const NUMBERS: usize = BEFORE_SIGNALS + SIGNALS * OF_SIGNAL;
 
@@ -102,6 +104,7 @@ impl Number {
             Self::Baseline => 2,
             Self::WarmUp => 3,
             Self::Window => 4,
+            Self::Lesson => 5,
             Self::Weight(signal) => place(signal, 0),
             Self::Start(signal) => place(signal, 1),
             Self::Full(signal) => place(signal, 2),
@@ -111,7 +114,7 @@ impl Number {
 }
 
 // Never near the bounds of a usize.
-#[allow(clippy::arithmetic_side_effects, reason = "at most 44")]
+#[allow(clippy::arithmetic_side_effects, reason = "at most 45")]
 const fn place(signal: Signal, which: usize) -> usize {
     BEFORE_SIGNALS + signal as usize * OF_SIGNAL + which
 }
@@ -210,6 +213,7 @@ const DEFAULTS: &[(Number, u32)] = &[
     (Number::Baseline, 30 * DAY),
     (Number::WarmUp, 200),
     (Number::Window, 10 * MINUTE),
+    (Number::Lesson, 5 * MINUTE),
     (Number::Weight(Signal::Spread), percent(60)),
     (Number::Start(Signal::Spread), THREE_TIMES),
     (Number::Full(Signal::Spread), TWELVE_TIMES),
