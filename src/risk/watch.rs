@@ -32,6 +32,8 @@ const PENDING: usize = 64;
 const IN_VIEW: usize = 1024;
 /// How many of them may wait to be written.
 const WAITING: usize = 4096;
+/// Of how many identities others are told at most while a request is under way.
+const TOLD: usize = 2;
 /// How often a change is tried that others keep overtaking.
 const TRIES: usize = 8;
 
@@ -177,10 +179,11 @@ impl Watch {
 }
 
 impl Desk<'_> {
-    /// Takes note of a request, and says what it comes to.
+    /// Takes note of a request, tells the other workers what is due, and says what it comes to.
     pub fn arrive(&mut self, subject: Subject<'_>, arrival: Arrival, now: Now) -> Assessment {
         self.bring(subject, now);
         self.note(subject.place.counter.key, Event::Arrival(arrival), now);
+        self.tell(TOLD, now);
         let everybody = self.settings;
         let watched = self.watch.in_view.peek(&subject.place.counter.key);
         let Some(watched) = watched else {
@@ -198,7 +201,7 @@ impl Desk<'_> {
     pub fn end(&mut self, subject: Subject<'_>, outcome: Outcome, now: Now) {
         self.bring(subject, now);
         self.note(subject.place.counter.key, Event::Outcome(outcome), now);
-        self.tell(2, now);
+        self.tell(TOLD, now);
     }
 
     /// Tells the other workers what is due, of so many identities at most.

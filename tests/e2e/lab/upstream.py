@@ -2,7 +2,7 @@
 
 `python -m lab.upstream PORTS_FILE` binds free ports on loopback, writes them as JSON to that file,
 and serves until it is ended. Every answer holds what was received, so a test sees what the
-upstream saw. `?delay=SECONDS` answers late, `?bytes=N` pads the answer.
+upstream saw. `?delay=SECONDS` answers late, `?bytes=N` pads the answer, `?status=CODE` is its status.
 """
 
 import asyncio
@@ -79,7 +79,8 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
             body = json.dumps(
                 {"method": method, "target": target, "headers": fields, "body_bytes": length, "trailers": trailers}
             ).encode() + b" " * int(query.get("bytes", ["0"])[0])
-            head = f"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            status = query.get("status", ["200"])[0]
+            head = f"HTTP/1.1 {status} Echo\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
             writer.write(head.encode() + (b"" if method == "HEAD" else body))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):
