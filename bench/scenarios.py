@@ -120,6 +120,7 @@ class Postern:
             *self.scenario("postern-cached", "RS256, one token"),
             *self.scenario("postern-cached-limit", "RS256, one token, a rate limit", limit=True),
             *self.scenario("postern-cached-quiet", "RS256, one token", audited=False),
+            *self.scenario("postern-cached-risk", "RS256, one token, every signal of risk", risk=True),
             *self.scenario("postern-cached-10-clients", "RS256, one token, one of 10 clients", clients=10),
             *self.scenario("postern-cached-100k-clients", "RS256, one token, one of 100,000 clients", clients=100_000),
         ]
@@ -132,21 +133,21 @@ class Postern:
         ]
 
     def scenario(
-        self, name, what, algorithm="RS256", fresh=False, audited=True, limit=False, clients=0
+        self, name, what, algorithm="RS256", fresh=False, audited=True, limit=False, clients=0, risk=False
     ) -> list[Scenario]:
         if not self.module.exists():
             return []
-        configuration = json.dumps(postern_config(self.tokens, "all" if audited else "denied", limit, clients))
+        configuration = json.dumps(postern_config(self.tokens, "all" if audited else "denied", limit, clients, risk))
         scenario = Scenario(name, f"Postern {what}, scopes, {'all' if audited else 'denials'} audited")
         scenario.algorithm, scenario.fresh, scenario.authorizes = algorithm, fresh, True
         scenario.filters = [wasm("postern", self.module, configuration)]
-        scenario.extra = not audited or clients > 0
+        scenario.extra = not audited or clients > 0 or risk
         # Postern's audit goes where Envoy's own log goes.
         scenario.record = Record(self.work / f"{name}.log", '"class_uid":6003') if audited else None
         return [scenario]
 
 
-def postern_config(tokens: Tokens, decisions: str, limit: bool, clients: int) -> dict:
+def postern_config(tokens: Tokens, decisions: str, limit: bool, clients: int, risk: bool) -> dict:
     route = {
         "name": "read-orders",
         "match": {"methods": ["GET"], "path": "/v1/orders/{id}"},
@@ -165,6 +166,9 @@ def postern_config(tokens: Tokens, decisions: str, limit: bool, clients: int) ->
         "routes": [route],
         "audit": {"log": {"level": "info", "decisions": decisions}},
     }
+    if risk:
+        # A benchmark is a burst, and would be denied.
+        config["risk"] = {"actions": []}
     if clients:
         # The last one is that of the one token.
         names = [f"other-{number}" for number in range(clients - 1)] + ["client-00"]
