@@ -191,3 +191,30 @@ fn in_value(value: &Value, found: &mut Vec<Value>) {
         _ => {}
     }
 }
+
+#[test]
+fn the_defaults_of_risk_are_those_that_its_page_says() {
+    let page = fs::read_to_string(root().join("docs/risk.md")).unwrap();
+    let block = page
+        .split("```yaml\n")
+        .nth(2)
+        .unwrap()
+        .split("```")
+        .next()
+        .unwrap();
+    let said: Value = serde_saphyr::from_str(block).unwrap();
+    let whole = |risk: &Value| {
+        let config = serde_json::json!({
+            "version": 1, "risk": risk, "routes": [{"name": "any", "match": {"path": "/"}}],
+            "limits": [{"name": "all", "key": ["identity"], "rate": "1/1s"}],
+            "trust_domains": [{"name": "prod.example", "x509_svid": {"from": "tls"}}],
+        });
+        Config::parse(config.to_string().as_bytes()).unwrap()
+    };
+    let signals = said["risk"]["signals"].as_object().unwrap();
+    assert!(signals.len() == 10 && said["risk"].as_object().unwrap().len() == 8);
+    assert_eq!(
+        whole(&said["risk"]).risk,
+        whole(&serde_json::json!({})).risk
+    );
+}
