@@ -157,10 +157,15 @@ impl Pen<'_> {
         self.bytes(level.own.to_le_bytes());
     }
 
+    fn tag(&mut self, tag: u32) {
+        let [low, middle, high, _] = tag.to_le_bytes();
+        self.bytes([low, middle, high]);
+    }
+
     fn profile(&mut self, profile: &Profile) {
         self.bytes(profile.seen.to_le_bytes());
         self.bytes(profile.requests.to_le_bytes());
-        self.bytes([profile.windows, profile.flags]);
+        self.bytes([(profile.windows << 4) | profile.flags]);
         for level in profile.rate.into_iter().chain(profile.volume) {
             self.level(level);
         }
@@ -180,12 +185,12 @@ impl Pen<'_> {
         self.bytes(profile.routes.before.to_le_bytes());
         self.bytes([profile.networks.new, profile.routes.new]);
         for token in profile.tokens.watched {
-            self.bytes(token.tag.to_le_bytes());
-            self.bytes(token.moment.to_le_bytes());
+            self.tag(token.tag);
+            self.bytes([token.moment]);
             self.bytes(token.here.to_le_bytes());
             self.bytes(token.before.to_le_bytes());
         }
-        self.bytes(profile.tokens.newcomer.tag.to_le_bytes());
+        self.tag(profile.tokens.newcomer.tag);
         self.bytes(profile.tokens.newcomer.networks.to_le_bytes());
         self.bytes([profile.shared_own, profile.days]);
         self.bytes(profile.hours);
@@ -219,6 +224,11 @@ impl Eye<'_> {
         u32::from_le_bytes(self.bytes())
     }
 
+    fn tag(&mut self) -> u32 {
+        let [low, middle, high] = self.bytes();
+        u32::from_le_bytes([low, middle, high, 0])
+    }
+
     fn level(&mut self) -> Level {
         Level {
             now: self.u32(),
@@ -236,8 +246,8 @@ impl Eye<'_> {
 
     fn token(&mut self) -> Token {
         Token {
-            tag: self.u16(),
-            moment: self.u16(),
+            tag: self.tag(),
+            moment: self.byte(),
             here: self.u32(),
             before: self.u32(),
         }
@@ -246,11 +256,12 @@ impl Eye<'_> {
 
 fn read(bytes: &[u8]) -> Profile {
     let mut eye = Eye(bytes);
+    let (seen, requests, state) = (eye.u32(), eye.u32(), eye.byte());
     let mut profile = Profile {
-        seen: eye.u32(),
-        requests: eye.u32(),
-        windows: eye.byte(),
-        flags: eye.byte(),
+        seen,
+        requests,
+        windows: state >> 4,
+        flags: state & 15,
         ..Profile::default()
     };
     for level in profile.rate.iter_mut().chain(&mut profile.volume) {
@@ -277,7 +288,7 @@ fn read(bytes: &[u8]) -> Profile {
         *token = eye.token();
     }
     tokens.newcomer = Newcomer {
-        tag: eye.u16(),
+        tag: eye.tag(),
         networks: eye.u32(),
     };
     profile.tokens = tokens;

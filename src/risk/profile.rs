@@ -30,9 +30,14 @@ pub const VOLUME_UNIT: u64 = 256;
 
 /// How many windows an identity must have been seen in since it was warm.
 const WINDOWS: u8 = 2;
+/// Four bits are kept of them.
+const MOST_WINDOWS: u8 = 15;
 const HOUR: u32 = 3600;
 const DAY: u32 = 86_400;
 const HOURS_A_DAY: u32 = 24;
+/// How much it says that a token goes to a network that the identity did not use the day before: not
+/// enough to hold back whoever moves, enough to do so where the route and the hour are new as well.
+const MOVED: u32 = ONE / 8 * 5;
 /// A clock that is this many seconds behind was set back; less is only workers' differing by a bit.
 const SLACK: u32 = 2;
 
@@ -74,9 +79,9 @@ pub struct Profile {
     pub seen: u32,
     /// How many requests there were.
     pub requests: u32,
-    /// How many windows there were since it was warm.
+    /// How many windows there were since it was warm, at most 15.
     pub windows: u8,
-    /// See the constants.
+    /// See the constants; four bits.
     pub flags: u8,
     /// Requests, in parts of 256, for each of [`RATE_SCALES`].
     pub rate: [Level; 4],
@@ -167,8 +172,14 @@ impl Profile {
         if other(seen, now, settings.of(Number::Lesson)) {
             self.learn(settings);
         }
-        if other(seen, now, settings.of(Number::Window)) {
-            self.learn_resources(settings);
+        match windows(seen, now, settings.of(Number::Window)) {
+            0 => {}
+            1 => self.learn_resources(settings),
+            _ => {
+                self.learn_resources(settings);
+                // And a whole one without a request.
+                self.learn_resources(settings);
+            }
         }
         if other(seen, now, settings.of(Number::Memory)) {
             self.networks.renew(|bits| bits == 0);
@@ -238,15 +249,22 @@ impl Profile {
         let Some(token) = token else {
             return;
         };
+        let spread = self.tokens.see(token, network >> 16, self.seen);
+        if spread == Spread::Several {
+            self.flags |= SHARED;
+        }
+        if !self.is_settled() {
+            return;
+        }
         let usual = u32::from(self.shared_own).saturating_mul(ONE / 255);
         let unusual = ONE.saturating_sub(usual);
-        match self.tokens.see(token, network >> 16, self.seen) {
-            Spread::One => {}
-            Spread::Moved => self.hold(Signal::TokenFanout, unusual / 2),
-            Spread::Several => {
-                self.flags |= SHARED;
-                self.hold(Signal::TokenFanout, unusual);
+        match spread {
+            // `before` does not change within a second, whatever comes first in it.
+            Spread::Moved if self.networks.before & bit == 0 => {
+                self.hold(Signal::TokenFanout, times(unusual, MOVED));
             }
+            Spread::One | Spread::Moved => {}
+            Spread::Several => self.hold(Signal::TokenFanout, unusual),
         }
     }
 
@@ -322,7 +340,7 @@ impl Profile {
             self.flags &= !SHARED;
         }
         if self.requests >= settings.of(Number::WarmUp) {
-            self.windows = self.windows.saturating_add(1);
+            self.windows = self.windows.saturating_add(1).min(MOST_WINDOWS);
         }
     }
 
@@ -459,8 +477,14 @@ where
 }
 
 /// Whether two seconds are in different windows of that length.
-fn other(one: u32, other: u32, length: u32) -> bool {
-    one.checked_div(length) != other.checked_div(length)
+fn other(seen: u32, now: u32, length: u32) -> bool {
+    windows(seen, now, length) != 0
+}
+
+/// How many windows of that length begin after one second and up to a later one.
+fn windows(seen: u32, now: u32, length: u32) -> u32 {
+    let window = |second: u32| second.checked_div(length).unwrap_or_default();
+    window(now).saturating_sub(window(seen))
 }
 
 fn raise(own: &mut u16, most: u16, lesson: u32) {

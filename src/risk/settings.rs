@@ -203,8 +203,9 @@ const fn hundredths(of: u32, many: u32) -> u32 {
     of.saturating_mul(many).saturating_add(50) / 100
 }
 const TWICE: u32 = OCTAVE as u32;
-/// log2 of three and of twelve.
+/// log2 of three, of eight and of twelve.
 const THREE_TIMES: u32 = 405;
+const EIGHT_TIMES: u32 = 768;
 const TWELVE_TIMES: u32 = 917;
 
 const DEFAULTS: &[(Number, u32)] = &[
@@ -220,7 +221,7 @@ const DEFAULTS: &[(Number, u32)] = &[
     (Number::AtLeast(Signal::Spread), 500),
     (Number::Weight(Signal::RateShift), percent(70)),
     (Number::Start(Signal::RateShift), THREE_TIMES),
-    (Number::Full(Signal::RateShift), TWELVE_TIMES),
+    (Number::Full(Signal::RateShift), EIGHT_TIMES),
     (Number::AtLeast(Signal::RateShift), 10),
     (Number::Weight(Signal::VolumeShift), percent(60)),
     (Number::Start(Signal::VolumeShift), THREE_TIMES),

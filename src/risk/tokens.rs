@@ -10,10 +10,10 @@ pub const TOKENS: usize = 4;
 /// A token, and the networks it was seen on.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Token {
-    /// What tells it apart; zero where there is none.
-    pub tag: u16,
+    /// What tells it apart, in 24 bits; zero where there is none.
+    pub tag: u32,
     /// The moment at which it was last seen.
-    pub moment: u16,
+    pub moment: u8,
     /// The networks of that moment.
     pub here: u32,
     /// Those before it.
@@ -23,8 +23,8 @@ pub struct Token {
 /// A token that is not watched yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Newcomer {
-    /// What tells it apart; zero where there is none.
-    pub tag: u16,
+    /// What tells it apart, in 24 bits; zero where there is none.
+    pub tag: u32,
     /// The networks it was seen on in this second.
     pub networks: u32,
 }
@@ -52,16 +52,23 @@ pub enum Spread {
 /// How many seconds a moment has.
 const MOMENT: u32 = 16;
 
-/// The moment of a second; the numbers come again after twelve days.
-fn moment(second: u32) -> u16 {
-    let moment = second.checked_div(MOMENT).unwrap_or_default() & 0xffff;
-    u16::try_from(moment).unwrap_or_default()
+/// The moment of a second. The numbers come again after an hour or so: a token that was not seen for
+/// that long may be kept a little longer than its turn.
+fn moment(second: u32) -> u8 {
+    let moment = second.checked_div(MOMENT).unwrap_or_default() & 0xff;
+    u8::try_from(moment).unwrap_or_default()
+}
+
+/// Forty pods renew their tokens every hour: with 16 bits two of them would look like one now and
+/// then.
+fn tag(token: u64) -> u32 {
+    u32::try_from(token & 0xff_ffff).unwrap_or_default().max(1)
 }
 
 impl Tokens {
     /// Takes note of a token on a network; says what its networks say.
     pub fn see(&mut self, token: u64, network: u64, second: u32) -> Spread {
-        let tag = u16::try_from(token & 0xffff).unwrap_or_default().max(1);
+        let tag = tag(token);
         let network = 1_u32 << (network & 31);
         let Some(own) = self.watched.iter_mut().find(|own| own.tag == tag) else {
             // Whichever of several comes first, it is the greatest that stays.
@@ -84,7 +91,7 @@ impl Tokens {
         let now = moment(second);
         let age = |token: &Token| match token.tag {
             0 => u16::MAX,
-            _ => now.wrapping_sub(token.moment),
+            _ => u16::from(now.wrapping_sub(token.moment)),
         };
         let oldest = self.watched.iter_mut().max_by_key(|token| age(token));
         if let Some(oldest) = oldest
@@ -167,7 +174,7 @@ mod tests {
         (2..=4).for_each(|token| assert_eq!(tokens.see(token, 1, NOON + 100), Spread::One));
         tokens.see(5, 1, NOON + 100);
         tokens.close(NOON + 100);
-        let mut tags: Vec<u16> = tokens.watched.iter().map(|token| token.tag).collect();
+        let mut tags: Vec<u32> = tokens.watched.iter().map(|token| token.tag).collect();
         tags.sort_unstable();
         assert_eq!(tags, [2, 3, 4, 5]);
     }
