@@ -24,3 +24,6 @@ pub mod settings;
 pub mod sketch;
 pub mod tokens;
 pub mod watch;
+
+#[cfg(all(test, not(target_family = "wasm")))]
+mod properties;

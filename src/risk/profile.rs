@@ -21,10 +21,10 @@ use super::tokens::{Spread, Tokens};
 
 /// The half-lives in seconds over which requests are counted.
 pub const RATE_SCALES: [u32; 4] = [1, 8, 60, 480];
-/// The half-lives in seconds over which bytes are counted.
-pub const VOLUME_SCALES: [u32; 2] = [60, 480];
+/// The half-lives in seconds over which bytes are counted: those of the last two rates.
+pub const VOLUME_SCALES: [u32; 2] = [RATE_SCALES[2], RATE_SCALES[3]];
 /// The half-life in seconds over which errors and refusals are counted: that of the third rate.
-pub const SHARE_SCALE: u32 = 60;
+pub const SHARE_SCALE: u32 = RATE_SCALES[2];
 /// The bytes of a unit of volume.
 pub const VOLUME_UNIT: u64 = 256;
 
@@ -359,13 +359,13 @@ impl Profile {
     }
 
     fn fade(&mut self, elapsed: u32, settings: &Settings) {
-        for (level, scale) in self.rate.iter_mut().zip(RATE_SCALES) {
-            level.now = Fade::over(elapsed, scale).of(level.now);
+        let fades = RATE_SCALES.map(|scale| Fade::over(elapsed, scale));
+        let [.., shares, longest] = fades;
+        let rates = self.rate.iter_mut().zip(fades);
+        let volumes = self.volume.iter_mut().zip([shares, longest]);
+        for (level, fade) in rates.chain(volumes) {
+            level.now = fade.of(level.now);
         }
-        for (level, scale) in self.volume.iter_mut().zip(VOLUME_SCALES) {
-            level.now = Fade::over(elapsed, scale).of(level.now);
-        }
-        let shares = Fade::over(elapsed, SHARE_SCALE);
         for counted in [&mut self.ended, &mut self.failed, &mut self.refused] {
             *counted = shares.of(*counted);
         }

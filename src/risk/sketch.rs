@@ -51,9 +51,11 @@ impl Distinct {
     #[must_use]
     pub fn estimate(&self) -> u32 {
         let (mut sum, mut empty) = (0_u64, 0_u64);
-        for rank in self.0.iter().flat_map(|pair| [pair & 15, pair >> 4]) {
-            sum = sum.saturating_add((1 << RANK) >> rank);
-            empty = empty.saturating_add(u64::from(rank == 0));
+        for pair in self.0 {
+            for rank in [pair & 15, pair >> 4] {
+                sum = sum.saturating_add((1 << RANK) >> rank);
+                empty = empty.saturating_add(u64::from(rank == 0));
+            }
         }
         // 0.709 times the registers squared, over the sum of 2^-rank.
         let raw = (2904_u64 << RANK).checked_div(sum).unwrap_or(u64::MAX);

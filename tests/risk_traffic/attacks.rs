@@ -1,6 +1,6 @@
 //! What is done with somebody else's identity, from a moment of its day on.
 
-use super::clients::{DAY, HOUR};
+use super::clients::HOUR;
 use super::random::{Random, hash};
 use super::run::Request;
 
@@ -17,6 +17,8 @@ pub struct Attack {
     pub beside: bool,
     /// So many requests a second.
     pub rate: f64,
+    /// Whether that doubles every five minutes.
+    pub doubles: bool,
     /// What one of them is.
     pub shape: fn(&mut Step) -> Request,
 }
@@ -46,6 +48,7 @@ const fn attack(
         lasts: HOUR,
         beside: true,
         rate,
+        doubles: false,
         shape,
     }
 }
@@ -74,12 +77,14 @@ pub const ATTACKS: &[Attack] = &[
     attack("hoarding", "partner polling", 3.0, hoard),
 ];
 
-/// Where the line runs: what is not seen, and is told so.
-pub const UNSEEN: &[Attack] = &[
+/// Attacks that are made to stay below the line.
+pub const BELOW: &[Attack] = &[
+    attack("mimicry", "quiet service", 0.02, mimic),
     Attack {
-        at: MORNING,
-        ..attack("tokens of its own, at the owner's pace", "quiet service", 0.02, mimic)
+        doubles: true,
+        ..attack("doubling", "quiet service", 0.02, scrape_inside)
     },
+    attack("wide and slow", "fleet of devices", 0.05, mimic_around),
 ];
 
 impl Attack {
@@ -89,7 +94,12 @@ impl Attack {
         let mut requests = Vec::new();
         let mut at = 0.0;
         for number in 0.. {
-            at += random.gap(self.rate);
+            let times = if self.doubles {
+                f64::exp2(at / 300.0)
+            } else {
+                1.0
+            };
+            at += random.gap(self.rate * times);
             if at >= f64::from(self.lasts) || number >= MOST {
                 break;
             }
@@ -110,10 +120,9 @@ impl Attack {
 }
 
 /// No attack goes on for more requests.
-const MOST: u64 = 6000;
+const MOST: u64 = 2500;
 
 const ABROAD: u64 = 0xabad;
-const _: () = assert!(DAY == 24 * HOUR);
 
 /// With the owner's secret, a token and a network of its own.
 fn abroad(step: &Step) -> Request {
@@ -230,9 +239,19 @@ fn hoard(step: &mut Step) -> Request {
     }
 }
 
+/// With the owner's secret, as the owner.
 fn mimic(step: &mut Step) -> Request {
     Request {
         item: Some(step.random.skewed(20_000)),
         ..abroad(step)
+    }
+}
+
+fn mimic_around(step: &mut Step) -> Request {
+    let source = hash(&[step.owner.network, ABROAD, step.random.below(200)]);
+    Request {
+        network: source,
+        token: source,
+        ..mimic(step)
     }
 }

@@ -1,8 +1,9 @@
 //! Clients that do what they are there for: their requests day by day, from a seed.
 //!
-//! A day of an identity depends on the seed and the day alone. The first day is a Monday. What is
-//! thinned out so that a debug build can keep up is said at each kind: shorter than 45 days, or
-//! fewer requests a second than such a client would have.
+//! A day of an identity depends on the seed and the day alone. The first day is a Monday. So that a
+//! debug build can keep up, two kinds are watched for less than 45 days unless the test at length
+//! asks for it; most make one request in a minute or so where such a client may make one a second;
+//! and an autoscaled pod makes one in two minutes.
 
 use super::random::{Random, hash};
 use super::run::Request;
@@ -16,50 +17,126 @@ pub const MONDAY: u32 = 1_772_409_600;
 /// A kind of client.
 pub struct Kind {
     pub name: &'static str,
-    /// For how many days it is watched.
+    /// What it does, for the report.
+    pub about: &'static str,
+    /// For how many days it is watched, at least.
     pub days: u32,
+    /// How many of it are watched, at least.
+    pub identities: u64,
     /// How many days of its past it has when it is attacked.
     pub past: u32,
     /// Writes a day.
     pub day: fn(&mut Sheet),
 }
 
+/// No attack on it.
+const UNTOUCHED: u32 = 0;
+
+/// For how many days a kind is watched, unless it says otherwise.
+pub const DAYS: u32 = 45;
+
 pub const KINDS: &[Kind] = &[
-    // 5 requests a second at noon: 5 days.
-    kind("service", 3, 2, service),
-    kind("quiet service", 45, 14, quiet),
-    // 50,000 orders a night: a week.
-    kind("nightly batch", 8, 6, batch),
-    kind("nightly job", 45, 14, nightly),
-    kind("hourly cron", 45, 14, cron),
-    kind("bursty CI", 45, 14, ci),
-    kind("partner polling", 45, 14, partner),
-    kind("retry storms", 45, 14, storms),
-    kind("autoscaled", 45, 14, autoscaled),
-    kind("monthly export", 62, 14, monthly),
-    kind("weekly job", 45, 14, weekly),
-    kind("two egresses", 45, 14, egresses),
-    kind("failover", 45, 14, failover),
-    kind("new release", 45, 14, release),
-    kind("fleet of devices", 45, 14, fleet),
-    kind("back office", 45, 14, office),
-    kind("growing", 45, 14, growing),
-    kind("token a request", 45, 14, token_a_request),
+    Kind {
+        days: 1,
+        identities: 1,
+        past: 1,
+        ..kind("service", "5 a second at noon, 3 pods", service)
+    },
+    kind("quiet service", "one in 50 seconds at noon, 2 pods", quiet),
+    Kind {
+        days: 4,
+        identities: 1,
+        past: 4,
+        ..kind("nightly batch", "50,000 orders, 20 a second", batch)
+    },
+    kind("nightly job", "1,200 to 2,000 records, 5 a second", nightly),
+    kind("hourly cron", "30 to 60 requests", cron),
+    kind("bursty CI", "jobs of all sizes on random runners", ci),
+    Kind {
+        identities: 1,
+        ..kind("partner polling", "every 30 seconds", partner)
+    },
+    Kind {
+        identities: 1,
+        ..kind("retry storms", "five outages, 3 to 5 attempts each", storms)
+    },
+    Kind {
+        identities: 1,
+        ..kind(
+            "autoscaled",
+            "from 2 to 40 pods and back once a day",
+            autoscaled,
+        )
+    },
+    Kind {
+        days: 62,
+        ..kind("monthly export", "1.5 GB a month", monthly)
+    },
+    kind("weekly job", "4,000 records on Sundays", weekly),
+    kind("two egresses", "one token behind two addresses", egresses),
+    kind("failover", "another network for 36 hours", failover),
+    kind("new release", "two new routes after 20 days", release),
+    kind("fleet of devices", "100 networks and tokens", fleet),
+    kind("back office", "people in working hours", office),
+    kind("growing", "4 % more every day", growing),
+    kind(
+        "token a request",
+        "a new token for every request",
+        token_a_request,
+    ),
 ];
 
-const fn kind(name: &'static str, days: u32, past: u32, day: fn(&mut Sheet)) -> Kind {
+const fn kind(name: &'static str, about: &'static str, day: fn(&mut Sheet)) -> Kind {
     Kind {
         name,
-        days,
-        past,
+        about,
+        days: DAYS,
+        identities: 2,
+        past: 14,
         day,
     }
 }
 
-/// The kind of that name.
-pub fn named(name: &str) -> &'static Kind {
-    KINDS.iter().find(|kind| kind.name == name).unwrap()
-}
+/// Clients that mean no harm, and are tagged all the same: of what they do it cannot be told.
+pub const LOOKALIKES: &[Kind] = &[
+    Kind {
+        days: 15,
+        past: UNTOUCHED,
+        ..kind(
+            "late export",
+            "its first export, after two weeks",
+            late_export,
+        )
+    },
+    Kind {
+        days: 15,
+        past: UNTOUCHED,
+        ..kind("full read", "reads everything, after two weeks", full_read)
+    },
+    Kind {
+        days: 15,
+        past: UNTOUCHED,
+        ..kind(
+            "broken release",
+            "an hour of 404, after two weeks",
+            broken_release,
+        )
+    },
+    Kind {
+        days: 15,
+        past: UNTOUCHED,
+        ..kind(
+            "shared token",
+            "eight new pods share one token",
+            shared_token,
+        )
+    },
+    Kind {
+        days: 15,
+        past: UNTOUCHED,
+        ..kind("backlog", "sends six hours' work in ten minutes", backlog)
+    },
+];
 
 impl Kind {
     /// The requests of a day, in their order.
@@ -168,7 +245,7 @@ fn service(sheet: &mut Sheet) {
 }
 
 fn quiet(sheet: &mut Sheet) {
-    sheet.steady(0.03, 2);
+    sheet.steady(0.02, 2);
 }
 
 fn batch(sheet: &mut Sheet) {
@@ -225,16 +302,19 @@ fn partner(sheet: &mut Sheet) {
     }
 }
 
-/// A quiet service; on every ninth day its upstream fails for some minutes, it tries everything
+/// Some work every ten minutes; on every ninth day its upstream fails for some minutes, it tries everything
 /// three to five times, and then sends again what was lost.
 fn storms(sheet: &mut Sheet) {
-    quiet(sheet);
+    for round in 0..DAY / (10 * MINUTE) {
+        let (many, first) = (sheet.random.between(15, 25), sheet.random.below(20_000));
+        sheet.job(round * 10 * MINUTE, 0, many, 0.5, first);
+    }
     let fails = u64::from(sheet.day) % 9 == sheet.own(7) % 9;
     if !fails {
         return;
     }
     let from = sheet.start() + 9 * HOUR + sheet.minutes(0, 600);
-    let until = from + sheet.minutes(4, 12);
+    let until = from + sheet.minutes(8, 25);
     let failing = |request: &Request| (from..until).contains(&request.second);
     let lost: Vec<Request> = sheet.requests.iter().copied().filter(failing).collect();
     for request in &mut sheet.requests {
@@ -276,7 +356,7 @@ fn autoscaled(sheet: &mut Sheet) {
         };
         let mut at = f64::from(span.start);
         loop {
-            at += sheet.random.gap(1.0 / 60.0);
+            at += sheet.random.gap(1.0 / 120.0);
             if at >= f64::from(span.end) {
                 break;
             }
@@ -323,11 +403,8 @@ fn egresses(sheet: &mut Sheet) {
 
 /// Its line fails on the twentieth day; for a day and a half it comes over another.
 fn failover(sheet: &mut Sheet) {
-    partner(sheet);
-    let (from, until) = (
-        MONDAY + 20 * DAY + 10 * HOUR,
-        MONDAY + 21 * DAY + 22 * HOUR,
-    );
+    quiet(sheet);
+    let (from, until) = (MONDAY + 20 * DAY + 10 * HOUR, MONDAY + 21 * DAY + 22 * HOUR);
     let other = sheet.own(77);
     for request in &mut sheet.requests {
         if (from..until).contains(&request.second) {
@@ -353,7 +430,7 @@ fn release(sheet: &mut Sheet) {
 
 /// A hundred devices, each with a network and a token of its own.
 fn fleet(sheet: &mut Sheet) {
-    for at in sheet.arrivals(0.03) {
+    for at in sheet.arrivals(0.02) {
         let device = sheet.random.below(100);
         let item = Some(device);
         let route = sheet.random.below(2);
@@ -388,5 +465,55 @@ fn token_a_request(sheet: &mut Sheet) {
     quiet(sheet);
     for (place, request) in sheet.requests.iter_mut().enumerate() {
         request.token = hash(&[sheet.who, u64::from(sheet.day), place as u64]);
+    }
+}
+
+fn late_export(sheet: &mut Sheet) {
+    quiet(sheet);
+    if sheet.day == 14 {
+        let before = sheet.requests.len();
+        sheet.job(9 * HOUR, 0, 1000, 2.0, 0);
+        for request in sheet.requests.iter_mut().skip(before) {
+            request.bytes = 500_000;
+        }
+    }
+}
+
+fn full_read(sheet: &mut Sheet) {
+    quiet(sheet);
+    if sheet.day == 14 {
+        sheet.job(9 * HOUR, 0, 3000, 5.0, 0);
+    }
+}
+
+fn broken_release(sheet: &mut Sheet) {
+    cron(sheet);
+    let (from, broken) = (sheet.start() + 11 * HOUR, sheet.day == 14);
+    for request in &mut sheet.requests {
+        if broken && (from..from + HOUR).contains(&request.second) {
+            request.status = 404;
+        }
+    }
+}
+
+fn shared_token(sheet: &mut Sheet) {
+    quiet(sheet);
+    let (who, shared) = (sheet.who, sheet.day >= 14);
+    for (place, request) in sheet.requests.iter_mut().enumerate() {
+        if shared {
+            request.network = hash(&[who, 500 + place as u64 % 8]);
+            request.token = hash(&[who, u64::from(request.second / HOUR)]);
+        }
+    }
+}
+
+fn backlog(sheet: &mut Sheet) {
+    quiet(sheet);
+    let (from, until) = (sheet.start() + 8 * HOUR, sheet.start() + 14 * HOUR);
+    let stuck = sheet.day == 14;
+    for request in &mut sheet.requests {
+        if stuck && (from..until).contains(&request.second) {
+            request.second = until + (request.second - from) / 36;
+        }
     }
 }
