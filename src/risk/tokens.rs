@@ -1,6 +1,8 @@
 //! Which networks each of an identity's tokens is used on.
 //!
-//! Four tokens are watched, each with the networks of this moment and those before it, as bits. Of
+//! Four tokens are watched, each with the networks of this moment and those before it. Networks are
+//! kept as the bits that any of their 16-bit hashes has and those that any lacks: one network lacks
+//! what it does not have, several overlap, and another one has or lacks what none before it did. Of
 //! the tokens that are not watched, one a second is taken up, in the place of the one that was not
 //! seen for longest; while four are in use at once, others are not.
 
@@ -14,9 +16,9 @@ pub struct Token {
     pub tag: u32,
     /// The moment at which it was last seen.
     pub moment: u8,
-    /// The networks of that moment.
+    /// The networks of that moment: the bits they have below, those they lack above.
     pub here: u32,
-    /// Those before it.
+    /// Those before it, in the same way.
     pub before: u32,
 }
 
@@ -59,6 +61,11 @@ fn moment(second: u32) -> u8 {
     u8::try_from(moment).unwrap_or_default()
 }
 
+fn has_and_lacks(network: u64) -> u32 {
+    let has = u32::try_from(network & 0xffff).unwrap_or_default();
+    has | (!has << 16)
+}
+
 /// Forty pods renew their tokens every hour: with 16 bits two of them would look like one now and
 /// then.
 fn tag(token: u64) -> u32 {
@@ -69,7 +76,7 @@ impl Tokens {
     /// Takes note of a token on a network; says what its networks say.
     pub fn see(&mut self, token: u64, network: u64, second: u32) -> Spread {
         let tag = tag(token);
-        let network = 1_u32 << (network & 31);
+        let network = has_and_lacks(network);
         let Some(own) = self.watched.iter_mut().find(|own| own.tag == tag) else {
             // Whichever of several comes first, it is the greatest that stays.
             if tag > self.newcomer.tag {
@@ -126,7 +133,7 @@ impl Tokens {
 
 impl Token {
     fn spread(&self) -> Spread {
-        if self.here.count_ones() > 1 {
+        if self.here & (self.here >> 16) != 0 {
             Spread::Several
         } else if self.before != 0 && self.here & !self.before != 0 {
             Spread::Moved
@@ -165,6 +172,21 @@ mod tests {
         assert_eq!(tokens.see(7, 2, NOON + 100), Spread::Moved);
         tokens.advance(NOON + 100, NOON + 200);
         assert_eq!(tokens.see(7, 2, NOON + 200), Spread::One);
+    }
+
+    #[test]
+    fn networks_that_differ_in_a_bit_are_told_apart() {
+        for bit in 0..16 {
+            let mut tokens = watching(&[7]);
+            assert_eq!(
+                tokens.see(7, 1 ^ (1 << bit), NOON),
+                Spread::Several,
+                "{bit}"
+            );
+            let mut tokens = watching(&[7]);
+            tokens.advance(NOON, NOON + 100);
+            assert_eq!(tokens.see(7, 1 ^ (1 << bit), NOON), Spread::Moved, "{bit}");
+        }
     }
 
     #[test]

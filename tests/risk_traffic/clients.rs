@@ -126,6 +126,15 @@ pub const LOOKALIKES: &[Kind] = &[
         days: 15,
         past: UNTOUCHED,
         ..kind(
+            "failover at work",
+            "while a token is in use",
+            failover_at_work,
+        )
+    },
+    Kind {
+        days: 15,
+        past: UNTOUCHED,
+        ..kind(
             "shared token",
             "eight new pods share one token",
             shared_token,
@@ -514,6 +523,19 @@ fn backlog(sheet: &mut Sheet) {
     for request in &mut sheet.requests {
         if stuck && (from..until).contains(&request.second) {
             request.second = until + (request.second - from) / 36;
+        }
+    }
+}
+
+fn failover_at_work(sheet: &mut Sheet) {
+    cron(sheet);
+    let (from, failing) = (sheet.start() + 11 * HOUR, sheet.day == 14);
+    let other = sheet.own(77);
+    let run = sheet.requests.iter_mut();
+    let run = run.filter(|request| (from..from + HOUR).contains(&request.second));
+    for request in run.skip(15) {
+        if failing {
+            request.network = other;
         }
     }
 }

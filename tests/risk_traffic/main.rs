@@ -37,14 +37,7 @@ const TAGGED: &[(&str, u32, &str)] = &[
 ];
 
 /// Attacks that are not throttled soon on their likely victim: of which identity, and why.
-const SLOWER: &[(&str, &[u64], &str)] = &[
-    ("scraping, slow", &[0, 1], "the slowest there is"),
-    (
-        "stolen token instead",
-        &[1],
-        "one in twenty: the new network has the bit of one that is known",
-    ),
-];
+const SLOWER: &[(&str, &[u64], &str)] = &[("scraping, slow", &[0, 1], "the slowest there is")];
 
 /// How far each attack comes on each kind of client, in the order of [`KINDS`]: unseen, tagged,
 /// Throttled, Denied.
@@ -57,8 +50,8 @@ const MATRIX: &[(&str, &str)] = &[
     ("guessing ids", ".DttDTDDtttDDDDDDD"),
     ("stuffing, one source", "tDTTDDDDDTtDDDDDDD"),
     ("stuffing, 200 sources", "TDTTDDDDDTTDDDDDDD"),
-    ("stolen token beside its owner", "TTttttTTTtt.TT.TT."),
-    ("stolen token instead", "ttTTtttttTt..ttTt."),
+    ("stolen token beside its owner", "TTttttTTTtt.TT.TTT"),
+    ("stolen token instead", "ttTTtttttTt..ttTtt"),
     ("bulk export", "TDTTTTDTT.TDDDDTDD"),
     ("probing scopes", ".DTTDTDTTTTDDDDTDD"),
     ("burst", "TTTTTTTTTTTTTTTTTT"),
@@ -110,6 +103,10 @@ const LINE: &[(&str, &[(&str, &str, usize)])] = &[
         &[("stolen token beside its owner", "two egresses", 0)],
     ),
     (
+        "Of each identity four tokens are watched at a time: where a hundred devices have one each, a stolen one is not seen.",
+        &[("stolen token beside its owner", "fleet of devices", 0)],
+    ),
+    (
         "A stolen token whose owner is silent is tagged, and held back only where the route and the hour are new as well.",
         &[
             ("stolen token instead", "quiet service", 1),
@@ -132,6 +129,7 @@ const MISTAKEN: &[(&str, usize)] = &[
     ("late export", 3),
     ("full read", 3),
     ("broken release", 1),
+    ("failover at work", 2),
     ("shared token", 2),
     ("backlog", 2),
 ];
@@ -285,7 +283,8 @@ fn at_length_it_is_the_same() {
         let soon = attacked.iter().filter(|one| is_throttled_soon(one));
         let expected = match attack.name {
             "scraping, slow" => 0..=0,
-            "stolen token instead" => 6..=8,
+            // The owner may renew the token meanwhile, and a network may have the bit of another.
+            "stolen token beside its owner" | "stolen token instead" => 7..=8,
             _ => 8..=8,
         };
         assert!(expected.contains(&soon.count()), "{}", attack.name);
