@@ -498,3 +498,91 @@ fn place(hour: u32) -> (usize, bool) {
     let byte = usize::try_from(hour / 2).unwrap_or_default();
     (byte, hour & 1 == 1)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOON: u32 = 1_772_452_800;
+
+    fn arrival(second: u32, network: u64, token: u64) -> Observation {
+        let spread = |value: u64| value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Observation {
+            second,
+            event: Event::Arrival(Arrival {
+                network: Some(spread(network)),
+                token: Some(spread(token)),
+                resource: Some(spread(u64::from(second) << 8)),
+                ..Arrival::default()
+            }),
+        }
+    }
+
+    fn after(observations: impl IntoIterator<Item = Observation>) -> Profile {
+        let mut profile = Profile::default();
+        for observation in observations {
+            profile.begin(observation.second);
+            profile.observe(&observation, &Settings::default());
+        }
+        profile
+    }
+
+    /// A request a minute, from one network with one token, for two days and an hour.
+    fn settled() -> Profile {
+        let minutes = 0..49 * 60;
+        after(minutes.map(|minute| arrival(NOON + minute * 60, 1, 7)))
+    }
+
+    fn fanout(mut profile: Profile, observation: Observation) -> u32 {
+        profile.observe(&observation, &Settings::default());
+        profile.signals(&Settings::default())[Signal::TokenFanout as usize]
+    }
+
+    #[test]
+    fn a_token_on_another_network_says_more_the_closer_they_are_in_time() {
+        let profile = settled();
+        let now = profile.seen;
+        assert_eq!(fanout(profile, arrival(now, 2, 7)), ONE - 1);
+        assert_eq!(fanout(profile, arrival(now + 100, 2, 7)), MOVED);
+        assert_eq!(fanout(profile, arrival(now + 100, 1, 7)), 0);
+    }
+
+    #[test]
+    fn a_token_that_moves_to_a_network_of_the_day_before_says_nothing() {
+        let mut profile = settled();
+        let now = profile.seen;
+        profile.observe(&arrival(now + 100, 2, 8), &Settings::default());
+        profile.advance(now + DAY, &Settings::default());
+        profile.observe(&arrival(now + DAY, 1, 7), &Settings::default());
+        let moves = arrival(now + DAY + 100, 2, 7);
+        assert_eq!(fanout(profile, moves), 0);
+    }
+
+    #[test]
+    fn a_new_identity_may_have_a_token_on_two_networks_and_it_is_learned() {
+        let both = |second| [arrival(second, 1, 7), arrival(second, 2, 7)];
+        let young = after((0..60).flat_map(|minute| both(NOON + minute)));
+        let score = score::score(&young.signals(&Settings::default()), &Settings::default());
+        assert_eq!(score, 0);
+        let grown = after((0..600).flat_map(|minute| both(NOON + minute * 60)));
+        assert!(grown.is_settled() && grown.shared_own > 240);
+        let score = score::score(&grown.signals(&Settings::default()), &Settings::default());
+        assert_eq!(score, 0);
+    }
+
+    #[test]
+    fn a_job_within_one_window_is_known_when_it_comes_again() {
+        let job = |start: u32| (start..start + 300).map(|second| arrival(second, 1, 7));
+        let mut profile = after(job(NOON));
+        assert!(!profile.knows_resources());
+        profile.advance(NOON + DAY, &Settings::default());
+        assert!(profile.knows_resources());
+        for observation in job(NOON + DAY) {
+            profile.observe(&observation, &Settings::default());
+        }
+        assert_eq!(
+            profile.signals(&Settings::default())[Signal::Spread as usize],
+            0
+        );
+    }
+}

@@ -379,7 +379,7 @@ fn autoscaled(sheet: &mut Sheet) {
 /// other days.
 fn monthly(sheet: &mut Sheet) {
     let at = 9 * HOUR + sheet.minutes(0, 20);
-    if sheet.day % 30 != 0 {
+    if !sheet.day.is_multiple_of(30) {
         for look in 0..10 {
             sheet.put(at + 20 * look, 0, 0, None);
         }

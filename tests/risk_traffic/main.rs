@@ -61,9 +61,12 @@ const MATRIX: &[(&str, &str)] = &[
     ("wide and slow", "..t..............."),
 ];
 
+/// An attack, a client, and how far it comes there.
+type Case = (&'static str, &'static str, usize);
+
 /// Where the line runs: what is said of it, and the attack and client that show it, with how far
 /// it comes: 0 for unseen, 1 for tagged and no more.
-const LINE: &[(&str, &[(&str, &str, usize)])] = &[
+const LINE: &[(&str, &[Case])] = &[
     (
         "Who mints tokens with a stolen secret and does what the owner does, at its pace, is one more network: 15.",
         &[("mimicry", "quiet service", 0), ("mimicry", "service", 0)],
@@ -122,6 +125,21 @@ const LINE: &[(&str, &[(&str, &str, usize)])] = &[
             ("stuffing, one source", "service", 1),
         ],
     ),
+];
+
+/// What is done from the first request of an identity on, when there is no past to hold it against:
+/// how far it comes.
+const WITHOUT_A_PAST: &[(&str, usize)] = &[
+    ("scraping, fast", 2),
+    ("scraping", 2),
+    ("scraping, slow", 0),
+    ("sequential ids", 2),
+    ("guessing ids", 2),
+    ("stuffing, one source", 1),
+    ("stuffing, 200 sources", 1),
+    ("probing scopes", 2),
+    ("bulk export", 0),
+    ("burst", 0),
 ];
 
 /// What is done to those that mean no harm and do what attackers do.
@@ -254,6 +272,16 @@ fn the_line_runs_where_it_is_said_to() {
             let case = format!("{attack}, {kind}: {sentence}");
             assert_eq!(attacked.level(), *level, "{case}");
         }
+    }
+}
+
+#[test]
+fn without_a_past_it_is_resources_errors_and_refusals_that_tell() {
+    for (name, level) in WITHOUT_A_PAST {
+        let attack = ATTACKS.iter().find(|attack| attack.name == *name).unwrap();
+        let attacked = report::without_a_past(attack, 0);
+        println!("{name}: {:?}", attacked.reached);
+        assert_eq!(attacked.level(), *level, "{name}");
     }
 }
 

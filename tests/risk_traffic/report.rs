@@ -168,6 +168,13 @@ impl Victim {
     }
 }
 
+/// An attack by an identity that was never seen.
+pub fn without_a_past(attack: &Attack, seed: u64) -> Attacked {
+    let owner = KINDS[1].requests(seed, 0)[0];
+    let requests = attack.requests(owner, MONDAY, seed);
+    follow(&mut Run::default(), &requests, MONDAY + attack.at)
+}
+
 /// Follows an attack until it is denied, or over.
 fn follow(run: &mut Run, requests: &[Request], begins: u32) -> Attacked {
     let settings = Settings::default();
