@@ -117,7 +117,7 @@ mod tests {
             "half_life": "10m", "memory": "24h", "baseline": "30d", "warm_up": 200, "slots": 32768,
             "signals": {
                 "spread": {"weight": 0.6, "distinct": 500, "window": "10m", "start": 3, "full": 12},
-                "rate_shift": {"weight": 0.7, "start": 3, "full": 12, "at_least": 10},
+                "rate_shift": {"weight": 0.7, "start": 3, "full": 8, "at_least": 10},
                 "volume_shift": {"weight": 0.6, "start": 3, "full": 12, "at_least": "1MiB"},
                 "failures": {"weight": 0.4, "start": 0.2, "full": 0.6, "at_least": 20},
                 "denials": {"weight": 0.65, "start": 0.1, "full": 0.5, "at_least": 10},

@@ -50,7 +50,7 @@ object! {
         /// 10m, start 3, full 12.
         #[schema(default)]
         pub spread: Field<Spread>,
-        /// Far more requests than the identity's own most. Default: weight 0.7, start 3, full 12,
+        /// Far more requests than the identity's own most. Default: weight 0.7, start 3, full 8,
         /// at_least 10.
         #[schema(default, transform = schema::times)]
         pub rate_shift: Field<Shift>,

@@ -44,7 +44,7 @@ fn sentence(signal: Signal, now: bool, profile: &Profile, settings: &Settings) -
         (Signal::Spread, true) => spread(profile),
         (Signal::RateShift, true) => {
             let (scale, excess) = score::rate_excess(profile, settings);
-            let over = over(RATE_SCALES.get(scale));
+            let over = over(RATE_SCALES.get(scale), settings);
             format!(
                 "requests at about {} times its own most {over}",
                 ratio(excess)
@@ -52,7 +52,7 @@ fn sentence(signal: Signal, now: bool, profile: &Profile, settings: &Settings) -
         }
         (Signal::VolumeShift, true) => {
             let (scale, excess) = score::volume_excess(profile, settings);
-            let over = over(VOLUME_SCALES.get(scale));
+            let over = over(VOLUME_SCALES.get(scale), settings);
             format!(
                 "response bytes at about {} times its own most {over}",
                 ratio(excess)
@@ -106,8 +106,9 @@ fn of_hundred(what: &str, share: Option<u8>, own: u8) -> String {
     format!("{share} of 100 {what}, usually at most {own}")
 }
 
-fn over(scale: Option<&u32>) -> &'static str {
-    match scale {
+fn over(scale: Option<&u32>, settings: &Settings) -> &'static str {
+    let half_life = settings.of(Number::HalfLife);
+    match scale.map(|scale| (*scale).min(half_life)) {
         Some(..=1) => "over a second",
         Some(..=8) => "over some seconds",
         Some(..=60) => "over a minute",

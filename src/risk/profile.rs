@@ -19,7 +19,7 @@ use super::settings::{Number, Settings, Signal};
 use super::sketch::{Distinct, count, log_of};
 use super::tokens::{Spread, Tokens};
 
-/// The half-lives in seconds over which requests are counted.
+/// The half-lives in seconds over which requests are counted, where that of the score is not shorter.
 pub const RATE_SCALES: [u32; 4] = [1, 8, 60, 480];
 /// The half-lives in seconds over which bytes are counted: those of the last two rates.
 pub const VOLUME_SCALES: [u32; 2] = [RATE_SCALES[2], RATE_SCALES[3]];
@@ -359,7 +359,9 @@ impl Profile {
     }
 
     fn fade(&mut self, elapsed: u32, settings: &Settings) {
-        let fades = RATE_SCALES.map(|scale| Fade::over(elapsed, scale));
+        let half_life = settings.of(Number::HalfLife);
+        // Nothing that a score is made of lasts longer than the score.
+        let fades = RATE_SCALES.map(|scale| Fade::over(elapsed, scale.min(half_life)));
         let [.., shares, longest] = fades;
         let rates = self.rate.iter_mut().zip(fades);
         let volumes = self.volume.iter_mut().zip([shares, longest]);
@@ -369,7 +371,7 @@ impl Profile {
         for counted in [&mut self.ended, &mut self.failed, &mut self.refused] {
             *counted = shares.of(*counted);
         }
-        let held = Fade::over(elapsed, settings.of(Number::HalfLife));
+        let held = Fade::over(elapsed, half_life);
         for signal in &mut self.held {
             *signal = u16::try_from(held.of(u32::from(*signal))).unwrap_or(u16::MAX);
         }
