@@ -9,8 +9,8 @@
 //! A window of some minutes (`learn_every`) is held against the windows before it, never against itself. When it is
 //! over, the most of it raises the identity's own most by `(1 - score)²` of the difference: what was
 //! judged usual is learned at once, what was judged unusual slowly, what was refused hardly at all.
-//! Until the identity is known (`warm_up`, and two windows) everything is learned. Own mosts halve
-//! in `baseline`.
+//! Until the identity is known (`warm_up`, and two windows) everything is learned, and only the
+//! number of its resources, its errors and its refusals are judged. Own mosts halve in `baseline`.
 
 use super::arithmetic::{Fade, OCTAVE, ONE, log2, times};
 use super::observation::{Arrival, Event, Observation, Outcome};
