@@ -27,6 +27,17 @@ impl Mode {
     }
 }
 
+/// How far a refused request came; the steps of `gate::decide` in three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Step {
+    /// It is not certain what it asks, or whose it is.
+    Caller,
+    /// Its caller is known, and may not: what risk counts as a refusal.
+    Permission,
+    /// Its caller may, and was refused for how much it does, or since something failed later.
+    Permitted,
+}
+
 macro_rules! reasons {
     ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal, $title:literal;)+) => {
         /// Why a request is refused.
@@ -137,6 +148,52 @@ reasons! {
     ConfigInvalid = "config_invalid", 503, "The gate is not configured.";
 }
 
+impl Reason {
+    /// The step that refuses for it.
+    #[must_use]
+    pub const fn step(self) -> Step {
+        match self {
+            Self::PathAmbiguous
+            | Self::RouteUnknown
+            | Self::CredentialMissing
+            | Self::CredentialAmbiguous
+            | Self::CredentialMalformed
+            | Self::IssuerUnknown
+            | Self::AlgorithmNotAllowed
+            | Self::KeyUnknown
+            | Self::SignatureInvalid
+            | Self::TypeMismatch
+            | Self::TokenExpired
+            | Self::TokenNotYetValid
+            | Self::TokenLifetimeExceeded
+            | Self::AudienceMismatch
+            | Self::ClaimMissing
+            | Self::TokenRevoked
+            | Self::KeysUnavailable
+            | Self::SvidInvalid
+            | Self::TrustDomainUnknown
+            | Self::SourceThrottled
+            | Self::ConfigInvalid => Step::Caller,
+            Self::ProofMissing
+            | Self::ProofInvalid
+            | Self::ProofReplayed
+            | Self::ClientUnregistered
+            | Self::ClientSuspended
+            | Self::ClientExpired
+            | Self::SourceNotAllowed
+            | Self::ScopeMissing
+            | Self::NotAllowed
+            | Self::ContextDenied
+            | Self::DelegationDenied => Step::Permission,
+            Self::RiskDenied
+            | Self::RateLimited
+            | Self::QuotaExceeded
+            | Self::LimitsUnavailable
+            | Self::HostUnavailable => Step::Permitted,
+        }
+    }
+}
+
 /// A refusal: the stable reason, and what audit (and a caller, where configured) may know more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Denial {
@@ -175,6 +232,45 @@ impl Denial {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_known_caller_may_not_is_refused_by_permission() {
+        let at = |step: Step| {
+            let reasons = Reason::ALL
+                .iter()
+                .filter(move |reason| reason.step() == step);
+            reasons.map(|reason| reason.code()).collect::<Vec<_>>()
+        };
+        assert_eq!(
+            at(Step::Permission),
+            [
+                "proof_missing",
+                "proof_invalid",
+                "proof_replayed",
+                "client_unregistered",
+                "client_suspended",
+                "client_expired",
+                "source_not_allowed",
+                "scope_missing",
+                "not_allowed",
+                "context_denied",
+                "delegation_denied",
+            ]
+        );
+        assert_eq!(
+            at(Step::Permitted),
+            [
+                "risk_denied",
+                "rate_limited",
+                "quota_exceeded",
+                "limits_unavailable",
+                "host_unavailable",
+            ]
+        );
+        let unauthorised = Reason::ALL.iter().filter(|reason| reason.status() == 401);
+        let mut known = unauthorised.filter(|reason| reason.step() != Step::Caller);
+        assert!(known.all(|reason| reason.code().starts_with("proof_")));
+    }
 
     #[test]
     fn codes_are_unique_and_statuses_are_those_of_the_reference() {
