@@ -36,7 +36,7 @@ pub(super) fn assess(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Assessment {
         .then(|| watch.resource(route, values.map(|(_, value)| value)));
     let arrival = observation::Arrival {
         network: visit.arrival.source.map(|source| watch.network(source)),
-        token: visit.caller.token_mark(),
+        token: visit.caller.token_mark().map(|mark| watch.token(mark)),
         resource,
         route,
         refused: visit.refused,
@@ -44,7 +44,12 @@ pub(super) fn assess(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Assessment {
     let place = watch.place(visit.caller.identity());
     let mut subject = subject(visit.config, visit.caller, place);
     subject.here = visit.matched.route.risk.as_deref();
-    desk.arrive(subject, arrival, visit.now)
+    let mut assessment = desk.arrive(subject, arrival, visit.now);
+    if visit.refused {
+        // It goes no further: there is nothing left to do about its score.
+        assessment.reaction = desk.settings.reaction(0);
+    }
+    assessment
 }
 
 /// Whose the profile at a place is, for its own sake.

@@ -187,9 +187,16 @@ fn steps(
     };
     decision.caller = Some(Rc::clone(&caller));
     let view = target.view(query, arrival);
-    let permitted = permit(judge, route, &caller, presented, arrival, &view);
+    let proven = prove(judge, route, &caller, presented, arrival);
+    // Whoever does not prove a token its own is not its caller, whatever else it is refused for:
+    // what a thief does must not count against the owner.
+    let is_caller = proven.is_ok();
+    let permitted = permit(judge, route, &caller, presented, arrival, &view, proven);
     // A request that keys are wanted for is decided again.
-    if let (Some(desk), false) = (state.desk, matches!(permitted, Err(Refusal::Keys(..)))) {
+    if let Some(desk) = state.desk
+        && is_caller
+        && !matches!(permitted, Err(Refusal::Keys(..)))
+    {
         let visit = Visit {
             config,
             caller: &caller,
@@ -226,7 +233,21 @@ fn steps(
         .charge(limits, &subject, judge.now, charged)?)
 }
 
-/// Checks whether a known caller may.
+/// Checks that whoever sends a bound token proves it its own.
+fn prove(
+    judge: &Judge<'_>,
+    route: &Route,
+    caller: &Caller,
+    presented: &Presented,
+    arrival: &Arrival<'_>,
+) -> Result<(), Denial> {
+    proof::check(caller.claims().raw(), || {
+        presented.sha256(arrival.connection)
+    })?;
+    check_proof(route, caller, judge.config)
+}
+
+/// Checks whether a known caller may; `proven` counts behind what its client says.
 fn permit(
     judge: &Judge<'_>,
     route: &Route,
@@ -234,12 +255,10 @@ fn permit(
     presented: &Presented,
     arrival: &Arrival<'_>,
     view: &RequestView<'_>,
+    proven: Result<(), Denial>,
 ) -> Result<(), Refusal> {
     check_client(judge, caller, arrival)?;
-    proof::check(caller.claims().raw(), || {
-        presented.sha256(arrival.connection)
-    })?;
-    check_proof(route, caller, judge.config)?;
+    proven?;
     check_allow(&route.allow, caller, presented, judge.config)?;
     if let Some(workload) = beside(&route.allow, caller, presented) {
         check_registrations(judge, workload, arrival)?;
