@@ -247,7 +247,8 @@ fn judged(risk: Value) -> Value {
         {"name": "tried", "match": {"path": "/tried"}, "mode": "observe"},
         {"name": "free", "match": {"path": "/free"}, "public": true},
     ]));
-    whole["limits"] = json!([{"name": "per-client", "key": ["client"], "rate": "6/1m", "burst": 3}]);
+    whole["limits"] =
+        json!([{"name": "per-client", "key": ["client"], "rate": "6/1m", "burst": 3}]);
     if risk != Value::Null {
         whole["risk"] = risk;
     }
@@ -461,7 +462,10 @@ fn a_token_without_the_binding_that_its_client_needs_does_the_client_no_harm() {
 /// A score that grows with the share of refusals.
 fn graded(actions: Value) -> Proxy {
     let range = json!({"start": 0, "full": 1, "at_least": 1});
-    let risk = with(only("denials", range), json!({"actions": actions, "learn_every": "5m"}));
+    let risk = with(
+        only("denials", range),
+        json!({"actions": actions, "learn_every": "5m"}),
+    );
     Proxy::new(1, &judged(risk))
 }
 
@@ -488,7 +492,10 @@ fn the_upstream_is_told_from_the_first_action_on() {
 
 #[test]
 fn whoever_is_denied_learns_nothing_of_the_score_where_details_stay_inside() {
-    let mut configuration = judged(with(only("denials", json!({})), json!({"learn_every": "5m"})));
+    let mut configuration = judged(with(
+        only("denials", json!({})),
+        json!({"learn_every": "5m"}),
+    ));
     configuration["responses"]["detail"] = json!("reason");
     let proxy = Proxy::new(1, &configuration);
     proxy.many(30, &get("/admin"), 0);
@@ -521,7 +528,10 @@ fn a_route_that_is_observed_lets_through_whoever_would_be_denied_and_says_so() {
     let proxy = strict(1, json!({}));
     proxy.many(30, &get("/admin"), 0);
     let answer = proxy.ask(&get("/tried"), 0);
-    assert_eq!((answer.reason(), answer.next), ("risk_denied", Next::Continue));
+    assert_eq!(
+        (answer.reason(), answer.next),
+        ("risk_denied", Next::Continue)
+    );
     assert_eq!(answer.event["unmapped"]["mode"], "observe");
     assert!(answer.score().unwrap() >= 85 && !answer.details().is_empty());
     assert_eq!(answer.host.replies().len(), 0);
@@ -531,7 +541,10 @@ fn a_route_that_is_observed_lets_through_whoever_would_be_denied_and_says_so() {
 fn slowed(limit: Value) -> Proxy {
     let range = json!({"start": 0, "full": 1, "at_least": 1});
     let actions = json!([{"at": 1, "do": "throttle", "factor": 4}]);
-    let risk = with(only("denials", range), json!({"actions": actions, "learn_every": "5m"}));
+    let risk = with(
+        only("denials", range),
+        json!({"actions": actions, "learn_every": "5m"}),
+    );
     let mut configuration = judged(risk);
     over(&mut configuration["limits"][0], limit);
     if configuration["limits"][0].get("quota").is_some() {
@@ -624,4 +637,657 @@ fn what_is_refused_for_something_else_is_not_counted_as_held_back() {
     for name in ["tagged", "throttled", "denied"] {
         assert_eq!(answer.host.metric(&format!("postern.risk.{name}")), None);
     }
+}
+
+// The signals
+
+/// What the request scores that comes last, where that signal alone weighs.
+fn scored(signal: &str, more: Value, story: impl Fn(&Proxy) -> Answer) -> u64 {
+    let risk = with(
+        only(signal, more),
+        json!({"actions": [{"at": 1, "do": "tag"}]}),
+    );
+    let proxy = Proxy::new(1, &judged(risk));
+    let answer = story(&proxy);
+    assert_eq!(answer.reason(), "allowed", "{signal}");
+    let score = answer.score().unwrap();
+    let expected = format!("{signal} ");
+    let named = answer.details().starts_with(&expected);
+    assert_eq!(score > 0, named, "{signal}: {}", answer.details());
+    score
+}
+
+#[test]
+fn whoever_uses_many_different_resources_is_seen_however_new_it_is() {
+    for (prefix, segments) in [("/v1/items/", 1), ("/files/", 1), ("/files/", 3)] {
+        let spread = |many: u32| {
+            let more = json!({"distinct": 40});
+            scored("spread", more, |proxy| {
+                let path = |number: u32| {
+                    let segment = format!("x{number}");
+                    format!("{prefix}{}", vec![segment; segments].join("/"))
+                };
+                (0..many).for_each(|number| drop(proxy.ask(&get(&path(number)), 0)));
+                proxy.ask(&get(&path(0)), 0)
+            })
+        };
+        assert_eq!(spread(5), 0);
+        assert!((30..70).contains(&spread(40)), "{}", spread(40));
+        assert!(spread(250) == 100, "{}", spread(250));
+    }
+}
+
+#[test]
+fn a_new_identity_that_touches_hundreds_of_resources_is_tagged_by_what_is_the_default() {
+    let proxy = Proxy::new(1, &judged(json!({})));
+    let item = |number: u32| get(&format!("/v1/items/{number}"));
+    for number in 0..700 {
+        proxy.ask(&item(number), 0);
+    }
+    let answer = proxy.ask(&item(0), 0);
+    assert!(
+        answer.score().unwrap() >= 30,
+        "{answer:?}",
+        answer = answer.event
+    );
+    assert!(answer.told().is_some());
+    assert!(
+        answer.details().starts_with("spread 0."),
+        "{}",
+        answer.details()
+    );
+}
+
+#[test]
+fn the_same_resource_again_and_again_is_one() {
+    let score = scored("spread", json!({"distinct": 40}), |proxy| {
+        proxy.many(500, &get("/v1/items/7"), 0);
+        proxy.ask(&get("/v1/items/7"), 0)
+    });
+    assert_eq!(score, 0);
+}
+
+#[test]
+fn requests_that_fail_upstream_are_seen() {
+    let failed = |status: u16, times: usize| {
+        scored("failures", json!({}), |proxy| {
+            proxy.many(times, &get("/a").answered(status), 0);
+            proxy.ask(&get("/a"), 0)
+        })
+    };
+    assert_eq!(failed(404, 19), 0, "too few to say");
+    assert_eq!(failed(404, 20), 100);
+    assert_eq!(failed(401, 30), 100);
+    assert_eq!(failed(200, 30), 0);
+    let own = failed(503, 30);
+    assert!((5..20).contains(&own), "the upstream's own fault: {own}");
+    assert_eq!(failed(0, 30), 0, "nobody answered");
+}
+
+#[test]
+fn a_request_that_is_held_back_says_nothing_of_how_requests_end() {
+    let mut risk = only("denials", json!({}));
+    risk["signals"]["failures"] = json!({"weight": 0.5});
+    let proxy = Proxy::new(1, &judged(with(risk, json!({"learn_every": "5m"}))));
+    proxy.many(30, &get("/admin").answered(403), 0);
+    for secs in 1..50 {
+        let answer = proxy.ask(&get("/a").answered(403), secs);
+        assert_eq!(answer.reason(), "risk_denied");
+        assert!(
+            !answer.details().contains("failures"),
+            "{}",
+            answer.details()
+        );
+    }
+}
+
+#[test]
+fn a_body_that_grows_too_long_does_not_hide_how_the_request_ended() {
+    for signal in ["volume_shift", "failures"] {
+        let score = scored(signal, json!({}), |proxy| {
+            proxy.warm(&get("/a").with_bytes(100));
+            for _ in 0..30 {
+                let ask = get("/short").answered(404);
+                let host = proxy.host(&ask, at(WARM + 1));
+                let (next, mut decided) = headers(&proxy.workers[0], &host);
+                assert_eq!(next, Next::Continue);
+                decided.response_body(100_000_000);
+                assert_eq!(decided.request_body(&host, 11), Next::Stop);
+                decided.finish(&host);
+            }
+            proxy.ask(&get("/a"), WARM + 1)
+        });
+        assert!(score > 80, "{signal}: {score}");
+    }
+}
+
+#[test]
+fn a_network_a_route_and_an_hour_that_are_new_are_seen_once_the_identity_is_known() {
+    let network = |known: u64, network: u8| {
+        scored("new_source", json!({}), |proxy| {
+            (0..=known).for_each(|secs| drop(proxy.ask(&get("/a"), secs)));
+            proxy.ask(&get("/a").from(network), known + 1)
+        })
+    };
+    assert_eq!(
+        [network(WARM, 7), network(WARM, 8)],
+        [0, 50],
+        "the second of two"
+    );
+    assert_eq!(network(0, 8), 0, "nothing is new to whom nothing is old");
+    let route = |path: &str| {
+        scored("new_route", json!({}), |proxy| {
+            proxy.warm(&get("/a"));
+            proxy.ask(&get(path), WARM + 1)
+        })
+    };
+    assert_eq!([route("/a"), route("/b")], [0, 50]);
+    let hour = |hour: u64| {
+        scored("odd_hour", json!({}), |proxy| {
+            proxy.warm(&get("/a"));
+            (1..6).for_each(|day| drop(proxy.ask(&get("/a"), day * 86_400)));
+            proxy.ask(&get("/a"), 6 * 86_400 + hour * 3600)
+        })
+    };
+    assert_eq!([hour(0), hour(1), hour(12)], [0, 0, 100]);
+}
+
+#[test]
+fn a_token_that_is_used_from_two_networks_at_once_is_seen() {
+    let fanout = |secs: u64, token: &str| {
+        scored("token_fanout", json!({}), |proxy| {
+            // A moment has sixteen seconds, and the stories begin with one.
+            proxy.ask(&get("/a"), 0);
+            proxy.ask(&get("/a"), 1);
+            proxy.ask(&get("/a").from(8).by(json!({"jti": token})), secs);
+            proxy.ask(&get("/a"), secs)
+        })
+    };
+    assert_eq!(fanout(2, "t-1"), 100);
+    assert_eq!(fanout(15, "t-1"), 100);
+    assert_eq!(fanout(2, "t-2"), 0, "another token");
+    // Before it was used elsewhere it had moved: half as much.
+    assert_eq!(fanout(16, "t-1"), 100, "both in one moment again");
+    let moved = scored("token_fanout", json!({}), |proxy| {
+        proxy.ask(&get("/a"), 0);
+        proxy.ask(&get("/a"), 1);
+        proxy.ask(&get("/a").from(8), 100)
+    });
+    assert_eq!(moved, 50);
+}
+
+#[test]
+fn a_token_sent_in_other_words_is_the_same_token() {
+    let score = scored("token_fanout", json!({}), |proxy| {
+        proxy.ask(&get("/a"), 0);
+        proxy.ask(&get("/a"), 1);
+        let mut other = get("/a").from(8);
+        let token = signed(&other.header, &other.claims);
+        other.claims = Value::Null;
+        let field = format!("bearer  {token}");
+        let other = other.with_field("authorization", &field);
+        assert_eq!(proxy.ask(&other, 2).reason(), "allowed");
+        proxy.ask(&get("/a"), 2)
+    });
+    assert_eq!(score, 100);
+}
+
+#[test]
+fn far_more_bytes_and_requests_and_networks_than_ever_are_seen() {
+    let volume = |bytes: u64| {
+        scored("volume_shift", json!({}), |proxy| {
+            proxy.warm(&get("/a").with_bytes(2_000_000));
+            proxy.ask(&get("/a").with_bytes(bytes), WARM + 1);
+            proxy.ask(&get("/a"), WARM + 1)
+        })
+    };
+    assert_eq!([volume(2_000_000), volume(500_000_000)], [0, 100]);
+    let rate = |times: usize| {
+        scored("rate_shift", json!({}), |proxy| {
+            proxy.warm(&get("/a"));
+            proxy.many(times, &get("/a"), WARM + 1);
+            proxy.ask(&get("/a"), WARM + 1)
+        })
+    };
+    assert_eq!([rate(20), rate(150)], [0, 100]);
+    let networks = |many: u8| {
+        scored("source_fanout", json!({}), |proxy| {
+            proxy.warm(&get("/a"));
+            (0..many).for_each(|number| drop(proxy.ask(&get("/a").from(number), WARM + 1)));
+            proxy.ask(&get("/a"), WARM + 1)
+        })
+    };
+    assert_eq!([networks(5), networks(100)], [0, 100]);
+}
+
+// Time
+
+#[test]
+fn a_score_fades_by_the_half_life_and_then_its_caller_is_let_in_again() {
+    for (half_life, seconds) in [("10m", 600), ("1m", 60), ("6h", 21_600)] {
+        let risk = json!({"half_life": half_life, "actions": [{"at": 10, "do": "deny"}]});
+        let proxy = Proxy::new(1, &judged(with(only("denials", json!({})), risk)));
+        proxy.many(30, &get("/admin"), 0);
+        // 100 is below 9.5 after 3.396 half-lives, but for what rounding takes.
+        let ago = |share: u64| seconds * share / 1000;
+        assert_eq!(proxy.ask(&get("/a"), 1).reason(), "risk_denied");
+        assert_eq!(proxy.ask(&get("/a"), ago(3320)).reason(), "risk_denied");
+        let answer = proxy.ask(&get("/a"), ago(3430));
+        assert_eq!((answer.reason(), answer.score()), ("allowed", Some(9)));
+        let answer = proxy.ask(&get("/a"), ago(9000));
+        assert_eq!((answer.reason(), answer.score()), ("allowed", Some(0)));
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_is_held_against_nobody() {
+    let proxy = Proxy::new(2, &judged(json!({"warm_up": 1, "learn_every": "1s"})));
+    let later = 10 * 3600;
+    for secs in 0..=WARM {
+        proxy.ask(&get("/a").with_bytes(1000), later + secs);
+    }
+    for worker in [0, 1, 0] {
+        for secs in [0, 1, 2] {
+            let ask = get("/a").with_bytes(1000);
+            let answer = proxy.send(worker, &ask, at(later - 3600 + secs));
+            assert_eq!((answer.reason(), answer.score()), ("allowed", Some(0)));
+        }
+    }
+    // As if nothing had been: it is judged again.
+    proxy.many(200, &get("/a"), later);
+    assert!(proxy.ask(&get("/a"), later).score().unwrap() >= 60);
+}
+
+#[test]
+fn a_clock_that_is_set_back_does_not_lift_a_denial() {
+    let proxy = strict(1, json!({}));
+    proxy.many(30, &get("/admin"), 7200);
+    assert_eq!(proxy.ask(&get("/a"), 7201).reason(), "risk_denied");
+    proxy.tick(0, at(7202));
+    assert_eq!(proxy.ask(&get("/a"), 3600).reason(), "risk_denied");
+    assert_eq!(proxy.ask(&get("/a"), 3601).reason(), "risk_denied");
+    assert_eq!(proxy.ask(&get("/a"), 3600 + 6000).reason(), "allowed");
+}
+
+#[test]
+fn a_clock_that_jumps_a_year_ahead_and_back_again_breaks_nothing() {
+    const YEAR: u64 = 365 * 86_400;
+    let proxy = Proxy::new(2, &judged(json!({"warm_up": 1, "learn_every": "1s"})));
+    proxy.warm(&get("/a"));
+    for secs in [YEAR, YEAR + 1, 10, 11, 2 * YEAR, 12, 13] {
+        for worker in [0, 1] {
+            let answer = proxy.send(worker, &get("/a"), at(secs));
+            assert_eq!((answer.reason(), answer.score()), ("allowed", Some(0)));
+        }
+    }
+    for now in [Now::default(), Now::MAX, at(20)] {
+        proxy.send(0, &get("/a"), now);
+        proxy.tick(0, now);
+    }
+    proxy.many(200, &get("/a"), 30);
+    proxy.many(200, &get("/a"), 31);
+}
+
+// Several workers
+
+fn millis(millis: u64) -> Now {
+    at(0).after(Duration::from_millis(millis))
+}
+
+#[test]
+fn what_one_worker_saw_the_others_know_when_the_interval_is_over() {
+    for by_tick in [true, false] {
+        let proxy = strict(2, json!({}));
+        proxy.send(1, &get("/a"), millis(0));
+        for _ in 0..30 {
+            proxy.send(0, &get("/admin"), millis(10));
+        }
+        assert_eq!(proxy.send(1, &get("/a"), millis(199)).reason(), "allowed");
+        if by_tick {
+            proxy.tick(0, millis(210));
+        } else {
+            // Of another caller: whoever comes by takes along what is due.
+            let other = get("/a").by(json!({"sub": "other"}));
+            proxy.send(0, &other, millis(210));
+        }
+        let answer = proxy.send(1, &get("/a"), millis(410));
+        assert_eq!(answer.reason(), "risk_denied", "{by_tick}");
+    }
+}
+
+#[test]
+fn what_workers_saw_adds_up_exactly() {
+    let proxy = strict(3, json!({}));
+    for round in 0..100 {
+        for worker in 0..3 {
+            proxy.send(worker, &get("/admin"), millis(round * 7));
+        }
+    }
+    (0..3).for_each(|worker| drop(proxy.tick(worker, millis(2000))));
+    assert_eq!(proxy.requests(), [300]);
+    // None of them has anything left to tell.
+    (0..3).for_each(|worker| drop(proxy.tick(worker, millis(4000))));
+    assert_eq!(proxy.requests(), [300]);
+}
+
+#[test]
+fn it_takes_what_both_workers_saw_to_be_enough() {
+    for (of_each, denied) in [(9, false), (10, true)] {
+        let enough = json!({"signals": only("denials", json!({"at_least": 20}))["signals"]});
+        let proxy = strict(2, enough);
+        for worker in [0, 1] {
+            (0..of_each).for_each(|_| drop(proxy.send(worker, &get("/admin"), millis(10))));
+        }
+        proxy.tick(0, millis(300));
+        proxy.tick(1, millis(300));
+        let answer = proxy.send(0, &get("/a"), millis(600));
+        assert_eq!(answer.reason() == "risk_denied", denied, "{of_each}");
+    }
+}
+
+#[test]
+fn a_worker_with_an_old_view_undoes_nothing() {
+    let proxy = strict(2, json!({}));
+    proxy.send(1, &get("/a"), millis(0));
+    for round in 1..20 {
+        for _ in 0..5 {
+            proxy.send(0, &get("/admin"), millis(round * 300));
+        }
+        proxy.tick(0, millis(round * 300 + 250));
+    }
+    // The other one has seen one request, long ago.
+    proxy.tick(1, millis(6000));
+    assert_eq!(proxy.requests(), [96]);
+    assert_eq!(
+        proxy.send(1, &get("/a"), millis(6000)).reason(),
+        "risk_denied"
+    );
+}
+
+#[test]
+fn whichever_worker_sees_what_first_in_a_second_the_score_is_the_same() {
+    let asks = [
+        (0, get("/admin")),
+        (1, get("/a").from(8)),
+        (0, get("/v1/items/7").answered(404)),
+        (1, get("/b").with_bytes(5_000_000)),
+        (0, get("/a").from(9).by(json!({"jti": "t-2"}))),
+        (1, get("/admin").from(9)),
+    ];
+    let story = |order: &[usize]| {
+        let risk = json!({"warm_up": 1, "learn_every": "1s"});
+        let proxy = Proxy::new(2, &judged(risk));
+        proxy.warm(&get("/a"));
+        for round in 0..5 {
+            for place in order {
+                let (worker, ask) = &asks[*place];
+                proxy.send(*worker, ask, millis(10_000 + round));
+            }
+        }
+        let workers = if order[0] % 2 == 0 { [0, 1] } else { [1, 0] };
+        for worker in workers {
+            proxy.tick(worker, millis(10_300));
+        }
+        (
+            proxy.pages(),
+            proxy.send(0, &get("/a"), millis(10_600)).score(),
+        )
+    };
+    let expected = story(&[0, 1, 2, 3, 4, 5]);
+    assert!(expected.1.unwrap() > 0);
+    assert_eq!(story(&[5, 4, 3, 2, 1, 0]), expected);
+    assert_eq!(story(&[3, 5, 1, 0, 2, 4]), expected);
+}
+
+// What is kept
+
+#[test]
+fn scores_survive_an_update_of_the_configuration() {
+    let proxy = strict(2, json!({}));
+    proxy.many(30, &get("/admin"), 0);
+    proxy.tick(0, at(1));
+    let before = proxy.ask(&get("/a"), 1).score();
+    let after = proxy.updated(&strict_configuration(json!({"actions": []})));
+    let answer = after.send(1, &get("/a"), at(1));
+    assert_eq!((answer.reason(), answer.score()), ("allowed", before));
+    let mut lighter = only("denials", json!({"weight": 0.5}))["signals"].clone();
+    over(&mut lighter, json!({"spread": {"weight": 1}}));
+    let lighter = proxy.updated(&strict_configuration(json!({"signals": lighter})));
+    let answer = lighter.ask(&get("/a"), 1);
+    assert_eq!(answer.score(), before.map(|score| score.div_ceil(2)));
+    let without = proxy.updated(&judged(Value::Null));
+    assert_eq!(without.ask(&get("/a"), 2).score(), None);
+    let again = proxy.updated(&strict_configuration(json!({})));
+    assert_eq!(again.ask(&get("/a"), 3).reason(), "risk_denied");
+}
+
+/// Workloads behind a proxy, of which there can be very many.
+fn meshed(slots: usize, risk: Value) -> Value {
+    let mut whole = judged(with(risk, json!({"slots": slots})));
+    whole["trust_domains"] = json!([{
+        "name": "mesh.example", "x509_svid": {"from": "xfcc"},
+        "xfcc": {"trusted_cidrs": ["192.0.7.0/24"]},
+    }]);
+    whole
+}
+
+fn workload(path: &str, number: usize) -> Ask {
+    let mut ask = get(path);
+    ask.claims = Value::Null;
+    let field = format!("By=spiffe://mesh.example/ingress;URI=spiffe://mesh.example/w/{number}");
+    ask.with_field("x-forwarded-client-cert", &field)
+}
+
+#[test]
+fn ten_thousand_identities_fit_a_small_store() {
+    let proxy = Proxy::new(2, &meshed(64, json!({})));
+    let before = proxy.shared.as_ref().unwrap().keys().len();
+    for number in 0..10_000 {
+        let now = millis(u64::try_from(number).unwrap());
+        let answer = proxy.send(number % 2, &workload("/a", number), now);
+        assert_eq!(answer.reason(), "allowed");
+    }
+    let pages = proxy.pages();
+    assert_eq!(pages.len(), 8);
+    assert!(pages.iter().all(|page| page.len() == 1 + 8 * 256));
+    assert_eq!(proxy.shared.as_ref().unwrap().keys().len(), before + 8);
+}
+
+#[test]
+fn a_flood_of_new_identities_drives_out_nobody_who_is_held_back() {
+    let risk = with(only("denials", json!({})), json!({"half_life": "7d"}));
+    for actions in [
+        json!([{"at": 60, "do": "deny"}]),
+        // Where only some route does anything about it.
+        json!([]),
+    ] {
+        let mut configuration = meshed(8, with(risk.clone(), json!({"actions": actions})));
+        configuration["routes"][3]["risk"] = json!({"actions": [{"at": 60, "do": "deny"}]});
+        let proxy = Proxy::new(2, &configuration);
+        (0..30).for_each(|_| drop(proxy.ask(&workload("/when", 0), 0)));
+        assert_eq!(proxy.ask(&workload("/b", 0), 1).reason(), "risk_denied");
+        for number in 1..3000 {
+            proxy.send(
+                number % 2,
+                &workload("/a", number),
+                at(2 + number as u64 / 100),
+            );
+        }
+        let answer = proxy.send(1, &workload("/b", 0), at(60));
+        assert_eq!(answer.reason(), "risk_denied", "{actions}");
+    }
+}
+
+#[test]
+fn without_shared_data_each_worker_judges_for_itself() {
+    let proxy = Proxy::within(None, 2, &strict_configuration(json!({})));
+    proxy.many(30, &get("/admin"), 0);
+    proxy.tick(0, at(1));
+    assert_eq!(proxy.send(0, &get("/a"), at(1)).reason(), "risk_denied");
+    assert_eq!(proxy.send(1, &get("/a"), at(1)).reason(), "allowed");
+    for secs in 2..100 {
+        proxy.send(1, &get("/a"), at(secs));
+        proxy.tick(1, at(secs));
+    }
+    assert_eq!(proxy.send(0, &get("/a"), at(100)).reason(), "risk_denied");
+}
+
+#[test]
+fn a_host_that_stops_sharing_for_a_while_breaks_nothing() {
+    for call in [Call::Shared, Call::SetShared] {
+        let proxy = strict(1, json!({}));
+        for secs in 0..30 {
+            proxy.ask(&get("/admin").refusing(call), secs / 10);
+        }
+        let answer = proxy.ask(&get("/a").refusing(call), 3);
+        assert_eq!(answer.reason(), "risk_denied", "{call:?}");
+        proxy.many(30, &get("/a"), 4);
+        proxy.tick(0, at(5));
+    }
+}
+
+#[test]
+fn what_another_plugin_wrote_over_a_page_is_begun_anew_and_counted() {
+    let random: Vec<u8> = (0..2049_u32).map(|byte| (byte * 167 % 251) as u8).collect();
+    let values: [&[u8]; 6] = [
+        b"x",
+        b"nonsense",
+        &random,
+        &random[..300],
+        &[1; 100],
+        &[0; 2049],
+    ];
+    for value in values {
+        let proxy = strict(1, json!({"slots": 8}));
+        proxy.ask(&get("/a"), 0);
+        proxy.tick(0, at(1));
+        let page = format!("{PAGE}000000");
+        let shared = proxy.shared.as_ref().unwrap();
+        assert!(shared.bytes(&page).is_some());
+        shared.overwrite(&page, value);
+        let answer = proxy.ask(&get("/a"), 2);
+        assert_eq!(answer.reason(), "allowed");
+        assert_eq!(answer.host.metric("postern.risk.damaged"), Some(1));
+        proxy.tick(0, at(3));
+        assert_eq!(proxy.requests(), [2], "what is in view is written again");
+        proxy.many(30, &get("/admin"), 4);
+        assert_eq!(proxy.ask(&get("/a"), 4).reason(), "risk_denied");
+    }
+}
+
+#[test]
+fn garbage_that_looks_like_a_page_shuts_nobody_out_of_it() {
+    for byte in [255, 1, 127] {
+        let proxy = strict(2, json!({"slots": 8}));
+        let garbage = [&[1][..], &[byte; 2048]].concat();
+        let page = format!("{PAGE}000000");
+        proxy.shared.as_ref().unwrap().overwrite(&page, &garbage);
+        proxy.many(30, &get("/admin"), 0);
+        proxy.tick(0, at(1));
+        let answer = proxy.send(1, &get("/a"), at(1));
+        assert_eq!(answer.reason(), "risk_denied", "{byte}");
+    }
+}
+
+// Otherwise
+
+fn client(name: &str, id: &str, risk: Value) -> Value {
+    json!({"name": name, "match": {"issuer": "corp", "client": id}, "risk": risk})
+}
+
+#[test]
+fn what_a_client_says_counts_more_than_what_a_route_says_and_both_more_than_the_rest() {
+    let weight = |weight: f64| json!({"signals": {"denials": {"weight": weight}}});
+    let score = |of_client: Value, of_route: Value| {
+        let mut configuration = strict_configuration(json!({"actions": []}));
+        configuration["routes"][2]["risk"] = of_route;
+        configuration["clients"] = json!([client("batch", "billing-batch", of_client)]);
+        let proxy = Proxy::new(1, &configuration);
+        proxy.many(99, &get("/admin"), 0);
+        proxy.ask(&get("/a"), 0).score().unwrap()
+    };
+    assert_eq!(score(json!({}), json!({})), 100);
+    assert_eq!(score(json!({}), weight(0.5)), 50);
+    assert_eq!(score(weight(0.25), json!({})), 25);
+    assert_eq!(score(weight(0.25), weight(0.5)), 25);
+    assert_eq!(score(weight(0.5), weight(0.25)), 50);
+}
+
+#[test]
+fn actions_are_those_of_the_client_then_of_the_route_then_of_all() {
+    let deny = json!({"actions": [{"at": 1, "do": "deny"}]});
+    let nothing = json!({"actions": []});
+    let cases = [
+        (json!({}), json!({}), "risk_denied"),
+        (json!({}), nothing.clone(), "allowed"),
+        (nothing.clone(), json!({}), "allowed"),
+        (nothing.clone(), deny.clone(), "allowed"),
+        (deny.clone(), nothing.clone(), "risk_denied"),
+    ];
+    for (of_client, of_route, expected) in cases {
+        let mut configuration = strict_configuration(json!({}));
+        configuration["routes"][2]["risk"] = of_route.clone();
+        configuration["clients"] = json!([client("batch", "billing-batch", of_client.clone())]);
+        let proxy = Proxy::new(1, &configuration);
+        proxy.many(30, &get("/admin"), 0);
+        let answer = proxy.ask(&get("/a"), 0);
+        assert_eq!(answer.reason(), expected, "{of_client} {of_route}");
+    }
+}
+
+#[test]
+fn what_one_client_says_is_nothing_to_another_even_of_the_same_identity() {
+    let mut configuration = strict_configuration(json!({}));
+    configuration["clients"] = json!([
+        client("trusted", "trusted", json!({"actions": []})),
+        client("other", "other", json!({})),
+    ]);
+    for first in ["trusted", "other"] {
+        let proxy = Proxy::new(1, &configuration);
+        let by = |client: &str| json!({"client_id": client, "sub": "alice"});
+        proxy.many(30, &get("/admin").by(by(first)), 0);
+        for _ in 0..3 {
+            let trusted = proxy.ask(&get("/a").by(by("trusted")), 0);
+            assert_eq!(trusted.reason(), "allowed", "{first}");
+            let other = proxy.ask(&get("/a").by(by("other")), 0);
+            assert_eq!(other.reason(), "risk_denied", "{first}");
+        }
+        // Nor to another identity.
+        let stranger = get("/admin").by(json!({"client_id": "other", "sub": "bob"}));
+        proxy.many(30, &stranger, 0);
+        let stranger = get("/a").by(json!({"client_id": "other", "sub": "bob"}));
+        assert_eq!(proxy.ask(&stranger, 0).reason(), "risk_denied");
+    }
+}
+
+// Requests that are held
+
+#[test]
+fn a_request_that_waits_for_keys_is_counted_once() {
+    let mut configuration = judged(json!({}));
+    configuration["issuers"][0]["keys"] =
+        json!({"remote": {"cluster": "idp", "uri": "https://idp.example/jwks"}});
+    let proxy = Proxy::new(1, &configuration);
+    let gate = &proxy.workers[0];
+    let root = proxy.tick(0, at(0));
+    let host = proxy.host(&get("/a"), at(0));
+    let Stage::Waiting(waiting) = Opened::new(Rc::clone(gate)).headers(&host) else {
+        panic!("it is not held");
+    };
+    let document = key_set().to_string().into_bytes();
+    // Whoever asked first, on a tick or for the request.
+    let asked = if root.calls().is_empty() {
+        &host
+    } else {
+        &root
+    };
+    assert_eq!(asked.calls().len(), 1);
+    asked.set_response(&[(":status", "200")], &document);
+    gate.response(asked, 1, document.len());
+    let (next, decided) = waiting.resume(&host);
+    assert_eq!(next, Next::Continue);
+    decided.finish(&host);
+    assert_eq!(events(&host)[0]["risk_score"], 0);
+    proxy.tick(0, at(1));
+    assert_eq!(proxy.requests(), [1]);
 }

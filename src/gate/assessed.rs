@@ -54,12 +54,10 @@ pub(super) fn assess(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Assessment {
 
 /// Whose the profile at a place is, for its own sake.
 pub(super) fn subject<'a>(config: &'a Config, caller: &Caller, place: Place) -> Subject<'a> {
-    let client = caller
-        .registration()
-        .and_then(|place| config.clients.get(place));
+    let own = |client: usize| Some((client, config.clients.get(client)?.risk.as_deref()?));
     Subject {
         place,
-        own: client.and_then(|client| client.risk.as_deref()),
+        own: caller.registration().and_then(own),
         here: None,
     }
 }

@@ -25,6 +25,8 @@ pub struct Decided {
     decision: Decision,
     undecided: bool,
     body_limit: Option<u64>,
+    /// Whether it went on when its header fields were in.
+    let_through: bool,
     keys: Option<Freshness>,
     request_bytes: u64,
     response_bytes: u64,
@@ -48,6 +50,7 @@ impl Decided {
             decision,
             undecided: false,
             body_limit,
+            let_through: false,
             keys,
             request_bytes: 0,
             response_bytes: 0,
@@ -151,11 +154,12 @@ impl Decided {
         }
     }
 
-    /// How a request that was let through ended is part of how its caller behaves.
+    /// How a request that was let through ended is part of how its caller behaves, whatever became
+    /// of it: a body that grows too long must not hide what was served before.
     fn take_note(&self, host: &dyn Host, status: Option<u16>) {
         if let (Some(open), Some(caller)) = (&self.gate.open, &self.decision.caller)
             && let (Some(risk), Some(assessment)) = (&open.risk, &self.decision.risk)
-            && !self.is_stopped()
+            && self.let_through
             && let Ok(mut risk) = risk.try_borrow_mut()
         {
             let subject = subject(&open.config, caller, assessment.place);
@@ -193,6 +197,7 @@ impl Decided {
         let prepared = upstream::prepare(host, headers, &open.config, &self.decision);
         // It may be long, and was only for this.
         self.decision.forwarding = Forwarding::default();
+        self.let_through = prepared.is_ok();
         match prepared {
             Ok(()) => Next::Continue,
             Err(denial) => self.refuse(host, denial),

@@ -5,7 +5,7 @@ use super::metrics::Metrics;
 use crate::config::Config;
 use crate::host::{Cas, Host};
 use crate::limits::cells::OwnCells;
-use crate::risk::settings::Reaction;
+use crate::risk::settings::{Action, Deed, Override, Reaction, Settings};
 use crate::risk::watch::{Desk, Incidents, Watch};
 use crate::token::cache::Seed;
 
@@ -18,6 +18,8 @@ const TOLD: usize = 64;
 /// What one worker has in view, and where it is shared.
 pub struct Risk {
     watch: Watch,
+    /// How everybody is judged, with the lowest score at which anything is done.
+    keeping: Settings,
     /// The version that makes a value where there is none; none where nothing is shared.
     absent: Option<Cas>,
     own: OwnCells,
@@ -30,6 +32,7 @@ impl Risk {
         let risk = config.risk.as_ref()?;
         Some(Self {
             watch: Watch::new(risk.slots, secret),
+            keeping: keeping(config, &risk.settings),
             absent,
             own: OwnCells::default(),
             metrics: Metrics::default(),
@@ -54,6 +57,7 @@ impl Risk {
             watch: &mut self.watch,
             cells: &mut cells,
             settings,
+            keeping: &self.keeping,
         });
         let incidents = std::mem::take(&mut self.watch.incidents);
         if incidents != Incidents::default() {
@@ -91,4 +95,19 @@ impl Risk {
                 .add(host, format!("postern.risk.{what}"), times);
         }
     }
+}
+
+/// Whoever is held back anywhere is not to be driven out, whoever else is not held back there.
+fn keeping(config: &Config, settings: &Settings) -> Settings {
+    let of_routes = config.routes.iter().map(|(_, route)| &route.risk);
+    let of_clients = (0..).map_while(|place| Some(&config.clients.get(place)?.risk));
+    let otherwise = of_clients.chain(of_routes).filter_map(Option::as_deref);
+    let least = otherwise.filter_map(|other| settings.with(other).first_action());
+    let Some(at) = least.chain(settings.first_action()).min() else {
+        return settings.clone();
+    };
+    let mut keeping = Override::default();
+    let deed = Deed::Tag;
+    keeping.act(vec![Action { at, deed }]);
+    settings.with(&keeping)
 }

@@ -114,21 +114,26 @@ impl Page {
     /// Who makes way for a newcomer; none where that is the newcomer itself.
     fn victim(&self, newcomer: &Profile, settings: &Settings) -> Option<usize> {
         let now = newcomer.seen;
+        // What is of the future is of a clock that was set back since: it fades as what is of the
+        // past does, or else it would be there for good.
+        let age = |profile: &Profile| now.abs_diff(profile.seen);
         let score = |mut profile: Profile| {
+            // None is of the second zero but one that nothing was seen of.
+            profile.seen = now.saturating_sub(age(&profile)).max(1);
             profile.advance(now, settings);
             score::score(&profile.held.map(u32::from), settings)
         };
         let asks = settings.first_action().unwrap_or(u8::MAX);
         let held = self.entries().map(|entry| {
             let profile = read(entry.get(KEY..).unwrap_or_default());
-            (profile.seen, score(profile))
+            (age(&profile), score(profile))
         });
         let held: Vec<(u32, u8)> = held.collect();
         let free = held
             .iter()
             .enumerate()
             .filter(|(_, (_, score))| *score < asks);
-        let oldest = free.min_by_key(|(_, (seen, _))| *seen);
+        let oldest = free.max_by_key(|(_, (age, _))| *age);
         oldest.map(|(place, _)| place).or_else(|| {
             let (place, (_, lowest)) = held.iter().enumerate().min_by_key(|(_, held)| held.1)?;
             (score(*newcomer) > *lowest).then_some(place)

@@ -68,8 +68,8 @@ struct Watched {
     profile: Profile,
     read: Now,
     pending: Vec<Observation>,
-    /// How it is judged, where that is not as everybody is.
-    own: Option<Rc<Settings>>,
+    /// How it is judged, where that is not as everybody is, and by which client it came then.
+    own: Option<(usize, Rc<Settings>)>,
 }
 
 /// The pages, and how everybody is judged.
@@ -80,6 +80,8 @@ pub struct Desk<'a> {
     pub cells: &'a mut dyn Cells,
     /// How everybody is judged.
     pub settings: &'a Settings,
+    /// The same, with the lowest score at which anything is done for any client on any route.
+    pub keeping: &'a Settings,
 }
 
 /// Whom a request is of, and how that one is judged.
@@ -87,8 +89,8 @@ pub struct Desk<'a> {
 pub struct Subject<'a> {
     /// Where it is on the pages.
     pub place: Place,
-    /// What is judged in another way for this identity.
-    pub own: Option<&'a Override>,
+    /// The place of its client, and what is judged in another way for that one.
+    pub own: Option<(usize, &'a Override)>,
     /// What is judged in another way on this route.
     pub here: Option<&'a Override>,
 }
@@ -190,11 +192,24 @@ impl Desk<'_> {
             // What was just brought into view is there.
             return Assessment::none(subject.place, everybody);
         };
-        let own = watched.own.as_deref().unwrap_or(everybody);
-        match subject.here {
-            Some(here) => Assessment::of(subject.place, &watched.profile, &own.with(here)),
-            None => Assessment::of(subject.place, &watched.profile, own),
-        }
+        let assessment = match (subject.here, subject.own) {
+            // The client's word counts more than the route's.
+            (Some(here), Some((_, own))) => {
+                let judged = everybody.with(here).with(own);
+                Assessment::of(subject.place, &watched.profile, &judged)
+            }
+            (Some(here), None) => {
+                Assessment::of(subject.place, &watched.profile, &everybody.with(here))
+            }
+            (None, _) => Assessment::of(
+                subject.place,
+                &watched.profile,
+                watched.judged_by(everybody),
+            ),
+        };
+        // Requests that go no further would else fill the queue faster than it is emptied.
+        self.tell(2, now);
+        assessment
     }
 
     /// Takes note of how a request ended, and tells the other workers what is due.
@@ -230,19 +245,19 @@ impl Desk<'_> {
     /// Has an identity in view, as the pages say it is, not longer ago than the interval.
     fn bring(&mut self, subject: Subject<'_>, now: Now) {
         let key = subject.place.counter.key;
-        if let Some(watched) = self.watch.in_view.get(&key)
+        if let Some(watched) = self.watch.in_view.get_mut(&key)
             && watched.is_fresh(now)
         {
-            return;
+            return watched.judge_by(subject.own, self.settings);
         }
-        let own = |own: &Override| Rc::new(self.settings.with(own));
         let mut watched = self.watch.in_view.pop(&key).unwrap_or_else(|| Watched {
             page: subject.place.cell,
             profile: Profile::default(),
             read: Now::default(),
             pending: Vec::new(),
-            own: subject.own.map(own),
+            own: None,
         });
+        watched.judge_by(subject.own, self.settings);
         self.synchronise(key, &mut watched, now);
         if self.watch.in_view.len() >= IN_VIEW {
             self.put_one_away(now);
@@ -266,7 +281,8 @@ impl Desk<'_> {
             second: u32::try_from(now.secs()).unwrap_or(u32::MAX),
             event,
         };
-        let own = watched.own.as_deref().unwrap_or(self.settings);
+        let own = watched.own.as_ref();
+        let own = own.map_or(self.settings, |(_, own)| own);
         watched.profile.begin(observation.second);
         watched.profile.observe(&observation, own);
         watched.pending.push(observation);
@@ -281,7 +297,8 @@ impl Desk<'_> {
     /// Reads what the pages say of an identity, and adds what was seen of it here.
     fn synchronise(&mut self, key: u64, watched: &mut Watched, now: Now) {
         let second = u32::try_from(now.secs()).unwrap_or(u32::MAX);
-        let own = watched.own.as_deref().unwrap_or(self.settings);
+        let own = watched.own.as_ref();
+        let own = own.map_or(self.settings, |(_, own)| own);
         watched.read = now;
         for _ in 0..TRIES {
             let (bytes, version) = self.cells.read(watched.page);
@@ -310,7 +327,7 @@ impl Desk<'_> {
             if watched.pending.is_empty() {
                 return;
             }
-            let put = page.put(key, &watched.profile, self.settings);
+            let put = page.put(key, &watched.profile, self.keeping);
             if put == Put::Full || self.cells.write(watched.page, page.encode(), version) {
                 watched.pending = Vec::new();
                 return self.watch.incidents.count(put);
@@ -327,6 +344,18 @@ impl Desk<'_> {
 impl Watched {
     fn is_fresh(&self, now: Now) -> bool {
         self.read <= now && now.since(self.read) < INTERVAL
+    }
+
+    /// One identity may come by several clients, each of which is judged in its own way.
+    fn judge_by(&mut self, own: Option<(usize, &Override)>, everybody: &Settings) {
+        let before = self.own.as_ref().map(|(client, _)| *client);
+        if before != own.map(|(client, _)| client) {
+            self.own = own.map(|(client, own)| (client, Rc::new(everybody.with(own))));
+        }
+    }
+
+    fn judged_by<'a>(&'a self, everybody: &'a Settings) -> &'a Settings {
+        self.own.as_ref().map_or(everybody, |(_, own)| own)
     }
 }
 
@@ -360,5 +389,193 @@ impl Assessment {
             reaction,
             details,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limits::cells::{OwnCells, Version};
+
+    /// Cells into which somebody else writes between a reading and the writing that follows it.
+    struct Raced<'a> {
+        cells: &'a mut OwnCells,
+        others: u32,
+        race: &'a mut dyn FnMut(&mut OwnCells),
+    }
+
+    impl Cells for Raced<'_> {
+        fn read(&mut self, cell: u32) -> (Vec<u8>, Version) {
+            self.cells.read(cell)
+        }
+
+        fn write(&mut self, cell: u32, value: &[u8], version: Version) -> bool {
+            if let Some(left) = self.others.checked_sub(1) {
+                self.others = left;
+                (self.race)(self.cells);
+            }
+            self.cells.write(cell, value, version)
+        }
+
+        fn is_shared(&self) -> bool {
+            true
+        }
+    }
+
+    struct Worker {
+        watch: Watch,
+        settings: Settings,
+    }
+
+    impl Worker {
+        fn new(slots: usize) -> Self {
+            Self {
+                watch: Watch::new(slots, Seed([7; 16])),
+                settings: Settings::default(),
+            }
+        }
+
+        fn desk<'a>(&'a mut self, cells: &'a mut dyn Cells) -> Desk<'a> {
+            Desk {
+                watch: &mut self.watch,
+                cells,
+                settings: &self.settings,
+                keeping: &self.settings,
+            }
+        }
+
+        fn subject(&self, identity: &str) -> Subject<'static> {
+            Subject {
+                place: self.watch.place(identity),
+                own: None,
+                here: None,
+            }
+        }
+
+        fn arrive(&mut self, cells: &mut dyn Cells, identity: &str, now: Now) -> Assessment {
+            let subject = self.subject(identity);
+            self.desk(cells).arrive(subject, Arrival::default(), now)
+        }
+
+        fn tell(&mut self, cells: &mut dyn Cells, now: Now) {
+            self.desk(cells).tell(usize::MAX, now);
+        }
+    }
+
+    fn millis(millis: u64) -> Now {
+        Now::from_nanos(1_772_445_600_000_000_000 + millis * 1_000_000)
+    }
+
+    fn known(worker: &Worker, cells: &mut OwnCells, identity: &str) -> u32 {
+        let place = worker.watch.place(identity);
+        let page = Page::decode(cells.read(place.cell).0).unwrap();
+        page.find(place.counter.key).unwrap().requests
+    }
+
+    #[test]
+    fn what_others_wrote_meanwhile_is_added_to_and_not_undone() {
+        for races in 1..8 {
+            let mut cells = OwnCells::default();
+            let (mut one, mut other) = (Worker::new(8), Worker::new(8));
+            (0..5).for_each(|_| drop(one.arrive(&mut cells, "i", millis(0))));
+            let mut at = 300;
+            let mut race = |cells: &mut OwnCells| {
+                at += 300;
+                other.arrive(cells, "i", millis(at));
+                other.tell(cells, millis(at + 250));
+            };
+            let mut raced = Raced {
+                cells: &mut cells,
+                others: races,
+                race: &mut race,
+            };
+            one.tell(&mut raced, millis(250));
+            assert_eq!(known(&one, &mut cells, "i"), 5 + races);
+            assert_eq!(one.watch.incidents, Incidents::default());
+        }
+    }
+
+    #[test]
+    fn a_change_that_is_always_overtaken_is_made_later() {
+        let mut cells = OwnCells::default();
+        let (mut one, mut other) = (Worker::new(8), Worker::new(8));
+        (0..5).for_each(|_| drop(one.arrive(&mut cells, "i", millis(0))));
+        let mut at = 0;
+        let mut race = |cells: &mut OwnCells| {
+            at += 300;
+            other.arrive(cells, "j", millis(at));
+            other.tell(cells, millis(at + 250));
+        };
+        let mut raced = Raced {
+            cells: &mut cells,
+            others: 8,
+            race: &mut race,
+        };
+        one.tell(&mut raced, millis(250));
+        assert_eq!(one.watch.incidents.contended, 1);
+        assert_eq!(known(&one, &mut cells, "j"), 8);
+        one.tell(&mut cells, millis(500));
+        assert_eq!(known(&one, &mut cells, "i"), 5);
+        one.tell(&mut cells, millis(900));
+        assert_eq!(known(&one, &mut cells, "i"), 5);
+    }
+
+    #[test]
+    fn an_identity_that_nobody_lets_be_written_does_not_grow() {
+        struct Never;
+        impl Cells for Never {
+            fn read(&mut self, _: u32) -> (Vec<u8>, Version) {
+                (Vec::new(), Version::Absent)
+            }
+            fn write(&mut self, _: u32, _: &[u8], _: Version) -> bool {
+                false
+            }
+            fn is_shared(&self) -> bool {
+                true
+            }
+        }
+        let mut worker = Worker::new(8);
+        for number in 0..20_000 {
+            worker.arrive(&mut Never, "i", millis(number));
+        }
+        let watched = worker.watch.in_view.iter().next().unwrap().1;
+        assert!(watched.pending.len() <= PENDING + 1);
+        assert!(worker.watch.waiting.len() <= WAITING + 2);
+        assert_eq!(watched.profile.requests, 20_000);
+    }
+
+    #[test]
+    fn a_flood_of_requests_that_go_no_further_fills_no_queue() {
+        for step in [0, 1] {
+            let mut cells = OwnCells::default();
+            let mut worker = Worker::new(64);
+            for number in 0..20_000 {
+                let identity = format!("i{}", number % 7000);
+                worker.arrive(&mut cells, &identity, millis(number * step));
+                assert!(worker.watch.in_view.len() <= IN_VIEW);
+                assert!(worker.watch.waiting.len() <= WAITING + 2);
+            }
+            worker.tell(&mut cells, millis(100_000));
+            assert_eq!(worker.watch.waiting.len(), 0);
+        }
+    }
+
+    #[test]
+    fn whoever_is_put_away_is_written_first() {
+        let mut cells = OwnCells::default();
+        let mut worker = Worker::new(1 << 16);
+        worker.arrive(&mut cells, "first", millis(0));
+        for number in 0..IN_VIEW {
+            worker.arrive(&mut cells, &format!("i{number}"), millis(1));
+        }
+        assert_eq!(known(&worker, &mut cells, "first"), 1);
+    }
+
+    #[test]
+    fn a_busy_identity_is_written_before_it_piles_up() {
+        let mut cells = OwnCells::default();
+        let mut worker = Worker::new(8);
+        (0..1000).for_each(|_| drop(worker.arrive(&mut cells, "i", millis(0))));
+        assert!(known(&worker, &mut cells, "i") >= 936);
     }
 }
