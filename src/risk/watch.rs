@@ -185,6 +185,7 @@ impl Desk<'_> {
     pub fn arrive(&mut self, subject: Subject<'_>, arrival: Arrival, now: Now) -> Assessment {
         self.bring(subject, now);
         self.note(subject.place.counter.key, Event::Arrival(arrival), now);
+        // Requests that go no further would else fill the queue faster than it is emptied.
         self.tell(TOLD, now);
         let everybody = self.settings;
         let watched = self.watch.in_view.peek(&subject.place.counter.key);
@@ -192,7 +193,7 @@ impl Desk<'_> {
             // What was just brought into view is there.
             return Assessment::none(subject.place, everybody);
         };
-        let assessment = match (subject.here, subject.own) {
+        match (subject.here, subject.own) {
             // The client's word counts more than the route's.
             (Some(here), Some((_, own))) => {
                 let judged = everybody.with(here).with(own);
@@ -206,10 +207,7 @@ impl Desk<'_> {
                 &watched.profile,
                 watched.judged_by(everybody),
             ),
-        };
-        // Requests that go no further would else fill the queue faster than it is emptied.
-        self.tell(2, now);
-        assessment
+        }
     }
 
     /// Takes note of how a request ended, and tells the other workers what is due.
