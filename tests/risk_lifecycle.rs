@@ -14,6 +14,8 @@ use postern::config::Config;
 use postern::gate::{Gate, Next, Opened, Stage};
 use postern::host::Property;
 use postern::host::memory::{Call, MemoryHost, SharedData};
+use postern::risk::profile::Profile;
+use postern::risk::settings::{Number, Override, Settings};
 use postern::time::Now;
 use serde_json::{Value, json};
 use support::{at, claims, configuration, events, headers, key_set, request, signed, upstream};
@@ -1290,4 +1292,46 @@ fn a_request_that_waits_for_keys_is_counted_once() {
     assert_eq!(events(&host)[0]["risk_score"], 0);
     proxy.tick(0, at(1));
     assert_eq!(proxy.requests(), [1]);
+}
+
+// What is not so yet
+
+#[test]
+#[ignore = "each fading is rounded to parts of 65,536 of the half-life: whoever calls every second is never forgiven one of a day"]
+fn a_score_fades_by_the_half_life_however_often_its_caller_calls() {
+    const HALF_LIFE: u32 = 86_400;
+    let mut told = Override::default();
+    told.set(Number::HalfLife, HALF_LIFE);
+    let settings = Settings::default().with(&told);
+    let start = u32::try_from(at(0).secs()).unwrap();
+    let mut profile = Profile {
+        seen: start,
+        held: [65_535; 10],
+        ..Profile::default()
+    };
+    for second in 1..=HALF_LIFE / 2 {
+        profile.advance(start + second, &settings);
+    }
+    let [held, ..] = profile.held;
+    assert!((46_000..46_700).contains(&held), "{held}");
+}
+
+#[test]
+#[ignore = "each day is rounded down: with a baseline over 256 days nothing is forgotten"]
+fn an_own_most_halves_in_the_baseline_however_often_its_caller_calls() {
+    const YEAR: u32 = 365;
+    let mut told = Override::default();
+    told.set(Number::Baseline, YEAR * 86_400);
+    let settings = Settings::default().with(&told);
+    let start = u32::try_from(at(0).secs()).unwrap();
+    let mut profile = Profile {
+        seen: start,
+        ..Profile::default()
+    };
+    profile.rate[0].own = 4096;
+    for day in 1..=YEAR {
+        profile.advance(start + day * 86_400, &settings);
+    }
+    let own = profile.rate[0].own;
+    assert!((3830..3850).contains(&own), "{own}");
 }
