@@ -361,3 +361,15 @@ fn unavailable(owner: &str, why: &str) -> Denial {
 fn denial(error: &impl std::fmt::Display, reason: Reason) -> Denial {
     Denial::new(reason, error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::mark;
+
+    #[test]
+    fn a_token_with_another_signature_is_the_same_token() {
+        assert_eq!(mark(b"head.claims.one"), mark(b"head.claims.other"));
+        assert_ne!(mark(b"head.claims.one"), mark(b"head.others.one"));
+        assert_ne!(mark(b"head.claims.one"), mark(b"heads.claims.one"));
+    }
+}
