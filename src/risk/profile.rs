@@ -30,6 +30,8 @@ pub const VOLUME_UNIT: u64 = 256;
 
 /// How many windows an identity must have been seen in since it was warm.
 const WINDOWS: u8 = 2;
+/// In how many steps a half-life passes.
+const STEPS: u32 = 128;
 /// Four bits are kept of them.
 const MOST_WINDOWS: u8 = 15;
 const HOUR: u32 = 3600;
@@ -185,7 +187,7 @@ impl Profile {
             self.networks.renew(|bits| bits == 0);
             self.routes.renew(|bits| bits == 0);
         }
-        self.fade(now.saturating_sub(seen), settings);
+        self.fade(seen, now, settings);
         self.seen = now;
         if other(seen, now, DAY) {
             self.forget_own(seen, now, settings);
@@ -358,7 +360,8 @@ impl Profile {
         }
     }
 
-    fn fade(&mut self, elapsed: u32, settings: &Settings) {
+    fn fade(&mut self, seen: u32, now: u32, settings: &Settings) {
+        let elapsed = now.saturating_sub(seen);
         let half_life = settings.of(Number::HalfLife);
         // Nothing that a score is made of lasts longer than the score.
         let fades = RATE_SCALES.map(|scale| Fade::over(elapsed, scale.min(half_life)));
@@ -371,7 +374,10 @@ impl Profile {
         for counted in [&mut self.ended, &mut self.failed, &mut self.refused] {
             *counted = shares.of(*counted);
         }
-        let held = Fade::over(elapsed, half_life);
+        // In steps, of which none is so small that rounding would be most of it.
+        let step = (half_life / STEPS).max(1);
+        let steps = windows(seen, now, step);
+        let held = Fade::over(steps.saturating_mul(step), half_life);
         for signal in &mut self.held {
             *signal = u16::try_from(held.of(u32::from(*signal))).unwrap_or(u16::MAX);
         }
@@ -379,13 +385,17 @@ impl Profile {
 
     /// Own mosts fade by the day: a day is a small part of an octave.
     fn forget_own(&mut self, seen: u32, now: u32, settings: &Settings) {
-        let day = |second: u32| u64::from(second.checked_div(DAY).unwrap_or_default());
-        let days = day(now).saturating_sub(day(seen));
-        let faded = days
-            .saturating_mul(u64::from(DAY))
-            .saturating_mul(u64::from(OCTAVE))
-            .checked_div(u64::from(settings.of(Number::Baseline)));
-        let faded = u16::try_from(faded.unwrap_or_default()).unwrap_or(u16::MAX);
+        let baseline = u64::from(settings.of(Number::Baseline));
+        // Of two days each from the same beginning, so that what is rounded off is not lost.
+        let faded = |second: u32| {
+            let day = u64::from(second.checked_div(DAY).unwrap_or_default());
+            let octaves = day
+                .saturating_mul(u64::from(DAY))
+                .saturating_mul(u64::from(OCTAVE));
+            octaves.checked_div(baseline).unwrap_or_default()
+        };
+        let faded = faded(now).saturating_sub(faded(seen));
+        let faded = u16::try_from(faded).unwrap_or(u16::MAX);
         for level in self.rate.iter_mut().chain(&mut self.volume) {
             level.own = level.own.saturating_sub(faded);
         }
