@@ -29,7 +29,7 @@ use clap::{Parser, Subcommand};
 
 /// Works with Postern's configurations and records, without a proxy.
 #[derive(Parser)]
-#[command(name = "postern", version, max_term_width = 100)]
+#[command(name = "postern", version)]
 struct Line {
     #[command(subcommand)]
     command: Command,

@@ -40,7 +40,7 @@ use traffic::Traffic;
 /// every identity what would have been tagged, throttled and denied, and why. Actions are taken as
 /// enforced whatever the mode of the configuration: a request that is denied has no outcome.
 #[derive(Args)]
-#[command(after_long_help = FORMS)]
+#[command(after_long_help = FORMS, verbatim_doc_comment)]
 pub struct Arguments {
     /// The configuration, YAML or JSON; without a section risk, its defaults are used.
     config: PathBuf,

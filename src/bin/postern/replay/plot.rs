@@ -86,7 +86,8 @@ pub fn svg(report: &Report<'_>) -> String {
         .actions
         .iter()
         .for_each(|action| threshold(&mut svg, action));
-    for (place, shown) in (0..).zip(&report.shown) {
+    // The first is drawn last, over the others.
+    for (place, shown) in report.shown.iter().enumerate().rev() {
         curve(&mut svg, place, shown, report.span);
     }
     for (place, shown) in (0..).zip(&report.shown) {

@@ -15,7 +15,7 @@ const WIDTH: usize = 120;
 /// What is below an identity's line stands in from the left.
 const INDENT: usize = 4;
 /// The columns that the score over time takes.
-const COLUMNS: u64 = 100;
+const COLUMNS: u64 = 96;
 /// What the columns right of the identity take.
 const NUMBERS: usize = 68;
 
