@@ -1,7 +1,7 @@
 //! What a worker has in view: some identities' profiles, and what it has not told the others yet.
 //!
 //! A profile is read from its page and written back at most every [`INTERVAL`], or when
-//! [`PENDING`] observations have come together: so a busy identity costs little, and every worker
+//! `PENDING` observations have come together: so a busy identity costs little, and every worker
 //! knows within that time what any worker saw. What a worker saw is replayed on top of what the
 //! others wrote meanwhile, behind compare-and-swap.
 
