@@ -254,11 +254,37 @@ fn what_clients_and_routes_say_otherwise_is_heeded() {
     assert_eq!(victim["client"], "batch");
     assert_eq!(victim["own_actions"], json!([{"at": 99, "do": "deny"}]));
     assert_eq!(victim["throttled"]["requests"], 0);
-    document.as_object_mut().unwrap().remove("clients");
+    document["clients"][0]["risk"]["actions"][0]["at"] = json!(70);
     document["routes"][0]["risk"] = json!({"actions": []});
+    let config = written(test, "both.json", document.to_string());
+    let both = report(&config, &log, &["--identity", "corp/victim"]);
+    // The client's word counts more.
+    assert!(of(&both, "corp/victim")["denied"]["requests"].as_u64() > Some(0));
+    document.as_object_mut().unwrap().remove("clients");
     let config = written(test, "route.json", document.to_string());
     let victim = report(&config, &log, &["--identity", "corp/victim"]);
     assert_eq!(of(&victim, "corp/victim")["denied"]["requests"], 0);
+}
+
+#[test]
+fn what_was_refused_for_what_it_asked_is_scored_and_nothing_more() {
+    let test = "refused";
+    let config = written(test, "postern.json", risky().to_string());
+    let line = |number: u64| {
+        json!({"time": START + number, "identity": "corp/a", "method": "GET", "host": "api.example",
+            "path": "/v1/admin", "reason": "scope_missing"})
+        .to_string()
+    };
+    let lines: Vec<String> = (0..60).map(line).collect();
+    let log = written(test, "events.jsonl", lines.join("\n"));
+    let report = report(&config, &log, &[]);
+    let refused = of(&report, "corp/a");
+    assert!(refused["highest"]["score"].as_u64() > Some(60), "{refused}");
+    let why = refused["highest"]["why"].as_str().unwrap();
+    assert!(why.starts_with("denials 1.00"), "{why}");
+    for kind in ["tagged", "throttled", "denied"] {
+        assert_eq!(refused[kind]["requests"], 0, "{kind}");
+    }
 }
 
 #[test]

@@ -1,12 +1,11 @@
 //! An identity's requests, one after the other, through the core.
 
 use std::cmp::Reverse;
-use std::collections::BinaryHeap;
+use std::collections::{BinaryHeap, HashMap};
 
-use postern::config::Route;
-use postern::policy::RouteTable;
+use postern::config::Config;
 use postern::risk::explain::explain;
-use postern::risk::observation::{Event, Observation, Outcome};
+use postern::risk::observation::{Event, Observation};
 use postern::risk::profile::Profile;
 use postern::risk::score::score;
 use postern::risk::settings::{Reaction, Settings};
@@ -32,44 +31,67 @@ impl Moment<'_> {
     }
 }
 
+/// How callers are judged: everybody, and those of clients and on routes that say otherwise.
+pub struct Judge<'a> {
+    config: &'a Config,
+    everybody: &'a Settings,
+    clients: HashMap<usize, Settings>,
+}
+
+impl<'a> Judge<'a> {
+    pub fn new(config: &'a Config, everybody: &'a Settings) -> Self {
+        let clients = (0..).map_while(|place| Some((place, config.clients.get(place)?)));
+        let clients = clients
+            .filter_map(|(place, client)| Some((place, everybody.with(client.risk.as_deref()?))));
+        Self {
+            clients: clients.collect(),
+            config,
+            everybody,
+        }
+    }
+
+    /// How a client is judged; with none, or one that says nothing, as everybody.
+    pub fn own(&self, client: Option<usize>) -> &Settings {
+        client
+            .and_then(|place| self.clients.get(&place))
+            .unwrap_or(self.everybody)
+    }
+
+    /// How it is judged on a route, where that says otherwise; the client's word counts more.
+    fn here(&self, client: Option<usize>, route: Option<u32>) -> Option<Settings> {
+        let route = self.config.routes.route(usize::try_from(route?).ok()?)?;
+        let judged = self.everybody.with(route.risk.as_deref()?);
+        let client = client.and_then(|place| self.config.clients.get(place)?.risk.as_deref());
+        Some(client.map_or_else(|| judged.clone(), |own| judged.with(own)))
+    }
+}
+
 /// Takes an identity's requests, in the order of time, and shows each when it is judged.
 ///
-/// As in the filter: what a route says otherwise is for judging its requests alone, and one that is
-/// denied has no outcome.
-pub fn replay(
-    requests: &[Request],
-    own: &Settings,
-    routes: &RouteTable<Route>,
-    mut see: impl FnMut(&Moment<'_>),
-) {
+/// As in the filter: what a route says otherwise is for judging its requests alone, one that was
+/// refused for what it asked is only scored, and one that is denied has no outcome.
+pub fn replay(requests: &[Request], judge: &Judge<'_>, mut see: impl FnMut(&Moment<'_>)) {
     let mut profile = Profile::default();
     let mut under_way: BinaryHeap<Reverse<(u64, usize)>> = BinaryHeap::new();
-    let mut outcomes: Vec<Outcome> = Vec::new();
-    for request in requests {
+    for (place, request) in requests.iter().enumerate() {
         while let Some(Reverse((end, which))) = under_way.peek().copied()
             && end <= request.time
         {
             under_way.pop();
-            if let Some(outcome) = outcomes.get(which) {
-                take(&mut profile, end, Event::Outcome(*outcome), own);
+            if let Some(ended) = requests.get(which)
+                && let Some(outcome) = ended.outcome
+            {
+                let own = judge.own(ended.client());
+                take(&mut profile, end, Event::Outcome(outcome), own);
             }
         }
-        if under_way.is_empty() {
-            outcomes.clear();
-        }
-        take(
-            &mut profile,
-            request.time,
-            Event::Arrival(request.arrival),
-            own,
-        );
-        let here = request.route.and_then(|place| {
-            let route = routes.route(usize::try_from(place).ok()?)?;
-            Some(own.with(route.risk.as_deref()?))
-        });
+        let own = judge.own(request.client());
+        let arrival = Event::Arrival(request.arrival);
+        take(&mut profile, request.time, arrival, own);
+        let here = judge.here(request.client(), request.route);
         let settings = here.as_ref().unwrap_or(own);
         let score = score(&profile.signals(settings), settings);
-        let reaction = settings.reaction(score);
+        let reaction = settings.reaction(if request.arrival.refused { 0 } else { score });
         see(&Moment {
             request,
             profile: &profile,
@@ -77,9 +99,8 @@ pub fn replay(
             score,
             reaction,
         });
-        if let (Some(outcome), false) = (request.outcome, reaction.denied) {
-            under_way.push(Reverse((request.end, outcomes.len())));
-            outcomes.push(outcome);
+        if request.outcome.is_some() && !reaction.denied {
+            under_way.push(Reverse((request.end, place)));
         }
     }
 }

@@ -84,7 +84,7 @@ The lines of EVENTS are either of:
               where no route names one
     route     the name of its route, where method, path and host find none
     source    optional: the caller's address, with or without a port
-    client    optional: the name of the client it is registered as, for what that says otherwise
+    client    optional: the name of the client it came by, for what that says otherwise of risk
     token     optional: any text that tells tokens apart, such as jti or a hash; never a token
     status, bytes
               optional: how the upstream answered, and the bytes of the body

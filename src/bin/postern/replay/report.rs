@@ -1,13 +1,12 @@
 //! What is told of whom.
 
 use std::cmp::Reverse;
-use std::collections::HashMap;
 
 use postern::config::Config;
 use postern::risk::settings::{Action, Settings};
 
 use super::curve::{Pen, Point, Span};
-use super::history::replay;
+use super::history::{Judge, replay};
 use super::totals::Totals;
 use super::traffic::{Counts, Request, Traffic};
 use crate::failure::Failure;
@@ -39,7 +38,7 @@ pub struct Scores([(u64, u64); 101]);
 /// What is told of an identity.
 pub struct Shown<'a> {
     pub identity: &'a str,
-    /// The name of the client it is registered as.
+    /// The name of the first client that it came by.
     pub client: Option<&'a str>,
     /// What is done about it, where its client says otherwise.
     pub own_actions: Option<Vec<Action>>,
@@ -55,16 +54,15 @@ impl<'a> Report<'a> {
         traffic: &'a Traffic<'a>,
         wanted: Wanted<'_>,
     ) -> Result<Self, Failure> {
-        let mut judged = Judged::new(config, settings);
+        let judge = Judge::new(config, settings);
         let mut scores = Scores([(0, 0); 101]);
         let mut all = Vec::new();
         let groups = traffic
             .requests
             .chunk_by(|one, other| one.person == other.person);
         for requests in groups {
-            let own = judged.of(client(traffic, requests));
             let mut totals = Totals::default();
-            replay(requests, own, &config.routes, |moment| {
+            replay(requests, &judge, |moment| {
                 totals.see(moment);
                 scores.count(moment.score, 1, 0);
             });
@@ -95,9 +93,9 @@ impl<'a> Report<'a> {
         let span = span(&traffic.requests);
         let shown = all.into_iter().map(|(requests, totals)| {
             let place = client(traffic, requests);
-            let own = judged.of(place);
+            let own = judge.own(place);
             let mut pen = Pen::new(span, own);
-            replay(requests, own, &config.routes, |moment| pen.see(moment));
+            replay(requests, &judge, |moment| pen.see(moment));
             let registered = place.and_then(|place| config.clients.get(place));
             let differs = own.actions() != settings.actions();
             Shown {
@@ -140,39 +138,6 @@ impl Scores {
             }
         }
         tens
-    }
-}
-
-/// How everybody is judged, and each client that says otherwise.
-struct Judged<'a> {
-    config: &'a Config,
-    everybody: &'a Settings,
-    clients: HashMap<usize, Settings>,
-}
-
-impl<'a> Judged<'a> {
-    fn new(config: &'a Config, everybody: &'a Settings) -> Self {
-        Self {
-            config,
-            everybody,
-            clients: HashMap::new(),
-        }
-    }
-
-    fn of(&mut self, client: Option<usize>) -> &Settings {
-        let said = client.and_then(|place| {
-            let own = self.config.clients.get(place)?.risk.as_deref()?;
-            Some((place, own))
-        });
-        match said {
-            Some((place, own)) => {
-                let everybody = self.everybody;
-                self.clients
-                    .entry(place)
-                    .or_insert_with(|| everybody.with(own))
-            }
-            None => self.everybody,
-        }
     }
 }
 

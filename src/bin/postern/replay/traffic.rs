@@ -22,6 +22,8 @@ const SHOWN: usize = 5;
 pub struct Request {
     /// Whose it is: a place in [`Traffic::people`].
     pub person: u32,
+    /// The place of its client in the configuration; as small as it can be, there are many of these.
+    client: Option<u32>,
     /// The place of its route in the configuration; none where it has only its name.
     pub route: Option<u32>,
     /// When it came, in milliseconds since the epoch.
@@ -33,11 +35,18 @@ pub struct Request {
     pub outcome: Option<Outcome>,
 }
 
+impl Request {
+    /// The place of the client that it came by in the configuration.
+    pub fn client(&self) -> Option<usize> {
+        usize::try_from(self.client?).ok()
+    }
+}
+
 /// An identity.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Person {
     pub identity: String,
-    /// The place of the client that it is registered as.
+    /// The place of the first client that it came by.
     pub client: Option<usize>,
 }
 
@@ -146,8 +155,11 @@ impl<'c> Traffic<'c> {
             answer: Answer::of_status(event.status),
             bytes: event.bytes,
         };
+        let client = event.client.as_deref();
+        let client = client.and_then(|name| self.config.clients.place_of(name));
         let request = Request {
-            person: self.person(event),
+            person: self.person(event, client),
+            client: client.and_then(|place| u32::try_from(place).ok()),
             route: place,
             time: event.time,
             end: event.end,
@@ -180,9 +192,7 @@ impl<'c> Traffic<'c> {
         Some((place, self.watch.route(name), None))
     }
 
-    fn person(&mut self, event: &Event<'_>) -> u32 {
-        let client = event.client.as_deref();
-        let client = client.and_then(|name| self.config.clients.place_of(name));
+    fn person(&mut self, event: &Event<'_>, client: Option<usize>) -> u32 {
         if let Some(place) = self.places.get(&*event.identity) {
             let known = usize::try_from(*place).ok();
             if let Some(person) = known.and_then(|known| self.people.get_mut(known)) {
