@@ -480,6 +480,30 @@ fn a_plot_is_well_formed_and_has_a_line_for_each_identity() {
     }
 }
 
+#[test]
+#[ignore = "shows how fast it is: cargo test --release --features cli --test replay -- --ignored --nocapture"]
+fn a_million_requests_of_a_thousand_identities_are_replayed() {
+    let test = "speed";
+    let config = written(test, "postern.json", risky().to_string());
+    let mut lines = String::new();
+    for number in 0..1_000_000_u64 {
+        let (time, who) = (START * 1000 + number * 85, number * 7919 % 1000);
+        let (network, order) = (who % 256, number % 50);
+        lines.push_str(&format!(
+            "{{\"time\":{time},\"identity\":\"corp/{who}\",\"source\":\"10.0.{network}.7:4711\",\"method\":\"GET\",\"path\":\"/v1/orders/{order}\",\"status\":200,\"bytes\":{order},\"token\":\"{who}\",\"duration\":30}}\n"
+        ));
+    }
+    let log = written(test, "events.jsonl", lines);
+    let start = std::time::Instant::now();
+    let report = report(&config, &log, &[]);
+    println!("{:?}", start.elapsed());
+    assert_eq!(
+        (&report["requests"], &report["identities"]),
+        (&json!(1_000_000), &json!(1000))
+    );
+    fs::remove_file(log).unwrap();
+}
+
 /// The names of the elements of a document, which has to be well-formed: every element is closed in
 /// its place, attributes are quoted and of different names, and nothing else stands for markup.
 fn elements(document: &str) -> Vec<String> {

@@ -37,8 +37,9 @@ use traffic::Traffic;
 /// Shows what the risk score would have done about recorded traffic.
 ///
 /// Runs the very code of the filter over recorded requests at the times they came, and tells of
-/// every identity what would have been tagged, throttled and denied, and why. Actions are taken as
-/// enforced whatever the mode of the configuration: a request that is denied has no outcome.
+/// every identity what would have been tagged, throttled and denied, and why. A request counts once,
+/// for the most that is done about it; one that was refused for what it asked is scored, and nothing
+/// more. Actions are taken as enforced, whatever the mode: a request that is denied has no outcome.
 #[derive(Args)]
 #[command(after_long_help = FORMS, verbatim_doc_comment)]
 pub struct Arguments {
@@ -99,7 +100,8 @@ identity is known, where the filter keeps those that risk.slots has room for.
 The exit status is 2 where a configuration or argument is not valid, a file cannot be read, or
 nothing can be replayed; else 0.
 
-Example: postern replay postern.yaml envoy.log --plot scores.svg";
+Example: postern replay postern.yaml envoy.log --plot scores.svg
+";
 
 /// Replays, and reports.
 ///
