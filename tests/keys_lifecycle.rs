@@ -773,6 +773,25 @@ fn listeners_that_refresh_at_different_times_share_keys_and_keep_their_own_times
 }
 
 #[test]
+fn an_update_that_changes_the_period_fetches_at_once() {
+    let refreshed =
+        |period: &str| configured(json!({"remote": remote(json!({"refresh": period}))}));
+    let mut proxy = Proxy::new(0, &json!({}));
+    proxy.start(&refreshed("600s"));
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.start(&refreshed("600s"));
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    assert_eq!(proxy.fetched.len(), 1);
+    proxy.start(&refreshed("599s"));
+    assert_eq!(proxy.reason(2, &good()), "allowed");
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    assert_eq!(proxy.fetched.len(), 2);
+}
+
+#[test]
 fn vms_of_different_configurations_keep_keys_of_their_own_fresh() {
     let configuration = configured(json!({"remote": remote(json!({"refresh": "60s"}))}));
     let mut proxy = Proxy::new(0, &json!({}));

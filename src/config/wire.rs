@@ -25,16 +25,16 @@ object! {
         /// Whether refusals are enforced, or only counted and audited. Default: enforce.
         #[schema(default)]
         pub mode: Field<Mode>,
-        /// Who signs JWTs.
+        /// Who signs JWTs. Default: nobody.
         #[schema(default, length(min = 1))]
         pub issuers: List<Issuer>,
-        /// The SPIFFE trust domains whose workloads may call.
+        /// The SPIFFE trust domains whose workloads may call. Default: none.
         #[schema(default, length(min = 1))]
         pub trust_domains: List<TrustDomain>,
         /// How a credential is sent.
         #[schema(default)]
         pub tokens: Field<Tokens>,
-        /// The governed clients.
+        /// The governed clients. Default: none.
         #[schema(default, length(min = 1))]
         pub clients: List<Client>,
         /// Whether callers may call that are not among `clients`. Default: allow where there are no
@@ -45,7 +45,7 @@ object! {
         /// matches no route is denied.
         #[schema(length(min = 1))]
         pub routes: List<Route>,
-        /// How much callers may.
+        /// How much callers may. Default: there are no limits.
         #[schema(default, length(min = 1))]
         pub limits: List<Limit>,
         /// Where limits are counted.
@@ -86,13 +86,13 @@ object! {
         /// The exact `iss` of its tokens.
         #[schema(length(min = 1, max = 2048), example = &"https://idp.example")]
         pub issuer: Field<String>,
-        /// Any of these must be in `aud`.
+        /// Any of these must be in `aud`; needed unless `any_audience` is true.
         #[schema(default, length(min = 1), inner(length(min = 1, max = 2048)))]
         pub audiences: List<String>,
-        /// Takes tokens for any audience, instead of `audiences`.
+        /// Takes tokens for any audience, instead of `audiences`. Default: false.
         #[schema(default)]
         pub any_audience: Field<bool>,
-        /// Where its keys come from.
+        /// Where its keys come from: exactly one of inline, remote and discovery.
         pub keys: Field<Keys>,
         /// The signature algorithms that are accepted. Default: every asymmetric one that is
         /// supported; HS256, HS384 and HS512 only by name, and never beside others.
@@ -104,7 +104,7 @@ object! {
         /// How far clocks may be apart, at most 5m. Default: 30s.
         #[schema(default)]
         pub clock_skew: Field<Span>,
-        /// The most from `iat` to `exp`, which then needs `iat`. Default: no cap.
+        /// The most from `iat` to `exp`, longer than zero; needs `iat`. Default: no cap.
         #[schema(default)]
         pub max_lifetime: Field<Span>,
         /// Where the scopes and the client's name are read.
@@ -114,6 +114,7 @@ object! {
         #[schema(default)]
         pub forward: Field<bool>,
         /// Claims that the upstream gets: from the header's name, in lower case, to the claim.
+        /// Default: none.
         #[schema(default, transform = schema::claim_headers)]
         pub claim_headers: Field<BTreeMap<String, Field<String>>>,
     }
@@ -147,20 +148,21 @@ object! {
         /// Its address.
         #[schema(regex(pattern = schema::URL), example = &"https://idp.example/jwks.json")]
         pub uri: Field<String>,
-        /// How long a fetch may take, at most 30s. Default: 2s.
+        /// How long a fetch may take, 1ms to 30s. Default: 2s.
         #[schema(default)]
         pub timeout: Field<Span>,
         /// How long a set is fresh at most, 1s to 7d. Default: 10m.
         #[schema(default)]
         pub refresh: Field<Span>,
-        /// For how long a set is good that could not be fetched anew. Default: 24h.
+        /// For how long a set is good that could not be fetched anew, from `refresh` to 30d.
+        /// Default: 24h.
         #[schema(default)]
         pub max_stale: Field<Span>,
         /// The shortest time between two fetches that unknown keys cause, and for which a set is
         /// fresh, 1s to 1h. Default: 30s.
         #[schema(default)]
         pub cooldown: Field<Span>,
-        /// For how long a request waits for the first keys, at most 30s. Default: 2s.
+        /// For how long a request waits for the first keys, 1ms to 30s. Default: 2s.
         #[schema(default)]
         pub wait: Field<Span>,
     }
@@ -173,22 +175,24 @@ object! {
         #[schema(length(min = 1, max = 256), example = &"idp")]
         pub cluster: Field<String>,
         /// Other authorities that `jwks_uri` may name, each with the cluster it is reached by.
+        /// Default: the issuer's own alone.
         #[schema(default, transform = schema::authorities)]
         pub authorities: Field<BTreeMap<String, Field<String>>>,
-        /// How long a fetch may take, at most 30s. Default: 2s.
+        /// How long a fetch may take, 1ms to 30s. Default: 2s.
         #[schema(default)]
         pub timeout: Field<Span>,
         /// How long a set is fresh at most, 1s to 7d. Default: 10m.
         #[schema(default)]
         pub refresh: Field<Span>,
-        /// For how long a set is good that could not be fetched anew. Default: 24h.
+        /// For how long a set is good that could not be fetched anew, from `refresh` to 30d.
+        /// Default: 24h.
         #[schema(default)]
         pub max_stale: Field<Span>,
         /// The shortest time between two fetches that unknown keys cause, and for which a set is
         /// fresh, 1s to 1h. Default: 30s.
         #[schema(default)]
         pub cooldown: Field<Span>,
-        /// For how long a request waits for the first keys, at most 30s. Default: 2s.
+        /// For how long a request waits for the first keys, 1ms to 30s. Default: 2s.
         #[schema(default)]
         pub wait: Field<Span>,
     }
@@ -229,8 +233,8 @@ object! {
         /// Where its X.509-SVIDs are seen. Default: they are not taken.
         #[schema(default)]
         pub x509_svid: Field<X509Svid>,
-        /// Whose x-forwarded-client-cert is believed, where x509_svid reads it; everybody else's
-        /// is removed.
+        /// Whose x-forwarded-client-cert is believed: whoever is named by either list; everybody
+        /// else's is removed. Needed where `x509_svid.from` is xfcc or either. Default: nobody's.
         #[schema(default)]
         pub xfcc: Field<Xfcc>,
     }
@@ -242,7 +246,7 @@ object! {
         /// Any of these must be in `aud`.
         #[schema(length(min = 1), inner(length(min = 1, max = 2048)), extend("examples" = [["orders"]]))]
         pub audiences: List<String>,
-        /// The domain's bundle.
+        /// The domain's bundle: exactly one of inline and remote.
         pub bundle: Field<Bundle>,
         /// How far clocks may be apart, at most 5m. Default: 30s.
         #[schema(default)]
@@ -305,10 +309,10 @@ object! {
     #[schema(transform = schema::some_trust)]
     pub struct Xfcc {
         /// The SPIFFE IDs of proxies, as their certificates say; `*` is one segment, a trailing
-        /// `**` one or more.
+        /// `**` one or more. Default: none.
         #[schema(default, length(min = 1), inner(regex(pattern = schema::SPIFFE)), extend("examples" = [["spiffe://prod.example/ingress"]]))]
         pub trusted_peers: List<String>,
-        /// The networks of proxies.
+        /// The networks of proxies. Default: none.
         #[schema(default, length(min = 1), extend("examples" = [["10.0.0.0/8"]]))]
         pub trusted_cidrs: List<String>,
         /// Which element of the header is the caller's. Default: last.
@@ -351,12 +355,12 @@ object! {
         /// How routes, limits and audit refer to it.
         #[schema(regex(pattern = schema::NAME), example = &"billing-batch")]
         pub name: Field<String>,
-        /// Which callers it is.
+        /// Which callers it is: `issuer` with `client` or `subject`, or `spiffe`.
         pub matching: Field<ClientMatch> = "match",
-        /// Who answers for it.
+        /// Who answers for it. Default: not said.
         #[schema(default, length(min = 1, max = 256), example = &"payments@corp.example")]
         pub owner: Field<String>,
-        /// What it is for.
+        /// What it is for. Default: not said.
         #[schema(default, length(min = 1, max = 256), example = &"nightly invoicing")]
         pub purpose: Field<String>,
         /// What its requests may declare in `audit.purpose_header`, which they then must. Default:
@@ -375,7 +379,8 @@ object! {
         /// What its tokens must be bound to. Default: none.
         #[schema(default)]
         pub proof: Field<Proof>,
-        /// How it is judged in another way than others.
+        /// How it is judged in another way than others: the fields of `risk` but `slots`. Default: as
+        /// others.
         #[schema(default, with = "schema::Risk", transform = schema::risk_of_client)]
         pub risk: Field<Value>,
     }
@@ -385,7 +390,7 @@ object! {
     /// Which callers a client is: `issuer` with `client` or `subject`, or `spiffe`.
     #[schema(transform = schema::one_match)]
     pub struct ClientMatch {
-        /// The issuer of its tokens.
+        /// The issuer of its tokens, beside `client` or `subject`.
         #[schema(default, regex(pattern = schema::NAME))]
         pub issuer: Field<String>,
         /// The client that its tokens were issued to, exactly.
@@ -440,22 +445,25 @@ object! {
         pub name: Field<String>,
         /// Which requests it is for.
         pub matching: Field<Match> = "match",
-        /// Whether no credential is needed. Default: false.
+        /// Whether no credential is needed; then without allow, when, limits, proof and risk. Default:
+        /// false.
         #[schema(default)]
         pub public: Field<bool>,
-        /// Who may call.
+        /// Who may call; everything that is named must hold. Default: whoever has a good credential.
         #[schema(default)]
         pub allow: Field<Allow>,
-        /// What else must hold of a request; every entry must.
+        /// What else must hold of a request; every entry must, and each has exactly one of query, header,
+        /// source, hours, body_bytes_max and token_age_max. Default: nothing.
         #[schema(default, length(min = 1))]
         pub when: List<Condition>,
-        /// The limits that its requests are charged to, all or none of them.
+        /// The limits that its requests are charged to, all or none of them. Default: none.
         #[schema(default, length(min = 1, max = 16), inner(regex(pattern = schema::NAME)))]
         pub limits: List<String>,
         /// What tokens must be bound to; a client may ask for more. Default: none.
         #[schema(default)]
         pub proof: Field<Proof>,
-        /// How its requests are judged in another way than others; what the client says counts more.
+        /// How its requests are judged in another way than others: `actions` and the `weight` of
+        /// `signals`; what the client says counts more. Default: as others.
         #[schema(default, with = "schema::Risk", transform = schema::risk_of_route)]
         pub risk: Field<Value>,
         /// Whether refusals are enforced here. Default: as for the whole document.
@@ -492,7 +500,8 @@ object! {
         #[schema(default, length(min = 1), inner(regex(pattern = schema::NAME)))]
         pub issuers: List<String>,
         /// The SPIFFE IDs that may call: `*` is one segment, a trailing `**` one or more. Beside
-        /// `issuers` both are needed, the token and the X.509-SVID.
+        /// `issuers` both are needed, the token and the X.509-SVID. Default: no workload is asked
+        /// for.
         #[schema(default, length(min = 1), inner(regex(pattern = schema::SPIFFE)), extend("examples" = [["spiffe://prod.example/ns/*/sa/reader"]]))]
         pub spiffe: List<String>,
         /// The registered clients that may call. Default: any.
@@ -505,7 +514,7 @@ object! {
         /// The scopes that are needed.
         #[schema(default)]
         pub scopes: Field<Scopes>,
-        /// What claims must be.
+        /// What claims must be; every entry must hold. Default: anything.
         #[schema(default, length(min = 1))]
         pub claims: List<Claim>,
     }
@@ -514,17 +523,17 @@ object! {
 object! {
     /// Which scopes are needed (RFC 6749 section 3.3): exact, case-sensitive.
     pub struct Scopes {
-        /// Every one of these.
+        /// Every one of these. Default: none.
         #[schema(
             default,
             inner(regex(pattern = schema::SCOPE)),
             extend("examples" = [["orders.read"]])
         )]
         pub all: List<String>,
-        /// At least one of these.
+        /// At least one of these. Default: none is needed.
         #[schema(default, inner(regex(pattern = schema::SCOPE)))]
         pub any: List<String>,
-        /// None of these.
+        /// None of these. Default: none is refused.
         #[schema(default, inner(regex(pattern = schema::SCOPE)))]
         pub none: List<String>,
     }
@@ -559,22 +568,22 @@ object! {
         /// A daily window in UTC, up to and not including its last minute; may wrap midnight.
         #[schema(default, regex(pattern = schema::HOURS), example = &"08:00-18:00")]
         pub hours: Field<String>,
-        /// The body has at most this many bytes.
+        /// The body has at most this many bytes, at least 1B.
         #[schema(default)]
         pub body_bytes_max: Field<Size>,
-        /// The token was issued at most this long ago; needs `iat`.
+        /// The token was issued at most this long ago, longer than zero; needs `iat`.
         #[schema(default)]
         pub token_age_max: Field<Span>,
-        /// The values that will do, compared exactly.
+        /// The values that will do, compared exactly; of `query` and `header`.
         #[schema(default, length(min = 1))]
         pub one_of: List<String> = "in",
-        /// The least that a number may be.
+        /// The least that the number in `query` may be. Default: no bound.
         #[schema(default)]
         pub min: Field<i64>,
-        /// The most that a number may be.
+        /// The most that the number in `query` may be. Default: no bound.
         #[schema(default)]
         pub max: Field<i64>,
-        /// Whether it must be there. Default: true.
+        /// Whether the `query` or `header` must be there. Default: true.
         #[schema(default)]
         pub required: Field<bool>,
         /// The days of `hours`; a window that wraps belongs to the day on which it begins. Default:
@@ -608,14 +617,16 @@ object! {
         /// /64 of IPv6), claim:NAME, header:NAME.
         #[schema(length(min = 1), inner(regex(pattern = schema::KEY_PART)), extend("examples" = [["client", "route"]]))]
         pub key: List<String>,
-        /// The sustained rate, counted by the generic cell rate algorithm.
+        /// The sustained rate, at most 999999999 units and one in a nanosecond, counted by the generic
+        /// cell rate algorithm; or else `quota`.
         #[schema(default)]
         pub rate: Field<Rate>,
-        /// How many units of a rate may come at once. Default: the rate's count.
+        /// How many units of a rate may come at once; they are earned within 366 days. Default: the
+        /// rate's count.
         #[schema(default, range(min = 1, max = 999_999_999))]
         pub burst: Field<u64>,
-        /// Units in fixed windows of whole seconds, which begin at multiples of their length since
-        /// 1970-01-01 00:00 UTC.
+        /// Units, at most 999999999, in fixed windows of whole seconds, at most 366d, which begin at
+        /// multiples of their length since 1970-01-01 00:00 UTC; or else `rate`.
         #[schema(default)]
         pub quota: Field<Rate>,
         /// What a request costs, in units. Default: 1.
@@ -646,7 +657,7 @@ object! {
         /// How much of the parameter a unit is worth, rounded up. Default: 1.
         #[schema(default, range(min = 1))]
         pub per: Field<u64>,
-        /// How many bytes of the response a unit is worth, charged when the response has ended.
+        /// How many bytes of the response a unit is worth, at least 1B, charged when it has ended.
         #[schema(default)]
         pub response_bytes: Field<Size>,
     }
@@ -727,7 +738,7 @@ object! {
         /// How many proxies in front of this one are trusted. Default: 0.
         #[schema(default, range(max = 32))]
         pub trusted_hops: Field<u64>,
-        /// The networks of the proxies that are trusted, instead of a number of them.
+        /// The networks of the proxies that are trusted, instead of a number of them. Default: none.
         #[schema(default, length(min = 1), extend("examples" = [["10.0.0.0/8"]]))]
         pub trusted_cidrs: List<String>,
         /// How often a source may fail to authenticate.
