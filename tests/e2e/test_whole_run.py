@@ -1,10 +1,11 @@
 """What is true of the whole run, whatever was sent in it: said last, over every Envoy's log."""
 
+import re
 from collections import Counter
 
 import policies
 import pytest
-from lab import audit
+from lab import ROOT, audit
 from lab.envoy import Envoy
 from lab.issuer import minted
 
@@ -36,6 +37,17 @@ def test_no_request_has_two_events(logs):
         if count != 1 and len(wanted) == 36
     }
     assert twice == {}
+
+
+def test_every_metric_of_every_envoy_is_on_its_page(logs):
+    page = (ROOT / "docs" / "reference" / "metrics.md").read_text()
+    told = re.findall(r"^\| `(postern\.\S+)` \| (?:counter|gauge) \|", page, re.MULTILINE)
+    outcomes = re.findall(r"^\| `(\w+)` \|", page.split("## Outcomes of a fetch")[1], re.MULTILINE)
+    holes = {"ISSUER": "[a-z0-9._-]+", "DOMAIN": "[a-z0-9._-]+", "OUTCOME": f"({'|'.join(outcomes)})"}
+    patterns = [re.sub("ISSUER|DOMAIN|OUTCOME", lambda hole: holes[hole[0]], re.escape(name)) for name in told]
+    found = set().union(*(proxy.metrics() for proxy in logs))
+    assert found, "no Envoy had any"
+    assert {name for name in found if not re.fullmatch("|".join(patterns), name)} == set()
 
 
 def test_no_token_no_signature_and_no_secret_is_in_any_log(logs):

@@ -143,6 +143,7 @@ class Envoy:
         self.audit = AuditLog(self.log_path)
         # A test that makes a VM fail on purpose says so here.
         self.expects_failure = False
+        self._metrics: set[str] = set()
         Envoy.everyone.append(self)
 
     @property
@@ -197,6 +198,14 @@ class Envoy:
         # A module's own metrics are under `wasmcustom.`.
         return {name: value for name, value in self.stats("wasm").items() if name.startswith("wasm.")}
 
+    def metrics(self) -> set[str]:
+        """The names of the module's own metrics; of an Envoy that has ended, those it had then."""
+        if self.exit_code() is None:
+            with contextlib.suppress(OSError, http.client.HTTPException, ValueError):
+                names = self.stats("wasmcustom")
+                self._metrics |= {name.removeprefix("wasmcustom.") for name in names}
+        return self._metrics
+
     def worker_connections(self) -> dict[str, int]:
         """How many connections each worker has had."""
         totals = self.stats("downstream_cx_total")
@@ -215,6 +224,7 @@ class Envoy:
         return [line for line in self.log().splitlines() if FAILURES.search(line)]
 
     def stop(self) -> None:
+        self.metrics()
         self._process.stop()
 
 
