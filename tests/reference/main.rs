@@ -8,6 +8,7 @@
 mod audit;
 mod configuration;
 mod headers;
+mod links;
 mod metrics;
 mod page;
 mod reasons;

@@ -88,24 +88,29 @@ pub fn root() -> &'static Path {
 
 /// Every file of the library with its text, up to its own tests, which stand last.
 pub fn sources() -> Vec<(String, String)> {
-    let mut files = Vec::new();
-    walk(&root().join("src"), &mut files);
-    files.sort();
-    let read = |path: &PathBuf| {
-        let text = fs::read_to_string(path).expect("sources can be read");
+    let read = |path: PathBuf| {
+        let text = fs::read_to_string(&path).ok()?;
         let shipped = text.split("#[cfg(test)]").next().unwrap_or_default();
-        let name = path.strip_prefix(root()).unwrap_or(path);
-        (name.display().to_string(), shipped.to_owned())
+        let name = path.strip_prefix(root()).unwrap_or(&path);
+        Some((name.display().to_string(), shipped.to_owned()))
     };
-    files.iter().map(read).collect()
+    files("src").into_iter().filter_map(read).collect()
+}
+
+/// Every file below a folder of the repository.
+pub fn files(folder: &str) -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    walk(&root().join(folder), &mut files);
+    files.sort();
+    files
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
-    for entry in fs::read_dir(folder).expect("src is there").flatten() {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         let path = entry.path();
         if path.is_dir() {
             walk(&path, files);
-        } else if path.extension().is_some_and(|extension| extension == "rs") {
+        } else {
             files.push(path);
         }
     }
