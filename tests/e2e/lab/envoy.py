@@ -71,10 +71,17 @@ def bootstrap(policy, *, http: int, grpc: int, port: int = 0, template: Path = T
     }
     text = re.sub(r"\$\{(\w+)\}", lambda match: str(values[match[1]]), template.read_text())
     filled = yaml.safe_load(text)
+    # All that is tested is tested with what the bootstrap to copy lets the module do.
+    plugin(gate(filled))["capability_restriction_config"] = capabilities()
     set_policy(gate(filled), policy)
     # A test finds the event of a request by the id that it sent.
     hcm(gate(filled))["preserve_external_request_id"] = True
     return filled
+
+
+def capabilities() -> dict:
+    """The calls that `envoy/envoy.yaml` allows."""
+    return plugin(gate(yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text())))["capability_restriction_config"]
 
 
 def gate(filled: dict) -> dict:
