@@ -11,9 +11,10 @@
 //! something the lowest makes way, the newcomer's included: whoever makes up identities drives out
 //! none that is held back.
 
+use super::arithmetic::Fade;
 use super::profile::{Known, Level, Profile, Share};
 use super::score;
-use super::settings::Settings;
+use super::settings::{Number, Settings};
 use super::sketch::Distinct;
 use super::tokens::{Newcomer, Token, Tokens};
 
@@ -113,32 +114,41 @@ impl Page {
 
     /// Who makes way for a newcomer; none where that is the newcomer itself.
     fn victim(&self, newcomer: &Profile, settings: &Settings) -> Option<usize> {
-        let now = newcomer.seen;
+        let asks = settings.first_action().unwrap_or(u8::MAX);
         // What is of the future is of a clock that was set back since: it fades as what is of the
         // past does, or else it would be there for good.
-        let age = |profile: &Profile| now.abs_diff(profile.seen);
-        let score = |mut profile: Profile| {
-            // None is of the second zero but one that nothing was seen of.
-            profile.seen = now.saturating_sub(age(&profile)).max(1);
-            profile.advance(now, settings);
-            score::score(&profile.held.map(u32::from), settings)
-        };
-        let asks = settings.first_action().unwrap_or(u8::MAX);
-        let held = self.entries().map(|entry| {
-            let profile = read(entry.get(KEY..).unwrap_or_default());
-            (age(&profile), score(profile))
-        });
-        let held: Vec<(u32, u8)> = held.collect();
-        let free = held
-            .iter()
-            .enumerate()
-            .filter(|(_, (_, score))| *score < asks);
-        let oldest = free.max_by_key(|(_, (age, _))| *age);
-        oldest.map(|(place, _)| place).or_else(|| {
-            let (place, (_, lowest)) = held.iter().enumerate().min_by_key(|(_, held)| held.1)?;
-            (score(*newcomer) > *lowest).then_some(place)
-        })
+        let age = |seen: u32| newcomer.seen.abs_diff(seen);
+        let mut left: Vec<(usize, u32)> = self.entries().map(seen).map(age).enumerate().collect();
+        let mut lowest: Option<(u8, usize)> = None;
+        // Most often the oldest will do, and no other need be read.
+        while let Some(oldest) = (0..left.len()).max_by_key(|at| left.get(*at).map(|one| one.1)) {
+            let (place, age) = left.swap_remove(oldest);
+            let profile = self.entries().nth(place).map(read_entry)?;
+            let score = score_after(&profile, age, settings);
+            if score < asks {
+                return Some(place);
+            }
+            lowest = Some(lowest.map_or((score, place), |other| other.min((score, place))));
+        }
+        let (lowest, place) = lowest?;
+        (score_after(newcomer, 0, settings) > lowest).then_some(place)
     }
+}
+
+/// What is left of a profile's score after so many seconds.
+fn score_after(profile: &Profile, seconds: u32, settings: &Settings) -> u8 {
+    let faded = Fade::over(seconds, settings.of(Number::HalfLife));
+    let signals = profile.signals(settings).map(|signal| faded.of(signal));
+    score::score(&signals, settings)
+}
+
+fn read_entry(entry: &[u8]) -> Profile {
+    read(entry.get(KEY..).unwrap_or_default())
+}
+
+/// When the profile of an entry was last seen: its first number.
+fn seen(entry: &[u8]) -> u32 {
+    Eye(entry.get(KEY..).unwrap_or_default()).u32()
 }
 
 /// Writes integers one after the other; what does not fit is left out.
