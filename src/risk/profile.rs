@@ -135,10 +135,12 @@ const RESOURCES_KNOWN: u8 = 8;
 impl Profile {
     /// Takes the clock; where it was set back, what belongs to this moment is forgotten and nothing
     /// is judged before it has gone on.
-    pub fn begin(&mut self, now: u32) {
+    pub fn begin(&mut self, now: u32, settings: &Settings) {
         if now.saturating_add(SLACK) >= self.seen {
             return;
         }
+        // What the second has shown before still stands.
+        self.hold_levels(settings);
         self.seen = now;
         self.flags |= SET_BACK;
         self.resources = Distinct::default();
@@ -294,12 +296,16 @@ impl Profile {
         }
     }
 
-    /// What was counted in a second is judged when it is over.
-    fn close_second(&mut self, settings: &Settings) {
+    fn hold_levels(&mut self, settings: &Settings) {
         let levels = score::levels(self, settings);
         for (signal, strength) in Signal::ALL.into_iter().zip(levels) {
             self.hold(signal, strength);
         }
+    }
+
+    /// What was counted in a second is judged when it is over.
+    fn close_second(&mut self, settings: &Settings) {
+        self.hold_levels(settings);
         self.flags &= !SET_BACK;
         for level in self.rate.iter_mut().chain(&mut self.volume) {
             level.most = level.most.max(log2(u64::from(level.now)));
@@ -533,7 +539,7 @@ mod tests {
     fn after(observations: impl IntoIterator<Item = Observation>) -> Profile {
         let mut profile = Profile::default();
         for observation in observations {
-            profile.begin(observation.second);
+            profile.begin(observation.second, &Settings::default());
             profile.observe(&observation, &Settings::default());
         }
         profile

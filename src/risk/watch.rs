@@ -281,7 +281,7 @@ impl Desk<'_> {
         };
         let own = watched.own.as_ref();
         let own = own.map_or(self.settings, |(_, own)| own);
-        watched.profile.begin(observation.second);
+        watched.profile.begin(observation.second, own);
         watched.profile.observe(&observation, own);
         watched.pending.push(observation);
         match watched.pending.len() {
@@ -311,7 +311,7 @@ impl Desk<'_> {
             };
             // Where it made way for others, what is in view is all there is.
             if let Some(mut profile) = page.find(key) {
-                profile.begin(second);
+                profile.begin(second, own);
                 for observation in &watched.pending {
                     let second = observation.second.min(second);
                     let observation = Observation {

@@ -63,7 +63,7 @@ impl Run {
             }
         }
         let second = request.second;
-        self.profile.begin(second);
+        self.profile.begin(second, settings);
         self.observe(second, Event::Arrival(request.arrival()), settings);
         let score = score::score(&self.profile.signals(settings), settings);
         if !settings.reaction(score).denied && !request.refused {

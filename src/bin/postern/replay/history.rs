@@ -112,6 +112,6 @@ pub fn second(millis: u64) -> u32 {
 
 fn take(profile: &mut Profile, time: u64, event: Event, settings: &Settings) {
     let second = second(time);
-    profile.begin(second);
+    profile.begin(second, settings);
     profile.observe(&Observation { second, event }, settings);
 }
