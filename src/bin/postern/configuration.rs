@@ -1,42 +1,58 @@
-//! A configuration from a file, in YAML or JSON.
+//! The one configuration of a file, compiled.
 
-use std::fs;
 use std::path::Path;
 
 use postern::config::Config;
-use serde_json::Value;
 
+use crate::document::{Configuration, Document, Problem};
 use crate::failure::Failure;
 
-/// Reads and compiles a configuration. What begins with `{` is JSON, all else is YAML.
+/// Reads and compiles the configuration in a file, be it bare or in what it is given to a proxy in.
 ///
 /// # Errors
 ///
-/// Everything that is wrong with it, one line each, with the file's name and the path in it.
+/// Everything that is wrong with it, one line each, with the file's name, the path and the line.
 pub fn read(file: &Path) -> Result<Config, Failure> {
     let name = file.display();
-    let bytes = fs::read(file).map_err(|error| Failure(format!("{name}: {error}")))?;
-    let json = if bytes.trim_ascii_start().first() == Some(&b'{') {
-        bytes
-    } else {
-        json_of_yaml(&bytes).map_err(|problem| Failure(format!("{name}: {problem}")))?
-    };
-    Config::parse(&json).map_err(|errors| {
-        let listed = errors.listed().iter();
-        let mut lines: Vec<String> = listed.map(|error| format!("{name}: {error}")).collect();
+    let document = Document::open(file).map_err(|error| Failure(format!("{name}: {error}")))?;
+    let mut contents = document.contents();
+    let wrong = contents
+        .problems
+        .iter()
+        .filter(|problem| problem.rule.is_none());
+    let wrong: Vec<String> = wrong.map(|problem| told(&document, problem)).collect();
+    if !wrong.is_empty() {
+        return Err(Failure(wrong.join("\n")));
+    }
+    let count = contents.configurations.len();
+    match contents.configurations.pop() {
+        Some(configuration) if count == 1 => compiled(&document, &configuration),
+        _ => Err(Failure(format!(
+            "{name}: holds {count} configurations of Postern; a file with one is needed"
+        ))),
+    }
+}
+
+fn compiled(document: &Document, configuration: &Configuration) -> Result<Config, Failure> {
+    Config::parse(&configuration.bytes()).map_err(|errors| {
+        let listed = errors.listed().iter().map(|error| Problem {
+            rule: None,
+            at: Some(configuration.find(&error.path)),
+            path: error.path.clone(),
+            message: error.problem.clone(),
+        });
+        let mut lines: Vec<String> = listed.map(|problem| told(document, &problem)).collect();
         if errors.more() > 0 {
-            lines.push(format!("{name}: and {} more", errors.more()));
+            lines.push(format!("{}: and {} more", document.name, errors.more()));
         }
         Failure(lines.join("\n"))
     })
 }
 
-// What is empty stays empty, and the parser says what is needed.
-fn json_of_yaml(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|_| "is not UTF-8".to_owned())?;
-    if text.trim().is_empty() {
-        return Ok(Vec::new());
-    }
-    let document: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    serde_json::to_vec(&document).map_err(|error| error.to_string())
+fn told(document: &Document, problem: &Problem) -> String {
+    let (name, path) = (&document.name, &problem.path);
+    let colon = if path.is_empty() { "" } else { ": " };
+    let line = problem.at.map(|at| document.position(at).line);
+    let line = line.map_or_else(String::new, |line| format!(" (line {line})"));
+    format!("{name}: {path}{colon}{}{line}", problem.message)
 }

@@ -1,8 +1,8 @@
 //! `postern`, the command line tool: what the filter does, without a proxy.
 //!
 //! Each subcommand is a module with its `Arguments` and a `run`, which writes what was asked for to
-//! standard output and what is worth knowing to standard error. The exit status is 0, or 2 for
-//! input that cannot be used.
+//! standard output and what is worth knowing to standard error. The exit status is 0, 2 for input
+//! that cannot be used, and 1 where a check found something.
 
 #![deny(unsafe_code)]
 #![cfg_attr(
@@ -17,15 +17,18 @@
     )
 )]
 
+mod check;
 mod configuration;
+mod document;
 mod failure;
 mod instant;
+mod pages;
 mod replay;
 mod text;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 /// Works with Postern's configurations and records, without a proxy.
 #[derive(Parser)]
@@ -37,15 +40,27 @@ struct Line {
 
 #[derive(Subcommand)]
 enum Command {
+    Check(check::Arguments),
     Replay(replay::Arguments),
+    Schema(pages::Schema),
+    Completion(pages::Completion),
+    Man(pages::Man),
 }
 
 fn main() -> ExitCode {
     let done = match Line::parse().command {
-        Command::Replay(arguments) => replay::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Replay(arguments) => replay::run(&arguments).map(|()| ExitCode::SUCCESS),
+        Command::Schema(_) => pages::schema().map(|()| ExitCode::SUCCESS),
+        Command::Completion(arguments) => {
+            pages::completion(&arguments, Line::command()).map(|()| ExitCode::SUCCESS)
+        }
+        Command::Man(arguments) => {
+            pages::man(&arguments, Line::command()).map(|()| ExitCode::SUCCESS)
+        }
     };
     match done {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(status) => status,
         Err(failure) => {
             failure::note(&failure);
             ExitCode::from(2)

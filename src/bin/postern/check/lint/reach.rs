@@ -1,0 +1,94 @@
+//! Routes that no request finds: a request is made up for each, and the very table of the filter is
+//! asked.
+
+use std::net::Ipv4Addr;
+
+use postern::policy::{Host, HostPattern, NormalPath, RouteMatch, Segment};
+
+use super::{Found, Policy};
+
+/// No route names a segment or a method like these.
+const SEGMENT: &str = "postern-made-this-up";
+const METHOD: &str = "POSTERN-MADE-THIS-UP";
+
+pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
+    for (index, (route, _)) in policy.config.routes.iter().enumerate() {
+        let path = format!("routes[{index}].match");
+        for (place, host) in route.hosts.iter().enumerate() {
+            if !is_possible(host) {
+                found.add(
+                    "impossible-host",
+                    format!("{path}.hosts[{place}]"),
+                    format!("{host} is the host of no request; correct it, or remove it"),
+                );
+            }
+        }
+        if !is_found(policy, index, route) {
+            found.add("unreachable-route", path, "fits no request that would not be refused or find another route; remove the route, or make its path shorter");
+        }
+    }
+}
+
+/// A host that ends in a number is an IPv4 address to whoever sends requests
+/// (<https://url.spec.whatwg.org/#host-parsing>), and addresses have nothing below them.
+fn is_possible(pattern: &HostPattern) -> bool {
+    let (host, is_below) = match pattern {
+        HostPattern::Exact(host) => (host.as_str(), false),
+        HostPattern::Below(parent) => (parent.as_str(), true),
+    };
+    let last = host.rsplit('.').next().unwrap_or_default();
+    let numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
+    if numeric {
+        return !is_below && host.parse::<Ipv4Addr>().is_ok();
+    }
+    !is_below || Host::of_authority(&example(pattern)).is_some()
+}
+
+fn is_found(policy: &Policy<'_>, index: usize, route: &RouteMatch) -> bool {
+    let Ok(path) = NormalPath::parse(example_path(route).as_bytes()) else {
+        return false;
+    };
+    let hosts: Vec<String> = match route.hosts.as_slice() {
+        [] => vec![String::new()],
+        hosts => hosts.iter().map(example).collect(),
+    };
+    let methods: Vec<&str> = match route.methods.as_slice() {
+        [] => vec![METHOD],
+        methods => methods.iter().map(|method| method.as_str()).collect(),
+    };
+    let finds = |host: &str, method: &str| {
+        let matched = policy.config.routes.find(host, method, &path);
+        matched.is_some_and(|matched| matched.index == index)
+    };
+    hosts
+        .iter()
+        .any(|host| methods.iter().any(|method| finds(host, method)))
+}
+
+fn example(pattern: &HostPattern) -> String {
+    match pattern {
+        HostPattern::Exact(host) => host.as_str().to_owned(),
+        HostPattern::Below(parent) => format!("x.{}", parent.as_str()),
+    }
+}
+
+fn example_path(route: &RouteMatch) -> String {
+    let segments = route.path.segments().iter().map(|segment| match segment {
+        Segment::Literal(text) => encoded(text),
+        Segment::Parameter(_) | Segment::Rest(_) => SEGMENT.to_owned(),
+    });
+    segments.fold(String::new(), |path, segment| format!("{path}/{segment}"))
+}
+
+/// A decoded segment as it is sent.
+fn encoded(text: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte);
+    let sent = text.bytes().map(|byte| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    });
+    sent.collect()
+}

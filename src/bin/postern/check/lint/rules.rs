@@ -1,0 +1,147 @@
+//! The rules: their names never change.
+
+/// What is wrong with a configuration has this name.
+pub const ERROR: &str = "invalid-configuration";
+
+/// Every rule, and what it is about.
+pub const RULES: &[(&str, &str)] = &[
+    (ERROR, "The configuration is refused by the filter."),
+    (
+        "address-trust",
+        "Forwarded certificates are believed by the address of who sends them.",
+    ),
+    (
+        "always-validated",
+        "Certificates count as validated whatever the proxy says.",
+    ),
+    (
+        "ambiguous-yaml",
+        "A value without quotes is read differently by other readers of YAML.",
+    ),
+    ("any-audience", "Tokens for every audience are taken."),
+    ("any-caller", "A route says nothing about who may call."),
+    (
+        "believed-hops",
+        "A number of proxies is believed, whoever they are.",
+    ),
+    (
+        "caller-chosen-key",
+        "A limit is counted by what callers choose.",
+    ),
+    (
+        "client-without-expiry",
+        "A client's registration has no end.",
+    ),
+    ("client-without-owner", "Nobody answers for a client."),
+    ("expired-client", "A client's registration is over."),
+    (
+        "fail-open",
+        "The proxy lets requests through where the filter does not start.",
+    ),
+    (
+        "first-element",
+        "The first element of x-forwarded-client-cert is believed.",
+    ),
+    ("forwarded-token", "The upstream gets the credential."),
+    ("full-detail", "Refused callers are told exactly why."),
+    (
+        "idle-throttle",
+        "Throttling by risk has no limits to work on.",
+    ),
+    ("impossible-host", "No request can have that host."),
+    ("long-lifetime", "Tokens may live for more than a day."),
+    (
+        "long-max-stale",
+        "Keys are good for more than a week without a fetch.",
+    ),
+    ("no-max-lifetime", "Tokens may live for any time."),
+    (
+        "nobody-allowed",
+        "A route lets in only clients that may not call.",
+    ),
+    (
+        "nobody-registered",
+        "Only registered clients may call, and there are none.",
+    ),
+    ("observe-mode", "What is refused is let through."),
+    (
+        "open-registration",
+        "Callers may call that are not registered, beside some that are.",
+    ),
+    ("plain-http-keys", "Keys are fetched over http."),
+    (
+        "pressure-off",
+        "Sources that keep failing are not held back.",
+    ),
+    (
+        "public-below-protected",
+        "A public route opens a subtree of a protected one.",
+    ),
+    (
+        "public-beside-protected",
+        "A public route covers a protected one.",
+    ),
+    (
+        "repaired-path",
+        "The proxy repairs paths before the filter sees them.",
+    ),
+    ("rsa-exponent-3", "RSA keys may have the exponent 3."),
+    ("shared-limit", "A limit is shared by all callers."),
+    ("shared-secret", "Whoever can check a token can make one."),
+    (
+        "skippable-condition",
+        "A condition does not hold for callers that leave the header out.",
+    ),
+    ("unaudited-denials", "Some denials are not audited."),
+    (
+        "uncounted-contention",
+        "Requests are let through uncounted when workers hinder each other.",
+    ),
+    (
+        "unlimited-throttle",
+        "Throttling by risk does nothing on a route without limits.",
+    ),
+    ("unreachable-route", "No request finds a route."),
+    (
+        "unseen-audit",
+        "Decisions are written at a level that proxies do not write by default.",
+    ),
+    ("unused-client", "No route lets a client in."),
+    ("unused-issuer", "No route takes an issuer's tokens."),
+    ("unused-key", "A key is passed over."),
+    ("unused-limit", "No route is charged to a limit."),
+    (
+        "unused-trust-domain",
+        "No route lets a trust domain's workloads in.",
+    ),
+    (
+        "wide-clock-skew",
+        "Expired tokens are taken for more than two minutes.",
+    ),
+    ("wide-trust", "Proxies are believed in a very wide network."),
+    (
+        "wide-workload",
+        "Every workload of a trust domain is meant.",
+    ),
+    ("worth-a-look", "Anything else that the filter warns of."),
+    (
+        "written-address",
+        "Callers can write the address they come from.",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rules_are_in_order_and_in_kebab_case() {
+        assert!(RULES[1..].is_sorted_by(|a, b| a.0 < b.0));
+        let fits = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        assert!(
+            RULES
+                .iter()
+                .all(|(id, about)| id.chars().all(fits) && about.ends_with('.'))
+        );
+    }
+}

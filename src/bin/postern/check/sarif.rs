@@ -1,0 +1,97 @@
+//! The report as SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/>).
+
+use serde_json::{Value, json};
+
+use super::Report;
+use super::finding::Finding;
+use super::lint::{ERROR, RULES};
+
+/// One log with one run.
+pub fn log(report: &Report) -> String {
+    let results: Vec<Value> = report.findings.iter().map(result).collect();
+    let log = json!({
+        "$schema": "https://json.schemastore.org/sarif-2.1.0.json",
+        "version": "2.1.0",
+        "runs": [{
+            "tool": {"driver": {
+                "name": "postern",
+                "version": env!("CARGO_PKG_VERSION"),
+                "rules": rules(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "invocations": [invocation(report)],
+            "results": results,
+        }],
+    });
+    format!("{log:#}\n")
+}
+
+fn rules() -> Vec<Value> {
+    let rules = RULES.iter().map(|(id, about)| {
+        let level = if *id == ERROR { "error" } else { "warning" };
+        json!({
+            "id": id,
+            "shortDescription": {"text": about},
+            "defaultConfiguration": {"level": level},
+        })
+    });
+    rules.collect()
+}
+
+fn invocation(report: &Report) -> Value {
+    let unusable = report.unusable.iter().map(|(file, why)| {
+        json!({
+            "level": "error",
+            "message": {"text": why},
+            "locations": [{"physicalLocation": {"artifactLocation": {"uri": uri(file)}}}],
+        })
+    });
+    let unusable: Vec<Value> = unusable.collect();
+    json!({
+        "executionSuccessful": unusable.is_empty(),
+        "toolExecutionNotifications": unusable,
+    })
+}
+
+fn result(finding: &Finding) -> Value {
+    let mut place = json!({"artifactLocation": {"uri": uri(&finding.file)}});
+    if let Some(at) = finding.position {
+        place["region"] = json!({"startLine": at.line, "startColumn": at.column});
+    }
+    let names = [&finding.within, &finding.path];
+    let names: Vec<&str> = names
+        .into_iter()
+        .map(String::as_str)
+        .filter(|name| !name.is_empty())
+        .collect();
+    let name = names.join(".");
+    let mut location = json!({"physicalLocation": place});
+    if !name.is_empty() {
+        location["logicalLocations"] = json!([{"fullyQualifiedName": name, "kind": "property"}]);
+    }
+    let colon = if finding.path.is_empty() { "" } else { ": " };
+    json!({
+        "ruleId": finding.rule,
+        "ruleIndex": RULES.iter().position(|(id, _)| *id == finding.rule),
+        "level": finding.level.name(),
+        "message": {"text": format!("{}{colon}{}", finding.path, finding.message)},
+        "locations": [location],
+    })
+}
+
+/// A file's name as a URI reference (RFC 3986 section 4.2).
+fn uri(file: &str) -> String {
+    if file == "-" {
+        return "stdin".to_owned();
+    }
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte);
+    let scheme = if file.starts_with('/') { "file://" } else { "" };
+    let path = file.bytes().map(|byte| {
+        if plain(byte) {
+            char::from(byte).to_string()
+        } else {
+            format!("%{byte:02X}")
+        }
+    });
+    path.fold(scheme.to_owned(), |uri, part| uri + &part)
+}

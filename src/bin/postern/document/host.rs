@@ -1,0 +1,94 @@
+//! What a proxy is told around a configuration, where that undoes it.
+
+use super::Problem;
+use super::find::Found;
+use super::node::{Member, Node, path_at, path_to};
+
+/// Notes settings around the configurations that let requests by, or change what Postern sees.
+pub fn note(document: &Node, found: &[Found<'_>], problems: &mut Vec<Problem>) {
+    if found.iter().any(|found| !found.path.is_empty()) {
+        walk(document, "", found, problems);
+    }
+}
+
+fn walk(node: &Node, path: &str, found: &[Found<'_>], problems: &mut Vec<Problem>) {
+    for member in node.members() {
+        let path = path_to(path, &member.name);
+        // The configuration itself is looked at elsewhere.
+        if found.iter().any(|found| found.path == path) {
+            continue;
+        }
+        if found.iter().any(|found| is_beside(&path, &found.path)) {
+            problems
+                .extend(opens(member).map(|message| problem("fail-open", member, &path, message)));
+        }
+        walk(&member.value, &path, found, problems);
+    }
+    for (index, element) in node.elements().iter().enumerate() {
+        walk(element, &path_at(path, index), found, problems);
+    }
+    let filters = node.member(&["http_filters", "httpFilters"]);
+    let prefix = filters.map(|filters| path_to(path, &filters.name));
+    let holds = |prefix: String| found.iter().any(|found| found.path.starts_with(&prefix));
+    if let (Some(filters), true) = (filters, prefix.is_some_and(holds)) {
+        connection_manager(node, filters, path, problems);
+    }
+}
+
+/// Whether a member is one of the object that the configuration is a member of, at any depth.
+fn is_beside(member: &str, configuration: &str) -> bool {
+    let parent = member.rsplit_once('.').map_or("", |(parent, _)| parent);
+    configuration
+        .strip_prefix(parent)
+        .is_some_and(|rest| rest.starts_with('.') || parent.is_empty())
+}
+
+/// What is wrong where a filter that does not start lets requests through.
+fn opens(member: &Member) -> Option<&'static str> {
+    let value = member.value.to_json();
+    let is_open = match member.name.as_str() {
+        "failure_policy" | "failurePolicy" => value == "FAIL_OPEN",
+        "failStrategy" => value == "FAIL_OPEN",
+        "fail_open" | "failOpen" => value == true,
+        _ => false,
+    };
+    is_open
+        .then_some("lets every request through where the filter does not start; let it fail closed")
+}
+
+fn connection_manager(node: &Node, filters: &Member, path: &str, problems: &mut Vec<Problem>) {
+    let remote = node.member(&["use_remote_address", "useRemoteAddress"]);
+    if remote.is_none_or(|remote| remote.value.to_json() != true) {
+        let at = remote.unwrap_or(filters);
+        let path = path_to(path, "use_remote_address");
+        let message = "is not true, so the proxy takes callers' addresses from x-forwarded-for, which they can write; set it to true";
+        problems.push(problem("written-address", at, &path, message));
+    }
+    let repairs: [(&[&str], &[&str]); 3] = [
+        (&["normalize_path", "normalizePath"], &["true"]),
+        (&["merge_slashes", "mergeSlashes"], &["true"]),
+        (
+            &[
+                "path_with_escaped_slashes_action",
+                "pathWithEscapedSlashesAction",
+            ],
+            &["\"UNESCAPE_AND_REDIRECT\"", "\"UNESCAPE_AND_FORWARD\""],
+        ),
+    ];
+    for (names, values) in repairs {
+        let member = node.member(names);
+        let repairs =
+            |member: &&Member| values.contains(&member.value.to_json().to_string().as_str());
+        if let Some(member) = member.filter(repairs) {
+            let path = path_to(path, &member.name);
+            let message = "repairs paths before Postern sees them, so what it refuses is let through repaired; leave it off";
+            problems.push(problem("repaired-path", member, &path, message));
+        }
+    }
+}
+
+fn problem(rule: &'static str, member: &Member, path: &str, message: &str) -> Problem {
+    let mut problem = Problem::syntax(member.at, message).with_path(path);
+    problem.rule = Some(rule);
+    problem
+}

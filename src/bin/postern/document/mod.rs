@@ -1,0 +1,226 @@
+//! Files, and the configurations of Postern in them, with the place of everything.
+//!
+//! A file is YAML or JSON: a bare configuration, or what configurations are given to proxies in: an
+//! Envoy bootstrap, an Istio or Envoy Gateway manifest, several documents of these.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `lines` | lines and columns |
+//! | `node` | a value and where it is written |
+//! | `yaml`, `scalar` | from YAML |
+//! | `json`, `embedded` | from JSON, and from JSON that is a text in another document |
+//! | `find` | where in a document the configurations are |
+//! | `host` | what is said around them |
+//! | `doubts` | what is not read by every reader in the same way |
+
+mod doubts;
+mod embedded;
+mod find;
+mod host;
+mod json;
+mod lines;
+mod node;
+mod scalar;
+mod yaml;
+
+use std::fs::File;
+use std::io::{self, Read};
+use std::path::Path;
+
+use serde_json::Value;
+
+pub use lines::Position;
+
+use find::Payload;
+use lines::Lines;
+use node::Node;
+
+/// The largest file: as large as a configuration may be.
+const MAX_BYTES: u64 = 64 << 20;
+
+/// What is wrong in a file, or worth a look.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    /// The rule's name where it is legal.
+    pub rule: Option<&'static str>,
+    /// The byte of the file; none for the file as a whole.
+    pub at: Option<usize>,
+    /// Where in the configuration or the document it is; empty for the whole.
+    pub path: String,
+    /// What is wrong, and after a semicolon what would be accepted.
+    pub message: String,
+}
+
+impl Problem {
+    fn syntax(at: usize, message: impl Into<String>) -> Self {
+        Self {
+            rule: None,
+            at: Some(at),
+            path: String::new(),
+            message: message.into(),
+        }
+    }
+
+    fn with_path(self, path: &str) -> Self {
+        let path = match self.path.as_str() {
+            "" => path.to_owned(),
+            own => own.to_owned(),
+        };
+        Self { path, ..self }
+    }
+}
+
+/// A text file that was read.
+#[derive(Debug)]
+pub struct Document {
+    /// Its name, as people gave it.
+    pub name: String,
+    text: String,
+    lines: Lines,
+}
+
+/// What is in a file.
+#[derive(Debug, Default)]
+pub struct Contents {
+    /// The configurations.
+    pub configurations: Vec<Configuration>,
+    /// What is wrong beside what is wrong in them.
+    pub problems: Vec<Problem>,
+}
+
+/// A configuration in a file.
+#[derive(Debug)]
+pub struct Configuration {
+    /// The path to it in its document; empty where it is the document.
+    pub within: String,
+    /// It, as JSON.
+    pub value: Value,
+    root: Node,
+}
+
+impl Configuration {
+    /// It, as the filter gets it.
+    pub fn bytes(&self) -> Vec<u8> {
+        self.value.to_string().into_bytes()
+    }
+
+    /// The byte of the file where a path leads, or as far as it leads.
+    pub fn find(&self, path: &str) -> usize {
+        self.root.find(path)
+    }
+}
+
+impl Document {
+    /// Reads a file; `-` is standard input.
+    ///
+    /// # Errors
+    ///
+    /// Why it cannot be read.
+    pub fn open(path: &Path) -> Result<Self, String> {
+        let mut bytes = Vec::new();
+        let read = if path == Path::new("-") {
+            io::stdin()
+                .lock()
+                .take(MAX_BYTES + 1)
+                .read_to_end(&mut bytes)
+        } else {
+            File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+        };
+        read.map_err(|error| error.to_string())?;
+        if bytes.len() as u64 > MAX_BYTES {
+            return Err(format!("is larger than {} MiB", MAX_BYTES >> 20));
+        }
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let good = error.utf8_error().valid_up_to();
+            let before = error.as_bytes().get(..good).unwrap_or_default();
+            let line = before.iter().filter(|byte| **byte == b'\n').count();
+            format!("line {} is not UTF-8", line.saturating_add(1))
+        })?;
+        Ok(Self::of(&path.display().to_string(), text))
+    }
+
+    /// A file of that name.
+    pub fn of(name: &str, text: String) -> Self {
+        let lines = Lines::of(&text);
+        let name = name.to_owned();
+        Self { name, text, lines }
+    }
+
+    /// The line and the column of a byte.
+    pub fn position(&self, at: usize) -> Position {
+        self.lines.position(&self.text, at)
+    }
+
+    /// Finds the configurations, and what is wrong around them.
+    pub fn contents(&self) -> Contents {
+        let documents = match self.documents() {
+            Ok(documents) => documents,
+            Err(problem) => {
+                return Contents {
+                    problems: vec![problem],
+                    ..Contents::default()
+                };
+            }
+        };
+        let mut contents = Contents::default();
+        for document in &documents {
+            self.add(document, &mut contents);
+        }
+        contents
+    }
+
+    /// Every document that says something; of a file that says nothing, that.
+    fn documents(&self) -> Result<Vec<Node>, Problem> {
+        if self.text.trim().is_empty() {
+            return Err(Problem::syntax(
+                0,
+                "there is no configuration; an object with version, issuers and routes is needed",
+            ));
+        }
+        let mut documents = if self.is_json() {
+            vec![json::document(&self.text)?]
+        } else {
+            yaml::documents(&self.text)?
+        };
+        if documents.len() > 1 {
+            documents.retain(|document| !document.is_null());
+        }
+        Ok(documents)
+    }
+
+    /// What begins with a brace is JSON, unless its name says that it is YAML and it is no JSON.
+    fn is_json(&self) -> bool {
+        let path = Path::new(&self.name);
+        let named = |names: &[&str]| {
+            path.extension()
+                .is_some_and(|end| names.iter().any(|name| end.eq_ignore_ascii_case(name)))
+        };
+        let looks = self.text.trim_start().starts_with(['{', '[']);
+        named(&["json"])
+            || looks && (!named(&["yaml", "yml"]) || json::document(&self.text).is_ok())
+    }
+
+    fn add(&self, document: &Node, contents: &mut Contents) {
+        let found = find::configurations(document);
+        let roots: Vec<usize> = found.iter().filter_map(find::Found::root).collect();
+        doubts::note(document, &roots, self, &mut contents.problems);
+        host::note(document, &found, &mut contents.problems);
+        for find::Found { path, payload } in found {
+            let root = match payload {
+                Payload::Value(node) => Ok(node.clone()),
+                Payload::Text(node, text, style) => {
+                    embedded::document(&self.text, text, style, node)
+                }
+                Payload::Wrong(at, message) => Err(Problem::syntax(at, message)),
+            };
+            match root {
+                Ok(root) => contents.configurations.push(Configuration {
+                    within: path,
+                    value: root.to_json(),
+                    root,
+                }),
+                Err(problem) => contents.problems.push(problem.with_path(&path)),
+            }
+        }
+    }
+}
