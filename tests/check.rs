@@ -1,1 +1,851 @@
+//! `postern check`, and the commands that tell of the tool itself: the built program is run, on
+//! many files at once where that is possible.
 
+#![cfg(not(target_family = "wasm"))]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+const BROKEN: &str = include_str!("data/broken_configs.json");
+const GOOD: &str = include_str!("data/good_configs.json");
+const DANGEROUS: &str = include_str!("data/dangerous_configs.json");
+const SARIF: &str = include_str!("data/sarif-2.1.0.schema.json");
+
+/// A configuration in which nothing is dangerous.
+const CALM: &str = "version: 1\nroutes: [{name: health, match: {path: /healthz}, public: true}]\n";
+
+fn cases(data: &str) -> Vec<Value> {
+    serde_json::from_str(data).expect("the data is JSON")
+}
+
+fn postern(arguments: &[&str]) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
+    command.args(arguments).output().expect("the tool runs")
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("it is UTF-8")
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("it is UTF-8")
+}
+
+/// A file of a test.
+fn file(test: &str, name: &str, content: impl AsRef<[u8]>) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join("check")
+        .join(test);
+    fs::create_dir_all(&folder).expect("the folder can be made");
+    let path = folder.join(name);
+    fs::write(&path, content).expect("the file can be written");
+    path
+}
+
+/// The findings of each file, in their order, from one run.
+fn checked(files: &[PathBuf]) -> (Vec<Vec<Value>>, Output) {
+    let names: Vec<&str> = files.iter().map(|path| path.to_str().unwrap()).collect();
+    let output = postern(&[&["check", "--format", "json"], &names[..]].concat());
+    let report: Value = serde_json::from_slice(&output.stdout).expect("the report is JSON");
+    let findings = report["findings"].as_array().expect("there are findings");
+    let of = |name: &&str| {
+        findings
+            .iter()
+            .filter(|f| f["file"] == **name)
+            .cloned()
+            .collect()
+    };
+    (names.iter().map(of).collect(), output)
+}
+
+fn told(finding: &Value) -> String {
+    let (path, message) = (&finding["path"], &finding["message"]);
+    let (path, message) = (path.as_str().unwrap(), message.as_str().unwrap());
+    let colon = if path.is_empty() { "" } else { ": " };
+    format!("{path}{colon}{message}")
+}
+
+fn errors(findings: &[Value]) -> Vec<&Value> {
+    findings
+        .iter()
+        .filter(|finding| finding["level"] == "error")
+        .collect()
+}
+
+/// Every rule that the tool lists.
+fn rules() -> BTreeSet<String> {
+    let path = file("rules", "calm.yaml", CALM);
+    let output = postern(&["check", "--format", "sarif", path.to_str().unwrap()]);
+    let log: Value = serde_json::from_slice(&output.stdout).expect("the log is JSON");
+    let rules = log["runs"][0]["tool"]["driver"]["rules"]
+        .as_array()
+        .expect("there are rules");
+    rules
+        .iter()
+        .map(|rule| rule["id"].as_str().unwrap().to_owned())
+        .collect()
+}
+
+#[test]
+fn every_dangerous_configuration_has_exactly_its_warnings() {
+    let cases = cases(DANGEROUS);
+    let write = |(index, case): (usize, &Value)| {
+        file(
+            "dangerous",
+            &format!("{index}.json"),
+            case["config"].to_string(),
+        )
+    };
+    let files: Vec<PathBuf> = cases.iter().enumerate().map(write).collect();
+    let (found, output) = checked(&files);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let mut used = BTreeSet::new();
+    for (case, findings) in cases.iter().zip(&found) {
+        let warning = |finding: &Value| {
+            let rule = finding["rule"].as_str().unwrap();
+            used.insert(rule.to_owned());
+            assert_eq!(finding["level"], "warning", "{finding}");
+            assert!(finding["line"].as_u64() == Some(1) && finding["column"].is_u64());
+            assert!(told(finding).contains("; "), "no remedy: {finding}");
+            format!("{} [{rule}]", told(finding))
+        };
+        let told: Vec<String> = findings.iter().map(warning).collect();
+        assert_eq!(json!(told), case["warnings"], "{}", case["name"]);
+    }
+    let dangerous = cases
+        .iter()
+        .filter(|case| case["warnings"] != json!([]))
+        .count();
+    assert!(dangerous >= 20);
+    // What is not of the configuration itself has its own tests below.
+    let elsewhere = [
+        "ambiguous-yaml",
+        "fail-open",
+        "invalid-configuration",
+        "repaired-path",
+        "worth-a-look",
+        "written-address",
+    ];
+    let elsewhere = elsewhere.iter().map(|rule| (*rule).to_owned());
+    assert_eq!(
+        used.into_iter().chain(elsewhere).collect::<BTreeSet<_>>(),
+        rules()
+    );
+}
+
+#[test]
+fn every_broken_configuration_is_told_of_with_its_line() {
+    let cases = cases(BROKEN);
+    let text = |config: &Value| match config {
+        Value::String(text) => text.clone(),
+        other => format!("{other:#}"),
+    };
+    let write = |(index, case): (usize, &Value)| {
+        file("broken", &format!("{index}.json"), text(&case["config"]))
+    };
+    let files: Vec<PathBuf> = cases.iter().enumerate().map(write).collect();
+    let (found, output) = checked(&files);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(cases.len() > 50);
+    for (case, findings) in cases.iter().zip(&found) {
+        let findings = errors(findings);
+        assert!(!findings.is_empty(), "{}", case["name"]);
+        let written = text(&case["config"]);
+        for finding in &findings {
+            let (path, line) = (finding["path"].as_str().unwrap(), finding["line"].as_u64());
+            let line = written
+                .lines()
+                .nth(usize::try_from(line.unwrap()).unwrap() - 1);
+            let message = finding["message"].as_str().unwrap();
+            assert!(message.contains([';', '?']), "{finding}");
+            if !case["config"].is_string() {
+                let begins = line.unwrap().trim_start();
+                assert!(is_place(&case["config"], path, begins), "{path}: {begins}");
+            }
+        }
+        let mut lines: Vec<String> = findings.iter().map(|finding| told(finding)).collect();
+        let mut expected: Vec<&str> = case["errors"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .filter_map(Value::as_str)
+            .collect();
+        if !case["config"].is_string() {
+            lines.sort();
+            expected.sort_unstable();
+            assert!(
+                expected.last().is_some_and(|last| last.starts_with("and ")) || lines == expected,
+                "{}: {lines:?}",
+                case["name"]
+            );
+        }
+    }
+}
+
+/// Whether a line is where a path leads, as far as it leads.
+fn is_place(config: &Value, path: &str, line: &str) -> bool {
+    let steps = path.replace('[', ".").replace(']', "");
+    let mut value = config;
+    let mut last: Option<&str> = None;
+    for step in steps.split('.') {
+        let next = match value {
+            Value::Array(elements) => step
+                .parse()
+                .ok()
+                .and_then(|index: usize| elements.get(index)),
+            other => other.get(step),
+        };
+        let Some(next) = next else {
+            break;
+        };
+        last = value.is_object().then_some(step);
+        value = next;
+    }
+    last.is_none_or(|name| line.starts_with(&format!("\"{name}\"")))
+}
+
+#[test]
+fn every_good_configuration_is_taken() {
+    let cases = cases(GOOD);
+    let write = |(index, case): (usize, &Value)| {
+        file("good", &format!("{index}.json"), case["config"].to_string())
+    };
+    let files: Vec<PathBuf> = cases.iter().enumerate().map(write).collect();
+    let (found, output) = checked(&files);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    // Whatever the core warns of has a rule of its own.
+    let rules = found.iter().flatten().map(|finding| &finding["rule"]);
+    assert!(!rules.into_iter().any(|rule| rule == "worth-a-look"));
+}
+
+/// Documents whose one error is where `@@` stands, and the path of that error.
+const PLACES: &[(&str, &str, &str, &str)] = &[
+    (
+        "yaml.yaml",
+        "mode",
+        "",
+        "# a comment\nversion: 1\nroutes: [{name: health, match: {path: /healthz}, public: true}]\n@@mode: off\n",
+    ),
+    (
+        "flow.yml",
+        "routes[0].match.methods[1]",
+        "",
+        "version: 1\nroutes:\n- name: e\n  match: {path: /a, methods: [GET, @@get]}\n  public: true\n",
+    ),
+    (
+        "json.json",
+        "routes[0].public",
+        "",
+        "{\"version\": 1,\r\n\t\"routes\": [{\"name\": \"a\", \"match\": {\"path\": \"/é\"}, @@\"public\": \"yes\"}]}\n",
+    ),
+    (
+        "missing.yaml",
+        "routes[1].match",
+        "",
+        "version: 1\nroutes:\n- {name: a, match: {path: /a}, public: true}\n- @@name: b\n  public: true\n",
+    ),
+    (
+        "literal.yaml",
+        "routes[0].match.pth",
+        "<filter>.typed_config.config.configuration.value",
+        "<bootstrap>configuration:\n                  '@type': type.googleapis.com/google.protobuf.StringValue\n                  value: |\n                    {\n                      \"version\": 1,\n\n                      \"routes\": [\n                        {\"name\": \"é\", \"match\": {\"path\": \"/a\", @@\"pth\": \"/b\"},\n                         \"public\": true}\n                      ]\n                    }\n",
+    ),
+    (
+        "literal-syntax.yaml",
+        "<filter>.typed_config.config.configuration.value",
+        "",
+        "<bootstrap>configuration:\n                  '@type': type.googleapis.com/google.protobuf.StringValue\n                  value: |-\n                    {\n                      \"version\": 1, @@}\n",
+    ),
+    (
+        "folded.yaml",
+        "routes[0].name",
+        "<filter>.typed_config.config.configuration.value",
+        "<bootstrap>configuration:\n                  '@type': type.googleapis.com/google.protobuf.StringValue\n                  value: >-\n                    {\"version\": 1,\n                    \"routes\": [\n                    {@@\"name\": \"a b\", \"match\": {\"path\": \"/a\"}, \"public\": true}]}\n",
+    ),
+    (
+        "single.yaml",
+        "limits",
+        "<filter>.typed_config.config.configuration.value",
+        "<bootstrap>configuration:\n                  '@type': type.googleapis.com/google.protobuf.StringValue\n                  value: '{\"version\": 1, \"responses\": {\"realm\": \"it''s\"}, @@\"limits\": [], \"routes\": [{\"name\": \"a\", \"match\": {\"path\": \"/a\"}, \"public\": true}]}'\n",
+    ),
+    (
+        "double.yaml",
+        "limits",
+        "<filter>.typed_config.config.configuration.value",
+        "<bootstrap>configuration:\n                  '@type': type.googleapis.com/google.protobuf.StringValue\n                  value: \"{\\\"version\\\": 1,\\n @@\\\"limits\\\": [], \\\"routes\\\": [{\\\"name\\\": \\\"a\\\", \\\"match\\\": {\\\"path\\\": \\\"/a\\\"}, \\\"public\\\": true}]}\"\n",
+    ),
+    (
+        "struct.yaml",
+        "routes[0].limits",
+        "<filter>.typed_config.config.configuration.value",
+        "<bootstrap>configuration:\n                  '@type': type.googleapis.com/google.protobuf.Struct\n                  value:\n                    version: 1\n                    routes:\n                    - {name: a, match: {path: /a}, public: true, @@limits: []}\n",
+    ),
+    (
+        "bootstrap.json",
+        "mode",
+        "http_filters[0].typed_config.config.configuration.value",
+        "{\"http_filters\": [{\"name\": \"postern\", \"typed_config\": {\"config\": {\"vm_config\": {}, \"configuration\": {\"@type\": \"type.googleapis.com/google.protobuf.StringValue\", \"value\": \"{\\\"version\\\": 1, @@\\\"mode\\\": 1, \\\"routes\\\": [{\\\"name\\\": \\\"a\\\", \\\"match\\\": {\\\"path\\\": \\\"\\u002f\\\"}, \\\"public\\\": true}]}\"}}}}]}",
+    ),
+    (
+        "wasmplugin.yaml",
+        "version",
+        "spec.pluginConfig",
+        "apiVersion: v1\nkind: ConfigMap\ndata: {a: b}\n---\napiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: postern}\nspec:\n  url: oci://registry.example/postern:1\n  failStrategy: FAIL_CLOSE\n  pluginConfig:\n    @@version: 2\n    routes: [{name: a, match: {path: /a}, public: true}]\n",
+    ),
+    (
+        "extension.yaml",
+        "version",
+        "spec.wasm.pluginConfig",
+        "apiVersion: extensions.istio.io/v1alpha1\nkind: TrafficExtension\nspec:\n  wasm:\n    pluginConfig:\n      @@version: 2\n      routes: [{name: a, match: {path: /a}, public: true}]\n",
+    ),
+    (
+        "policy.yaml",
+        "routes[0].naem",
+        "spec.wasm[1].config",
+        "apiVersion: gateway.envoyproxy.io/v1alpha1\nkind: EnvoyExtensionPolicy\nspec:\n  wasm:\n  - {name: other, config: {version: 7}}\n  - name: postern\n    config:\n      version: 1\n      routes:\n      - {name: a, @@naem: b, match: {path: /a}, public: true}\n",
+    ),
+    (
+        "filter.yaml",
+        "mode",
+        "items[0].spec.configPatches[0].patch.value.typed_config.config.configuration.value",
+        "apiVersion: v1\nkind: List\nitems:\n- apiVersion: networking.istio.io/v1alpha3\n  kind: EnvoyFilter\n  spec:\n    configPatches:\n    - applyTo: HTTP_FILTER\n      patch:\n        value:\n          name: postern\n          typed_config:\n            config:\n              vm_config: {vm_id: a}\n              configuration:\n                \"@type\": type.googleapis.com/google.protobuf.StringValue\n                value: |\n                  {\"routes\": [{\"name\": \"a\", \"match\": {\"path\": \"/a\"}, \"public\": true}],\n                   \"version\": 1, @@\"mode\": \"off\"}\n",
+    ),
+    (
+        "second.yaml",
+        "mode",
+        "",
+        "version: 1\nroutes: [{name: a, match: {path: /a}, public: true}]\n---\n# nothing\n---\nversion: 1\nroutes: [{name: a, match: {path: /a}, public: true}]\n@@mode: off\n",
+    ),
+    (
+        "without.yaml",
+        "spec.pluginConfig",
+        "",
+        "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: postern}\nspec:\n  @@url: oci://registry.example/postern:1\n",
+    ),
+    (
+        "bytes.yaml",
+        "<filter>.typed_config.config.configuration",
+        "",
+        "<bootstrap>configuration:\n                  @@'@type': type.googleapis.com/google.protobuf.BytesValue\n                  value: e30=\n",
+    ),
+];
+
+const BOOTSTRAP: &str = "static_resources:
+  listeners:
+  - name: gate
+    filter_chains:
+    - filters:
+      - name: hcm
+        typed_config:
+          use_remote_address: true
+          http_filters:
+          - name: other
+            typed_config: {config: {vm_config: {}, configuration: {'@type': a, value: no}}}
+          - name: postern
+            typed_config:
+              config:
+                vm_config: {vm_id: gate}
+                ";
+const FILTER: &str =
+    "static_resources.listeners[0].filter_chains[0].filters[0].typed_config.http_filters[1]";
+
+#[test]
+fn an_error_is_where_it_is_in_the_file_whatever_the_configuration_is_in() {
+    let mut files = Vec::new();
+    let mut expected = Vec::new();
+    for (name, path, within, text) in PLACES {
+        let text = text.replace("<bootstrap>", BOOTSTRAP);
+        let (before, after) = text.split_once("@@").expect("there is a place");
+        let line = before.matches('\n').count() + 1;
+        let column = before.rsplit('\n').next().unwrap().chars().count() + 1;
+        files.push(file("places", name, format!("{before}{after}")));
+        let at = |path: &str| path.replace("<filter>", FILTER);
+        expected.push((line, column, at(path), at(within)));
+    }
+    let (found, output) = checked(&files);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    for ((place, findings), expected) in PLACES.iter().zip(&found).zip(&expected) {
+        let found = errors(findings);
+        assert_eq!(found.len(), 1, "{}: {findings:#?}", place.0);
+        let (line, column, path, within) = expected;
+        let found = found[0];
+        assert_eq!(found["path"], json!(path), "{}: {found:#}", place.0);
+        assert_eq!(found["within"], json!(within), "{}", place.0);
+        assert_eq!(
+            (&found["line"], &found["column"]),
+            (&json!(line), &json!(column)),
+            "{}: {found:#}",
+            place.0
+        );
+    }
+}
+
+#[test]
+fn pitfalls_of_yaml_are_told_of_and_none_makes_it_hang() {
+    let nested = |text: &str, times: usize| text.repeat(times);
+    let bomb = {
+        let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..12 {
+            let list = format!("*a{},", level - 1).repeat(10);
+            text += &format!("a{level}: &a{level} [{list}]\n");
+        }
+        text + CALM
+    };
+    let with = |line: &str| format!("{CALM}{line}\n");
+    let cases: &[(&str, String, &str)] = &[
+        (
+            "twice",
+            with("mode: enforce\nmode: observe"),
+            "4:1: error: mode: is there twice, first in line 3; once is needed",
+        ),
+        (
+            "twice inside",
+            with("tokens: {scheme: A, header: a, scheme: B}"),
+            "3:32: error: tokens.scheme: is there twice",
+        ),
+        (
+            "tab",
+            with("tokens:\n\tscheme: A"),
+            "4:2: error: the YAML is not read",
+        ),
+        (
+            "tab remedy",
+            with("tokens:\n\tscheme: A"),
+            "indent with spaces, no tabs",
+        ),
+        (
+            "date",
+            with("clients: [{name: a, match: {spiffe: a}, expires: 2027-01-31}]"),
+            "3:50: warning: clients[0].expires: is written without quotes, and other readers of YAML take it for a date",
+        ),
+        (
+            "boolean",
+            with("responses: {realm: on}"),
+            "3:20: warning: responses.realm: is written without quotes, and other readers of YAML take it for a boolean",
+        ),
+        (
+            "merge",
+            with("tokens: &t {scheme: A}\nresponses: {<<: *t}"),
+            "4:13: error: responses[\"<<\"]: is merged by some readers of YAML",
+        ),
+        (
+            "tag",
+            with("mode: !secret enforce"),
+            "has the tag \"!secret\", which only some readers know",
+        ),
+        (
+            "infinity",
+            with("tokens: {max_bytes: .inf}"),
+            "is a number that JSON does not have",
+        ),
+        (
+            "a list as a name",
+            with("? [a]\n: b"),
+            "is a name that is a list or a map",
+        ),
+        (
+            "recursion",
+            "version: 1\nroutes: &r [*r]\n".to_owned(),
+            "2:13: error: the alias stands for a value that it is in itself",
+        ),
+        (
+            "unknown alias",
+            "version: 1\nroutes: *nobody\n".to_owned(),
+            "2:9: error: the YAML is not read",
+        ),
+        (
+            "bomb",
+            bomb,
+            "error: the aliases stand for more than 200000 values",
+        ),
+        ("deep", nested("[", 100_000), "error: the YAML is not read"),
+        (
+            "deep blocks",
+            nested("- ", 10_000),
+            "error: the YAML is not read",
+        ),
+        (
+            "deep but legal",
+            format!(
+                "version: 1\nroutes: {}{}\n",
+                nested("[", 200),
+                nested("]", 200)
+            ),
+            "nested more than 64 levels deep",
+        ),
+        (
+            "not closed",
+            "version: 1\nroutes: [".to_owned(),
+            "error: the YAML is not read",
+        ),
+        (
+            "a control character",
+            "version: 1\nmode: \"\u{1b}[2J\"\n".to_owned(),
+            "error: ",
+        ),
+        (
+            "empty",
+            String::new(),
+            "1:1: error: there is no configuration",
+        ),
+        (
+            "a text",
+            "version\n".to_owned(),
+            "1:1: error: the configuration is a text",
+        ),
+    ];
+    let begun = Instant::now();
+    let files: Vec<PathBuf> = cases
+        .iter()
+        .map(|(name, text, _)| file("pitfalls", &format!("{name}.yaml"), text))
+        .collect();
+    let names: Vec<&str> = files.iter().map(|path| path.to_str().unwrap()).collect();
+    let output = postern(&[&["check"], &names[..]].concat());
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    let lines = stdout(&output);
+    for ((name, _, expected), path) in cases.iter().zip(&names) {
+        let mut of_file = lines
+            .lines()
+            .filter(|line| line.starts_with(&format!("{path}:")));
+        assert!(
+            of_file.any(|line| line.contains(expected)),
+            "{name}: {expected}\n{lines}"
+        );
+    }
+    assert!(!lines.contains('\u{1b}'));
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn a_large_file_is_read_in_time() {
+    let routes: String = (0..20_000)
+        .map(|n| format!("- {{name: r{n}, match: {{path: /r{n}}}, public: true}}\n"))
+        .collect();
+    let large = file(
+        "large",
+        "large.yaml",
+        format!("version: 1\nroutes:\n{routes}mode: off\n"),
+    );
+    let begun = Instant::now();
+    let output = postern(&["check", large.to_str().unwrap()]);
+    assert!(
+        stdout(&output).contains("large.yaml:20003:1: error: mode: "),
+        "{}",
+        stdout(&output)
+    );
+    assert!(begun.elapsed() < Duration::from_secs(30));
+}
+
+#[test]
+fn what_a_proxy_is_told_around_a_configuration_is_looked_at() {
+    let open = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: postern}\nspec:\n  failStrategy: FAIL_OPEN\n  pluginConfig:\n    version: 1\n    routes: [{name: a, match: {path: /a}, public: true}]\n";
+    let gateway = "apiVersion: a\nkind: EnvoyExtensionPolicy\nspec:\n  wasm:\n  - failOpen: true\n    config:\n      version: 1\n      routes: [{name: a, match: {path: /a}, public: true}]\n";
+    let manager = "http_filters:\n- name: postern\n  typed_config:\n    config:\n      failure_policy: FAIL_OPEN\n      vm_config: {}\n      configuration:\n        version: 1\n        routes: [{name: a, match: {path: /a}, public: true}]\nnormalize_path: true\nmerge_slashes: true\npath_with_escaped_slashes_action: UNESCAPE_AND_FORWARD\n";
+    let files = [
+        file("around", "open.yaml", open),
+        file("around", "gateway.yaml", gateway),
+        file("around", "manager.yaml", manager),
+    ];
+    let (found, output) = checked(&files);
+    assert_eq!(output.status.code(), Some(0), "{}", stdout(&output));
+    let rules: Vec<Vec<(u64, &str)>> = found
+        .iter()
+        .map(|of| {
+            of.iter()
+                .map(|f| (f["line"].as_u64().unwrap(), f["rule"].as_str().unwrap()))
+                .collect()
+        })
+        .collect();
+    assert_eq!(rules[0], [(5, "fail-open")]);
+    assert_eq!(rules[1], [(5, "fail-open")]);
+    let of_manager = [
+        (1, "written-address"),
+        (5, "fail-open"),
+        (10, "repaired-path"),
+        (11, "repaired-path"),
+        (12, "repaired-path"),
+    ];
+    assert_eq!(rules[2], of_manager);
+}
+
+/// What the demo puts in place of its own names.
+fn filled(text: &str) -> String {
+    let keys = "{keys: [{kty: EC, crv: P-256, x: MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4, y: 4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM, alg: ES256, kid: a}]}";
+    let policy = "'{\"version\": 1, \"routes\": [{\"name\": \"a\", \"match\": {\"path\": \"/a\"}, \"public\": true}]}'";
+    text.replace("algorithms: [RS256]", "algorithms: [ES256]")
+        .replace("${KEYS}", keys)
+        .replace("${BUNDLE}", "{keys: []}")
+        .replace("${POLICY}", policy)
+        .replace("${MODULE}", "/postern.wasm")
+        .replace("${PORT}", "1")
+        .replace("${UPSTREAM_HTTP}", "1")
+        .replace("${UPSTREAM_GRPC}", "1")
+}
+
+fn yaml_below(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("the folder is there") {
+        let path = entry.expect("it can be read").path();
+        if path.is_dir() {
+            yaml_below(&path, found);
+        } else if path
+            .extension()
+            .is_some_and(|end| end == "yaml" || end == "yml")
+        {
+            found.push(path);
+        }
+    }
+}
+
+#[test]
+fn whatever_is_there_to_copy_is_good() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut shipped = Vec::new();
+    yaml_below(&root.join("envoy"), &mut shipped);
+    let mut files = Vec::new();
+    for path in shipped {
+        let text = fs::read_to_string(&path).unwrap();
+        // Requests and what is expected of them.
+        if text.contains("\nsteps:\n") {
+            continue;
+        }
+        let name = path.strip_prefix(root).unwrap().display().to_string();
+        files.push(file("shipped", &name.replace('/', "-"), filled(&text)));
+    }
+    let docs = fs::read_dir(root.join("docs"))
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    for path in docs.chain([root.join("README.md")]) {
+        let text = fs::read_to_string(&path).unwrap_or_default();
+        for (index, block) in text.split("```yaml postern\n").skip(1).enumerate() {
+            let block = block.split("```").next().unwrap();
+            let name = path.file_stem().unwrap().display().to_string();
+            files.push(file("shipped", &format!("{name}-{index}.yaml"), block));
+        }
+    }
+    assert!(files.len() >= 5, "{files:?}");
+    let (found, output) = checked(&files);
+    let wrong: Vec<&Value> = found.iter().flat_map(|findings| errors(findings)).collect();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{wrong:#?}{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn the_exit_status_says_what_became_of_it() {
+    let calm = file("status", "calm.yaml", CALM);
+    let warned = file("status", "warned.yaml", format!("{CALM}mode: observe\n"));
+    let wrong = file("status", "wrong.yaml", format!("{CALM}mode: off\n"));
+    let other = file(
+        "status",
+        "other.yaml",
+        "apiVersion: v1\nkind: Service\nspec: {}\n",
+    );
+    let binary = file("status", "binary.yaml", b"version: 1\n\xff");
+    let [calm, warned, wrong, other, binary] =
+        [&calm, &warned, &wrong, &other, &binary].map(|path| path.to_str().unwrap());
+    let cases: &[(&[&str], i32, &str, &str)] = &[
+        (
+            &[calm],
+            0,
+            "",
+            "postern: 1 configuration in 1 file: 0 errors, 0 warnings\n",
+        ),
+        (
+            &[warned],
+            0,
+            "warning: mode: observe lets",
+            "0 errors, 1 warning\n",
+        ),
+        (
+            &["--deny-warnings", warned],
+            1,
+            "[observe-mode]",
+            "0 errors, 1 warning\n",
+        ),
+        (&["--deny-warnings", calm], 0, "", ""),
+        (
+            &[calm, wrong],
+            1,
+            "error: mode: is \"off\"; accepted are: enforce, observe\n",
+            "2 configurations in 2 files: 1 error, 0 warnings",
+        ),
+        (
+            &[calm, "/nowhere.yaml"],
+            2,
+            "",
+            "postern: /nowhere.yaml: No such file",
+        ),
+        (&[wrong, "/nowhere.yaml"], 2, "error: mode", "No such file"),
+        (
+            &[other],
+            2,
+            "",
+            "other.yaml: no configuration of Postern is in it",
+        ),
+        (&[binary], 2, "", "binary.yaml: line 2 is not UTF-8"),
+        (&[], 2, "", "required"),
+        (&["--format", "xml", calm], 2, "", "sarif"),
+    ];
+    for (arguments, status, out, err) in cases {
+        let output = postern(&[&["check"], *arguments].concat());
+        assert_eq!(
+            output.status.code(),
+            Some(*status),
+            "{arguments:?} {}",
+            stderr(&output)
+        );
+        assert!(
+            stdout(&output).contains(out),
+            "{arguments:?} {}",
+            stdout(&output)
+        );
+        assert!(
+            stderr(&output).contains(err),
+            "{arguments:?} {}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn standard_input_is_a_file_as_well() {
+    let mut tool = Command::new(env!("CARGO_BIN_EXE_postern"))
+        .args(["check", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the tool runs");
+    let input = format!("{CALM}mode: off\n");
+    tool.stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let output = tool.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(
+        stdout(&output),
+        "-:3:1: error: mode: is \"off\"; accepted are: enforce, observe\n"
+    );
+}
+
+#[test]
+fn the_sarif_log_is_one() {
+    let schema: Value = serde_json::from_str(SARIF).expect("the schema is JSON");
+    let validator = jsonschema::validator_for(&schema).expect("the schema is a schema");
+    let wrong = file("sarif", "a file.yaml", format!("{CALM}mode: off\n"));
+    let warned = file("sarif", "warned.yaml", format!("{CALM}mode: observe\n"));
+    let syntax = file("sarif", "syntax.json", "{");
+    let paths = [&wrong, &warned, &syntax].map(|path| path.to_str().unwrap());
+    let output = postern(&[&["check", "--format", "sarif", "/nowhere.yaml"], &paths[..]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    let log: Value = serde_json::from_slice(&output.stdout).expect("the log is JSON");
+    let problems: Vec<String> = validator
+        .iter_errors(&log)
+        .map(|error| format!("{} {error}", error.instance_path()))
+        .collect();
+    assert_eq!(problems, [""; 0]);
+    let run = &log["runs"][0];
+    assert_eq!(run["invocations"][0]["executionSuccessful"], false);
+    let results = run["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3);
+    for result in results {
+        let rule = usize::try_from(result["ruleIndex"].as_u64().unwrap()).unwrap();
+        assert_eq!(run["tool"]["driver"]["rules"][rule]["id"], result["ruleId"]);
+    }
+    let place = &results[0]["locations"][0]["physicalLocation"];
+    assert!(
+        place["artifactLocation"]["uri"]
+            .as_str()
+            .unwrap()
+            .ends_with("/sarif/a%20file.yaml")
+    );
+    assert_eq!(place["region"], json!({"startLine": 3, "startColumn": 1}));
+    assert_eq!(
+        results[0]["locations"][0]["logicalLocations"][0]["fullyQualifiedName"],
+        "mode"
+    );
+    assert_eq!(
+        (&results[0]["level"], &results[1]["level"]),
+        (&json!("error"), &json!("warning"))
+    );
+}
+
+#[test]
+fn the_tool_tells_of_itself() {
+    let help = stdout(&postern(&["--help"]));
+    for command in ["check", "replay", "schema", "completion", "man"] {
+        assert!(help.contains(&format!("\n  {command} ")), "{help}");
+    }
+    let help = stdout(&postern(&["check", "--help"]));
+    for said in [
+        "exit status",
+        "--deny-warnings",
+        "sarif",
+        "WasmPlugin",
+        "Examples:",
+    ] {
+        assert!(help.contains(said), "{said}: {help}");
+    }
+    let schema: Value = serde_json::from_slice(&postern(&["schema"]).stdout).unwrap();
+    assert_eq!(schema, postern::config::json_schema());
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let script = stdout(&postern(&["completion", shell]));
+        assert!(script.contains("deny-warnings"), "{shell}");
+    }
+    assert!(stdout(&postern(&["man"])).contains(".TH postern 1"));
+    let dir = file("man", "x", "").with_file_name("man1");
+    let output = postern(&["man", "--dir", dir.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for page in [
+        "postern",
+        "postern-check",
+        "postern-replay",
+        "postern-schema",
+    ] {
+        let page = fs::read_to_string(dir.join(format!("{page}.1"))).expect(page);
+        assert!(page.contains(".SH SYNOPSIS"), "{page}");
+    }
+    assert_eq!(
+        postern(&["man", "--dir", "/dev/null/x"]).status.code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn every_command_takes_a_configuration_in_what_it_is_given_to_a_proxy_in() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let events = file(
+        "replay",
+        "events.jsonl",
+        "{\"time\": 1, \"identity\": \"a\", \"route\": \"read-orders\"}\n",
+    );
+    let bootstrap = root.join("envoy/envoy.yaml");
+    let replay =
+        |config: &Path| postern(&["replay", config.to_str().unwrap(), events.to_str().unwrap()]);
+    assert_eq!(replay(&bootstrap).status.code(), Some(0));
+    let broken = fs::read_to_string(&bootstrap)
+        .unwrap()
+        .replace("\"version\": 1", "\"version\": 2");
+    let output = replay(&file("replay", "broken.yaml", broken));
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        stderr(&output).contains("version: is 2; this version of Postern reads 1 (line "),
+        "{}",
+        stderr(&output)
+    );
+    let output = replay(&file("replay", "two.yaml", format!("{CALM}---\n{CALM}")));
+    assert!(
+        stderr(&output).contains("holds 2 configurations of Postern; a file with one is needed")
+    );
+}

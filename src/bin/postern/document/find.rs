@@ -39,12 +39,15 @@ struct Candidate<'a> {
 }
 
 /// The configurations in a document: those of plugins that look like Postern, or the only plugin's;
-/// the document itself where it is nothing that configurations are given in.
+/// the document itself where it is nothing else.
 pub fn configurations(document: &Node) -> Vec<Found<'_>> {
     let mut candidates = Vec::new();
     collect(document, "", &mut candidates);
     let alone = candidates.len() == 1;
-    if candidates.is_empty() && !is_host(document) {
+    if candidates.is_empty() {
+        if !is_bare(document) {
+            return Vec::new();
+        }
         return vec![Found {
             path: String::new(),
             payload: Payload::Value(document),
@@ -57,21 +60,22 @@ pub fn configurations(document: &Node) -> Vec<Found<'_>> {
         .collect()
 }
 
-/// Whether the document is a manifest or a proxy's configuration.
-fn is_host(document: &Node) -> bool {
-    const OF_PROXIES: &[&str] = &[
-        "static_resources",
-        "staticResources",
-        "dynamic_resources",
-        "http_filters",
-        "httpFilters",
-        "typed_config",
-        "typedConfig",
-        "@type",
-        "resources",
+/// Whether the document can be meant as a configuration: it has a section of one, or nothing.
+fn is_bare(document: &Node) -> bool {
+    const SECTIONS: &[&str] = &[
+        "version",
+        "mode",
+        "issuers",
+        "trust_domains",
+        "tokens",
+        "clients",
+        "routes",
+        "limits",
+        "risk",
     ];
-    document.get(&["apiVersion"]).is_some() && document.get(&["kind"]).is_some()
-        || document.get(OF_PROXIES).is_some()
+    let is_manifest = document.get(&["apiVersion"]).is_some() && document.get(&["kind"]).is_some();
+    let is_other = !document.members().is_empty() && document.get(SECTIONS).is_none();
+    !is_manifest && !is_other
 }
 
 fn collect<'a>(node: &'a Node, path: &str, found: &mut Vec<Candidate<'a>>) {

@@ -20,9 +20,29 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "use enforce, or observe",
     ),
     (
+        ": every certificate that the proxy lets",
+        "always-validated",
+        "make sure that it refuses every one that it cannot validate, or use reported",
+    ),
+    (
         ": throttle makes requests",
         "idle-throttle",
         "add limits, or tag instead",
+    ),
+    (
+        ": is never looked at",
+        "idle-xfcc",
+        "remove it, or set from",
+    ),
+    (
+        ": has no key for JWT-SVIDs",
+        "no-keys",
+        "add one, or remove jwt_svid",
+    ),
+    (
+        ": has no keys, which revokes",
+        "no-keys",
+        "add some, unless that is meant",
     ),
     (
         " is not used: ",

@@ -10,6 +10,7 @@ use super::{Found, Policy};
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
     source(policy, found);
     audit(policy, found);
+    risk(policy, found);
     if policy.config.responses.detail == Detail::Full {
         found.add(
             "full-detail",
@@ -78,6 +79,18 @@ fn audit(policy: &Policy<'_>, found: &mut Found) {
             "unseen-audit",
             "audit.log.level",
             "is below info, which is the least that proxies write by default; use info",
+        );
+    }
+}
+
+/// Where actions are listed, the core says so of each.
+fn risk(policy: &Policy<'_>, found: &mut Found) {
+    let by_default = policy.config.risk.is_some() && policy.at("/risk/actions").is_none();
+    if by_default && policy.config.limits.is_empty() {
+        found.add(
+            "idle-throttle",
+            "risk",
+            "throttles by making requests cost their limits more, and there are no limits; add some, or list actions",
         );
     }
 }

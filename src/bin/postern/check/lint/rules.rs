@@ -48,11 +48,19 @@ pub const RULES: &[(&str, &str)] = &[
         "idle-throttle",
         "Throttling by risk has no limits to work on.",
     ),
+    (
+        "idle-xfcc",
+        "A section says whose forwarded certificates are believed, and none are read.",
+    ),
     ("impossible-host", "No request can have that host."),
     ("long-lifetime", "Tokens may live for more than a day."),
     (
         "long-max-stale",
         "Keys are good for more than a week without a fetch.",
+    ),
+    (
+        "no-keys",
+        "A bundle has no key, so that nobody is let in by it.",
     ),
     ("no-max-lifetime", "Tokens may live for any time."),
     (

@@ -13,13 +13,6 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
             tokens(svid, &path, found);
             keys::look(policy, &svid.bundle, &path, "jwt_svid.bundle", found);
         }
-        if domain
-            .x509_svid
-            .as_ref()
-            .is_some_and(|svid| svid.always_validated)
-        {
-            found.add("always-validated", format!("{path}.x509_svid.validated"), "takes the proxy for one that refuses every certificate it cannot validate; make sure of it, or use reported");
-        }
         forwarded(policy, index, &path, found);
         let is_used = |(at, route): (usize, &Route)| takes(policy, at, route, domain);
         if !policy.protected().any(is_used) {
