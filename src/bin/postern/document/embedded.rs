@@ -66,8 +66,11 @@ fn begin(source: &str, style: Style) -> usize {
     match style {
         Style::Plain => 0,
         Style::Single | Style::Double => 1,
-        // The first line is the block's indicator.
-        Style::Block => source.find('\n').map_or(0, |at| at.saturating_add(1)),
+        // The line of the block's indicator, where that is part of the notation.
+        Style::Block if source.starts_with(['|', '>']) => {
+            source.find('\n').map_or(0, |at| at.saturating_add(1))
+        }
+        Style::Block => 0,
     }
 }
 

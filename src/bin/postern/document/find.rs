@@ -42,7 +42,7 @@ struct Candidate<'a> {
 /// the document itself where it is nothing else.
 pub fn configurations(document: &Node) -> Vec<Found<'_>> {
     let mut candidates = Vec::new();
-    collect(document, "", &mut candidates);
+    collect(document, "", false, &mut candidates);
     let alone = candidates.len() == 1;
     if candidates.is_empty() {
         if !is_bare(document) {
@@ -78,7 +78,8 @@ fn is_bare(document: &Node) -> bool {
     !is_manifest && !is_other
 }
 
-fn collect<'a>(node: &'a Node, path: &str, found: &mut Vec<Candidate<'a>>) {
+/// `named` is whether the filter that this is in has the name.
+fn collect<'a>(node: &'a Node, path: &str, named: bool, found: &mut Vec<Candidate<'a>>) {
     let kind = node.get(&["kind"]).and_then(Node::text);
     match (kind, node.get(&["spec"])) {
         (Some("WasmPlugin" | "TrafficExtension"), Some(spec)) => {
@@ -98,17 +99,28 @@ fn collect<'a>(node: &'a Node, path: &str, found: &mut Vec<Candidate<'a>>) {
                 plugin(wasm, wasm, "config", &path_at(&path, index), found);
             }
         }
-        _ if is_plugin(node) => plugin(node, node, "configuration", path, found),
-        _ => children(node, path, found),
+        _ if is_plugin(node) => {
+            plugin(node, node, "configuration", path, found);
+            if let Some(candidate) = found.last_mut() {
+                candidate.is_ours |= named;
+            }
+        }
+        _ => children(node, path, named || is_named(node), found),
     }
 }
 
-fn children<'a>(node: &'a Node, path: &str, found: &mut Vec<Candidate<'a>>) {
+/// Whether the node is a filter that has the name.
+fn is_named(node: &Node) -> bool {
+    let name = node.get(&["name"]).and_then(Node::text);
+    node.get(&["typed_config", "typedConfig"]).is_some() && name.is_some_and(has_name)
+}
+
+fn children<'a>(node: &'a Node, path: &str, named: bool, found: &mut Vec<Candidate<'a>>) {
     for member in node.members() {
-        collect(&member.value, &path_to(path, &member.name), found);
+        collect(&member.value, &path_to(path, &member.name), named, found);
     }
     for (index, element) in node.elements().iter().enumerate() {
-        collect(element, &path_at(path, index), found);
+        collect(element, &path_at(path, index), named, found);
     }
 }
 
@@ -189,9 +201,7 @@ fn looks(payload: &Payload<'_>) -> bool {
 
 /// Whether any text but the configuration has the name in it.
 fn names_postern(node: &Node, configuration: &str) -> bool {
-    let here = node
-        .text()
-        .is_some_and(|text| text.to_ascii_lowercase().contains("postern"));
+    let here = node.text().is_some_and(has_name);
     let members = node.members().iter();
     let mut members = members.filter(|member| member.name != configuration);
     here || members.any(|member| names_postern(&member.value, configuration))
@@ -199,4 +209,8 @@ fn names_postern(node: &Node, configuration: &str) -> bool {
             .elements()
             .iter()
             .any(|element| names_postern(element, configuration))
+}
+
+fn has_name(text: &str) -> bool {
+    text.to_ascii_lowercase().contains("postern")
 }
