@@ -592,6 +592,59 @@ fn yaml_below(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Sections for examples that show one.
+const SECTIONS: &[(&str, &str)] = &[
+    ("version", "version: 1"),
+    (
+        "issuers",
+        "issuers: [{name: corp, issuer: a, audiences: [a], keys: {remote: {cluster: a, uri: https://a}}}]",
+    ),
+    (
+        "trust_domains",
+        "trust_domains: [{name: prod.example, x509_svid: {from: tls}}]",
+    ),
+    ("routes", "routes: [{name: a, match: {path: /a}}]"),
+    ("audit", "audit: {purpose_header: x-purpose}"),
+    ("clients", ""),
+    ("unregistered_clients", ""),
+    ("limits", ""),
+    ("counters", ""),
+    ("risk", ""),
+    ("source", ""),
+    ("tokens", ""),
+    ("responses", ""),
+];
+
+/// The examples in a page: whole configurations, and sections of one, made whole.
+fn examples(page: &str) -> Vec<String> {
+    let blocks = page.split("```yaml").skip(1);
+    let blocks = blocks.filter_map(|block| block.split("```").next()?.split_once('\n'));
+    blocks
+        .filter_map(|(mark, block)| match mark {
+            " postern" => Some(block.to_owned()),
+            _ => made_whole(block),
+        })
+        .collect()
+}
+
+/// None for what is no section, or only shown in part.
+fn made_whole(block: &str) -> Option<String> {
+    let named = |line: &&str| line.starts_with(|c: char| c.is_ascii_lowercase());
+    let names = block.lines().filter(named);
+    let names: Vec<&str> = names
+        .filter_map(|line| Some(line.split_once(':')?.0))
+        .collect();
+    let is_section = |name: &&str| SECTIONS.iter().any(|(section, _)| section == name);
+    if block.contains("...") || names.is_empty() || !names.iter().all(is_section) {
+        return None;
+    }
+    let missing = SECTIONS
+        .iter()
+        .filter(|(section, _)| !names.contains(section));
+    let missing: Vec<&str> = missing.map(|(_, text)| *text).collect();
+    Some(format!("{block}\n{}\n", missing.join("\n")))
+}
+
 #[test]
 fn whatever_is_there_to_copy_is_good() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -607,18 +660,16 @@ fn whatever_is_there_to_copy_is_good() {
         let name = path.strip_prefix(root).unwrap().display().to_string();
         files.push(file("shipped", &name.replace('/', "-"), filled(&text)));
     }
-    let docs = fs::read_dir(root.join("docs"))
-        .unwrap()
-        .map(|entry| entry.unwrap().path());
+    let docs = fs::read_dir(root.join("docs")).unwrap();
+    let docs = docs.map(|entry| entry.unwrap().path());
     for path in docs.chain([root.join("README.md")]) {
         let text = fs::read_to_string(&path).unwrap_or_default();
-        for (index, block) in text.split("```yaml postern\n").skip(1).enumerate() {
-            let block = block.split("```").next().unwrap();
-            let name = path.file_stem().unwrap().display().to_string();
-            files.push(file("shipped", &format!("{name}-{index}.yaml"), block));
+        let stem = path.file_stem().unwrap().display().to_string();
+        for (index, example) in examples(&text).iter().enumerate() {
+            files.push(file("shipped", &format!("{stem}-{index}.yaml"), example));
         }
     }
-    assert!(files.len() >= 5, "{files:?}");
+    assert!(files.len() >= 10, "{files:?}");
     let (found, output) = checked(&files);
     let wrong: Vec<&Value> = found.iter().flat_map(|findings| errors(findings)).collect();
     assert_eq!(

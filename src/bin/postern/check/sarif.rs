@@ -1,6 +1,6 @@
 //! The report as SARIF 2.1.0 (<https://docs.oasis-open.org/sarif/sarif/v2.1.0/>).
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Report;
 use super::finding::Finding;
@@ -54,29 +54,35 @@ fn invocation(report: &Report) -> Value {
 }
 
 fn result(finding: &Finding) -> Value {
-    let mut place = json!({"artifactLocation": {"uri": uri(&finding.file)}});
-    if let Some(at) = finding.position {
-        place["region"] = json!({"startLine": at.line, "startColumn": at.column});
-    }
-    let names = [&finding.within, &finding.path];
-    let names: Vec<&str> = names
-        .into_iter()
-        .map(String::as_str)
-        .filter(|name| !name.is_empty())
-        .collect();
-    let name = names.join(".");
-    let mut location = json!({"physicalLocation": place});
-    if !name.is_empty() {
-        location["logicalLocations"] = json!([{"fullyQualifiedName": name, "kind": "property"}]);
-    }
     let colon = if finding.path.is_empty() { "" } else { ": " };
     json!({
         "ruleId": finding.rule,
         "ruleIndex": RULES.iter().position(|(id, _)| *id == finding.rule),
         "level": finding.level.name(),
         "message": {"text": format!("{}{colon}{}", finding.path, finding.message)},
-        "locations": [location],
+        "locations": [location(finding)],
     })
+}
+
+fn location(finding: &Finding) -> Value {
+    let mut place = Map::new();
+    place.insert(
+        "artifactLocation".into(),
+        json!({"uri": uri(&finding.file)}),
+    );
+    if let Some(at) = finding.position {
+        let region = json!({"startLine": at.line, "startColumn": at.column});
+        place.insert("region".into(), region);
+    }
+    let names = [finding.within.as_str(), finding.path.as_str()];
+    let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
+    let mut location = Map::new();
+    location.insert("physicalLocation".into(), place.into());
+    if !names.is_empty() {
+        let name = json!([{"fullyQualifiedName": names.join("."), "kind": "property"}]);
+        location.insert("logicalLocations".into(), name);
+    }
+    location.into()
 }
 
 /// A file's name as a URI reference (RFC 3986 section 4.2).

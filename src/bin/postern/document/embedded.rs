@@ -153,7 +153,7 @@ mod tests {
                 Style::Double,
                 "{\"a\":\n é😀x"
             ),
-            28
+            29
         );
         assert_eq!(last("a\n  b", Style::Plain, "a b"), 4);
         assert_eq!(last("", Style::Plain, "abc"), 0);

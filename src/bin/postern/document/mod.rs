@@ -224,3 +224,98 @@ impl Document {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Pieces that mean something to one reader or another.
+    const PIECES: &[&str] = &[
+        "a: ",
+        "- ",
+        "\n",
+        "  ",
+        "\t",
+        "[",
+        "]",
+        "{",
+        "}",
+        ",",
+        "&a ",
+        "*a",
+        "<<: ",
+        "!t ",
+        "|\n",
+        ">-\n",
+        "'",
+        "\"",
+        "\\",
+        "#",
+        "---\n",
+        "...\n",
+        "? ",
+        "é",
+        "\u{feff}",
+        "routes: ",
+        "version: 1\n",
+        "configuration: ",
+        "vm_config: ",
+        "kind: WasmPlugin\n",
+        "spec: ",
+        "pluginConfig: ",
+        "'@type': Struct\n",
+        "value: ",
+        "{\"routes\": [",
+        "\\u00e9",
+        "\r\n",
+        "%YAML 1.1\n",
+    ];
+
+    fn is_sound(text: String) {
+        for name in ["a.yaml", "a.json", "-"] {
+            let document = Document::of(name, text.clone());
+            let contents = document.contents();
+            for problem in &contents.problems {
+                document.position(problem.at.unwrap_or_default());
+            }
+            for configuration in &contents.configurations {
+                document.position(configuration.find("routes[0].match.path"));
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in ".{0,200}") {
+            is_sound(text);
+        }
+
+        #[test]
+        fn no_mixture_of_what_means_something_makes_it_panic(
+            pieces in prop::collection::vec(prop::sample::select(PIECES), 0..40)
+        ) {
+            is_sound(pieces.concat());
+        }
+
+        #[test]
+        fn what_json_holds_is_what_is_read_out_of_every_notation(name in "[a-z é'\"\\\\:#]{0,12}") {
+            let json = serde_json::json!({"routes": [{"name": name}]});
+            let quoted = serde_json::json!(json.to_string());
+            let block = format!("{json:#}").replace('\n', "\n    ");
+            let single = json.to_string().replace('\'', "''");
+            for value in [format!("|\n    {block}"), quoted.to_string(), format!("'{single}'")] {
+                let text = format!("vm_config: {{}}\nconfiguration:\n  '@type': StringValue\n  value: {value}\n");
+                let document = Document::of("a.yaml", text.clone());
+                let contents = document.contents();
+                prop_assert_eq!(contents.configurations.len(), 1, "{}", text);
+                let configuration = &contents.configurations[0];
+                prop_assert_eq!(&configuration.value, &json);
+                let at = configuration.find("routes[0].name");
+                let written = &text[at..];
+                prop_assert!(written.starts_with("\"name\"") || written.starts_with("\\\"name"), "{}", written);
+            }
+        }
+    }
+}
