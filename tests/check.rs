@@ -314,6 +314,12 @@ const PLACES: &[(&str, &str, &str, &str)] = &[
         "apiVersion: v1\nkind: List\nitems:\n- apiVersion: networking.istio.io/v1alpha3\n  kind: EnvoyFilter\n  spec:\n    configPatches:\n    - applyTo: HTTP_FILTER\n      patch:\n        value:\n          name: postern\n          typed_config:\n            config:\n              vm_config: {vm_id: a}\n              configuration:\n                \"@type\": type.googleapis.com/google.protobuf.StringValue\n                value: |\n                  {\"routes\": [{\"name\": \"a\", \"match\": {\"path\": \"/a\"}, \"public\": true}],\n                   \"version\": 1, @@\"mode\": \"off\"}\n",
     ),
     (
+        "untyped.yaml",
+        "<filter>.typed_config.config.configuration",
+        "",
+        "<bootstrap>configuration:\n                  @@version: 1\n                  routes: [{name: a, match: {path: /a}, public: true}]\n",
+    ),
+    (
         "second.yaml",
         "mode",
         "",
@@ -536,7 +542,7 @@ fn a_large_file_is_read_in_time() {
 fn what_a_proxy_is_told_around_a_configuration_is_looked_at() {
     let open = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata: {name: postern}\nspec:\n  failStrategy: FAIL_OPEN\n  pluginConfig:\n    version: 1\n    routes: [{name: a, match: {path: /a}, public: true}]\n";
     let gateway = "apiVersion: a\nkind: EnvoyExtensionPolicy\nspec:\n  wasm:\n  - failOpen: true\n    config:\n      version: 1\n      routes: [{name: a, match: {path: /a}, public: true}]\n";
-    let manager = "http_filters:\n- name: postern\n  typed_config:\n    config:\n      failure_policy: FAIL_OPEN\n      vm_config: {}\n      configuration:\n        version: 1\n        routes: [{name: a, match: {path: /a}, public: true}]\nnormalize_path: true\nmerge_slashes: true\npath_with_escaped_slashes_action: UNESCAPE_AND_FORWARD\n";
+    let manager = "http_filters:\n- name: postern\n  typed_config:\n    config:\n      failure_policy: FAIL_OPEN\n      vm_config: {}\n      configuration:\n        '@type': type.googleapis.com/google.protobuf.Struct\n        value: {version: 1, routes: [{name: a, match: {path: /a}, public: true}]}\nnormalize_path: true\nmerge_slashes: true\npath_with_escaped_slashes_action: UNESCAPE_AND_FORWARD\n";
     let files = [
         file("around", "open.yaml", open),
         file("around", "gateway.yaml", gateway),
@@ -872,6 +878,20 @@ fn the_tool_tells_of_itself() {
         postern(&["man", "--dir", "/dev/null/x"]).status.code(),
         Some(2)
     );
+}
+
+#[test]
+fn every_rule_is_in_the_documents() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let docs = fs::read_dir(root.join("docs")).unwrap();
+    let pages = docs.map(|entry| entry.unwrap().path());
+    let pages = pages.chain([root.join("README.md")]);
+    let pages: String = pages
+        .filter_map(|path| fs::read_to_string(path).ok())
+        .collect();
+    for rule in rules() {
+        assert!(pages.contains(&format!("`{rule}`")), "{rule}");
+    }
 }
 
 #[test]

@@ -9,6 +9,8 @@ pub struct Found<'a> {
     pub path: String,
     /// It.
     pub payload: Payload<'a>,
+    /// Where it is that Envoy needs a type and is given none.
+    pub untyped: Option<usize>,
 }
 
 /// How a configuration is given.
@@ -51,6 +53,7 @@ pub fn configurations(document: &Node) -> Vec<Found<'_>> {
         return vec![Found {
             path: String::new(),
             payload: Payload::Value(document),
+            untyped: None,
         }];
     }
     candidates.retain(|candidate| candidate.is_ours || alone);
@@ -155,7 +158,15 @@ fn plugin<'a>(
         _ => path,
     };
     let is_ours = looks(&payload) || names_postern(whole, name);
-    let found_here = Found { path, payload };
+    // Gateways make an `Any` of what they are given; in Envoy's own language it is one.
+    let given = holder.get(&[name]).filter(|_| name == "configuration");
+    let untyped = given.filter(|node| node.get(&["@type"]).is_none());
+    let untyped = untyped.map(|node| node.at);
+    let found_here = Found {
+        path,
+        payload,
+        untyped,
+    };
     found.push(Candidate {
         found: found_here,
         is_ours,

@@ -38,6 +38,8 @@ use node::Node;
 /// The largest file: as large as a configuration may be.
 const MAX_BYTES: u64 = 64 << 20;
 
+const UNTYPED: &str = "has no @type, without which Envoy does not take it; type.googleapis.com/google.protobuf.StringValue, or google.protobuf.Struct, and a value are needed";
+
 /// What is wrong in a file, or worth a look.
 #[derive(Clone, Debug)]
 pub struct Problem {
@@ -205,7 +207,14 @@ impl Document {
         let roots: Vec<usize> = found.iter().filter_map(find::Found::root).collect();
         doubts::note(document, &roots, self, &mut contents.problems);
         host::note(document, &found, &mut contents.problems);
-        for find::Found { path, payload } in found {
+        for find::Found {
+            path,
+            payload,
+            untyped,
+        } in found
+        {
+            let untyped = untyped.map(|at| Problem::syntax(at, UNTYPED).with_path(&path));
+            contents.problems.extend(untyped);
             let root = match payload {
                 Payload::Value(node) => Ok(node.clone()),
                 Payload::Text(node, text, style) => {
