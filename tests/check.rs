@@ -15,6 +15,7 @@ use serde_json::{Value, json};
 const BROKEN: &str = include_str!("data/broken_configs.json");
 const GOOD: &str = include_str!("data/good_configs.json");
 const DANGEROUS: &str = include_str!("data/dangerous_configs.json");
+/// The schema of OASIS, without white space.
 const SARIF: &str = include_str!("data/sarif-2.1.0.schema.json");
 
 /// A configuration in which nothing is dangerous.
@@ -717,6 +718,18 @@ fn the_exit_status_says_what_became_of_it() {
             1,
             "[observe-mode]",
             "0 errors, 1 warning\n",
+        ),
+        (
+            &["--deny-warnings", "--allow", "observe-mode", warned],
+            0,
+            "",
+            "0 errors, 0 warnings\n",
+        ),
+        (
+            &["--allow", "invalid-configuration", wrong],
+            2,
+            "",
+            "no rule has this name; rules are: address-trust, ",
         ),
         (&["--deny-warnings", calm], 0, "", ""),
         (

@@ -22,6 +22,7 @@ use postern::time::Now;
 use crate::document::Document;
 use crate::failure::{Failure, note, output};
 use finding::{Finding, Level};
+use lint::{ERROR, RULES};
 
 /// Checks configurations: errors with their lines, and what is legal and dangerous.
 ///
@@ -39,6 +40,9 @@ pub struct Arguments {
     /// Ends with 1 for warnings as well.
     #[arg(long)]
     deny_warnings: bool,
+    /// Passes warnings of this rule over; can be given several times.
+    #[arg(long, value_name = "RULE", value_parser = rule)]
+    allow: Vec<&'static str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -89,7 +93,8 @@ struct Report {
 ///
 /// Where the report cannot be written.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let report = Report::of(&arguments.files, today());
+    let mut report = Report::of(&arguments.files, today());
+    report.pass_over(&arguments.allow);
     let text = match arguments.format {
         Format::Text => form::text(&report),
         Format::Json => form::json(&report),
@@ -134,6 +139,12 @@ impl Report {
         self.findings.extend(findings);
     }
 
+    fn pass_over(&mut self, rules: &[&str]) {
+        let is_kept =
+            |finding: &Finding| finding.level == Level::Error || !rules.contains(&finding.rule);
+        self.findings.retain(is_kept);
+    }
+
     fn count(&self, level: Level) -> usize {
         let of_level = |finding: &&Finding| finding.level == level;
         self.findings.iter().filter(of_level).count()
@@ -147,6 +158,14 @@ impl Report {
             (true, false) => u8::from(self.count(Level::Error) > 0),
         })
     }
+}
+
+fn rule(name: &str) -> Result<&'static str, String> {
+    let rules = || RULES.iter().map(|(id, _)| *id).filter(|id| *id != ERROR);
+    rules().find(|id| *id == name).ok_or_else(|| {
+        let rules: Vec<&str> = rules().collect();
+        format!("no rule has this name; rules are: {}", rules.join(", "))
+    })
 }
 
 fn today() -> Day {
