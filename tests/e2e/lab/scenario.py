@@ -35,23 +35,25 @@ class Scenario:
         self._token = document["token"]
         if lifetime:
             self._token["claims"]["exp"] = f"now+{lifetime}"
-        corp = issuer.Key.new("RS256", "corp-1")
-        self._keys = {"corp": corp, "stranger": issuer.Key.new("RS256", "corp-1")}
-        self._keys["spire"] = issuer.Key.new("ES256", "spire-1")
+        self._signers: dict[str, dict] = document["keys"]
+        self._keys = {name: issuer.Key.new(spec["alg"], spec["kid"]) for name, spec in self._signers.items()}
 
     def policy(self) -> dict:
         """The plugin configuration with the public key in it."""
         text = (DEMO / "postern.yaml").read_text()
-        text = text.replace("${KEYS}", json.dumps(issuer.jwks(self._keys["corp"])))
-        text = text.replace("${BUNDLE}", json.dumps(issuer.bundle(self._keys["spire"])))
+        for name, spec in self._signers.items():
+            for member, document in (("jwks", issuer.jwks), ("bundle", issuer.bundle)):
+                if member in spec:
+                    text = text.replace(f"${{{spec[member]}}}", json.dumps(document(self._keys[name])))
         return yaml.safe_load(text)
 
     def token(self, spec: dict | None) -> str | None:
         """The token of a step."""
         if spec is None:
             return None
-        key = self._keys[spec.get("key", self._token["key"])]
-        usual = {} if spec.get("key") == "spire" else self._token["claims"]
+        name = spec.get("key", self._token["key"])
+        key = self._keys[name]
+        usual = {} if self._signers[name].get("bare") else self._token["claims"]
         claims = _instants(_merged(usual, spec.get("claims", {})))
         header = _merged({**self._token["header"], "alg": key.alg, "kid": key.kid}, spec.get("header", {}))
         match spec.get("forge"):

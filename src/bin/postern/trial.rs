@@ -1,0 +1,140 @@
+//! Requests through the filter's own gate, over the in-memory host.
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+
+use postern::config::Config;
+use postern::gate::{Decided, Gate, Next, Opened, Stage};
+use postern::host::Property;
+use postern::host::memory::{MemoryHost, SharedData};
+use postern::reply::Reply;
+use postern::request::Headers;
+use postern::time::Now;
+use serde_json::Value;
+
+use crate::certificate::Certificate;
+
+/// A request, and how its upstream answers.
+#[derive(Clone)]
+pub struct Asked {
+    pub now: Now,
+    /// Pseudo-headers first.
+    pub fields: Vec<(String, String)>,
+    pub body_bytes: u64,
+    pub source: Option<SocketAddr>,
+    pub certificate: Option<Certificate>,
+    pub status: u16,
+    pub response_bytes: u64,
+}
+
+/// What became of a request.
+pub struct Answer {
+    /// Whether it reached the upstream.
+    pub passed: bool,
+    /// What was answered in the upstream's place.
+    pub reply: Option<Reply>,
+    /// The request's fields as the upstream sees them.
+    pub upstream: Headers,
+    /// The audit event.
+    pub event: Value,
+}
+
+/// A gate with the shared data of its proxy.
+pub struct Trial {
+    gate: Rc<Gate>,
+    shared: SharedData,
+}
+
+impl Trial {
+    /// Opens a gate by a configuration, which writes the event of every decision.
+    pub fn new(mut config: Config, now: Now, shared: SharedData) -> Self {
+        (config.audit.allowed, config.audit.denied) = (1.0, 1.0);
+        let host = MemoryHost::with_shared(now, &shared);
+        let gate = Rc::new(Gate::open(config, b"", &host));
+        Self { gate, shared }
+    }
+
+    /// A copy of what all workers share, as it is now.
+    pub fn fork(&self) -> SharedData {
+        self.shared.fork()
+    }
+
+    /// Sends a request, from its first header to its last byte.
+    pub fn ask(&self, asked: &Asked) -> Answer {
+        let host = self.host(asked);
+        if self.gate.needs_ticks() {
+            self.gate.tick(&host);
+        }
+        let (mut next, mut decided) = match Opened::new(Rc::clone(&self.gate)).headers(&host) {
+            Stage::Decided(next, decided) => (next, *decided),
+            // Nobody fetches keys here.
+            Stage::Waiting(waiting) => waiting.resume(&host),
+        };
+        if next == Next::Continue && asked.body_bytes > 0 {
+            next = decided.request_body(&host, asked.body_bytes);
+        }
+        let passed = next == Next::Continue;
+        finish(decided, &host, passed.then_some(asked));
+        let lines = host.logged();
+        let mut events = lines.iter().filter(|(_, line)| line.starts_with('{'));
+        let event = events.next_back().and_then(|(_, line)| serde_json::from_str(line).ok());
+        Answer {
+            passed,
+            reply: host.replies().pop(),
+            upstream: host.upstream_headers(),
+            event: event.unwrap_or_default(),
+        }
+    }
+
+    fn host(&self, asked: &Asked) -> MemoryHost {
+        let fields = asked.fields.iter();
+        let fields: Vec<(&str, &str)> = fields.map(|(n, v)| (n.as_str(), v.as_str())).collect();
+        let mut host = MemoryHost::with_request(asked.now, &fields);
+        host.share(&self.shared);
+        if let Some(source) = asked.source {
+            host.set_property(Property::SourceAddress, source.to_string().as_bytes());
+        }
+        if let Some(certificate) = &asked.certificate {
+            host.set_property(Property::PeerCertificate, &certificate.pem);
+            host.set_property(Property::PeerCertificateDigest, certificate.hex().as_bytes());
+            host.set_property(Property::PeerCertificateValid, &[1]);
+        }
+        host
+    }
+}
+
+fn finish(mut decided: Decided, host: &MemoryHost, passed: Option<&Asked>) {
+    let reply = host.replies().pop().map(|reply| reply.status);
+    let status = passed.map(|asked| asked.status).or(reply).unwrap_or_default();
+    host.set_property(Property::ResponseCode, &i64::from(status).to_le_bytes());
+    if let Some(asked) = passed {
+        decided.response_headers(host);
+        decided.response_body(asked.response_bytes);
+    }
+    decided.finish(host);
+}
+
+impl Answer {
+    /// The stable code: `allowed`, or the reason of the denial.
+    pub fn reason(&self) -> &str {
+        self.text("/status_detail")
+    }
+
+    /// What happened in this occurrence; empty where it was allowed.
+    pub fn detail(&self) -> &str {
+        self.text("/message")
+    }
+
+    /// A text of the event, by its JSON pointer; empty where there is none.
+    pub fn text(&self, pointer: &str) -> &str {
+        let value = self.event.pointer(pointer);
+        value.and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The field of the reply.
+    pub fn field(&self, name: &str) -> Option<&str> {
+        let fields = &self.reply.as_ref()?.fields;
+        let found = fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        found.map(|(_, value)| value.as_str())
+    }
+}
