@@ -31,7 +31,10 @@ impl Certificate {
     /// Makes the certificate of a workload up, good for a day before and after `now`.
     pub fn of_workload(id: &str, now: Now) -> Self {
         const DAY: u64 = 86_400;
-        let (from, until) = (now.secs().saturating_sub(DAY), now.secs().saturating_add(DAY));
+        let (from, until) = (
+            now.secs().saturating_sub(DAY),
+            now.secs().saturating_add(DAY),
+        );
         let nothing = tlv(0x30, &[]);
         // RFC 5280 section 4.1: serial number, algorithm, issuer, validity, subject, key, extensions.
         let body = [
@@ -64,7 +67,11 @@ impl Certificate {
 
 fn alternative_name(uri: &str) -> Vec<u8> {
     let names = tlv(0x30, &tlv(0x86, uri.as_bytes()));
-    let extension = [tlv(0x06, &[0x55, 0x1d, 17]), tlv(0x01, &[0xff]), tlv(0x04, &names)];
+    let extension = [
+        tlv(0x06, &[0x55, 0x1d, 17]),
+        tlv(0x01, &[0xff]),
+        tlv(0x04, &names),
+    ];
     tlv(0x30, &extension.concat())
 }
 

@@ -44,10 +44,14 @@ pub fn span(text: &str) -> Option<Duration> {
 /// The value with every text that tells an instant from now as a NumericDate, at any depth.
 pub fn dated(value: &Value, now: Now) -> Value {
     match value {
-        Value::String(text) => relative(text, now).map_or_else(|| value.clone(), |at| at.secs().into()),
+        Value::String(text) => {
+            relative(text, now).map_or_else(|| value.clone(), |at| at.secs().into())
+        }
         Value::Array(values) => values.iter().map(|value| dated(value, now)).collect(),
         Value::Object(members) => {
-            let dated = members.iter().map(|(name, value)| (name.clone(), dated(value, now)));
+            let dated = members
+                .iter()
+                .map(|(name, value)| (name.clone(), dated(value, now)));
             Value::Object(dated.collect())
         }
         other => other.clone(),
@@ -127,7 +131,10 @@ mod tests {
     #[test]
     fn spans_are_spoken_in_two_units() {
         let spoken = |secs| spoken(Duration::from_secs(secs));
-        assert_eq!([0, 59, 3600, 3661, 90_000].map(spoken), ["0s", "59s", "1h", "1h 1m", "1d 1h"]);
+        assert_eq!(
+            [0, 59, 3600, 3661, 90_000].map(spoken),
+            ["0s", "59s", "1h", "1h 1m", "1d 1h"]
+        );
         assert_eq!(distance(NOON.after(Duration::from_secs(60)), NOON), "in 1m");
     }
 }

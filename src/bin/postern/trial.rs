@@ -47,16 +47,12 @@ pub struct Trial {
 
 impl Trial {
     /// Opens a gate by a configuration, which writes the event of every decision.
-    pub fn new(mut config: Config, now: Now, shared: SharedData) -> Self {
+    pub fn new(mut config: Config, now: Now) -> Self {
+        let shared = SharedData::default();
         (config.audit.allowed, config.audit.denied) = (1.0, 1.0);
         let host = MemoryHost::with_shared(now, &shared);
         let gate = Rc::new(Gate::open(config, b"", &host));
         Self { gate, shared }
-    }
-
-    /// A copy of what all workers share, as it is now.
-    pub fn fork(&self) -> SharedData {
-        self.shared.fork()
     }
 
     /// Sends a request, from its first header to its last byte.
@@ -77,7 +73,9 @@ impl Trial {
         finish(decided, &host, passed.then_some(asked));
         let lines = host.logged();
         let mut events = lines.iter().filter(|(_, line)| line.starts_with('{'));
-        let event = events.next_back().and_then(|(_, line)| serde_json::from_str(line).ok());
+        let event = events
+            .next_back()
+            .and_then(|(_, line)| serde_json::from_str(line).ok());
         Answer {
             passed,
             reply: host.replies().pop(),
@@ -96,7 +94,10 @@ impl Trial {
         }
         if let Some(certificate) = &asked.certificate {
             host.set_property(Property::PeerCertificate, &certificate.pem);
-            host.set_property(Property::PeerCertificateDigest, certificate.hex().as_bytes());
+            host.set_property(
+                Property::PeerCertificateDigest,
+                certificate.hex().as_bytes(),
+            );
             host.set_property(Property::PeerCertificateValid, &[1]);
         }
         host
@@ -105,7 +106,10 @@ impl Trial {
 
 fn finish(mut decided: Decided, host: &MemoryHost, passed: Option<&Asked>) {
     let reply = host.replies().pop().map(|reply| reply.status);
-    let status = passed.map(|asked| asked.status).or(reply).unwrap_or_default();
+    let status = passed
+        .map(|asked| asked.status)
+        .or(reply)
+        .unwrap_or_default();
     host.set_property(Property::ResponseCode, &i64::from(status).to_le_bytes());
     if let Some(asked) = passed {
         decided.response_headers(host);
@@ -134,7 +138,9 @@ impl Answer {
     /// The field of the reply.
     pub fn field(&self, name: &str) -> Option<&str> {
         let fields = &self.reply.as_ref()?.fields;
-        let found = fields.iter().find(|(own, _)| own.eq_ignore_ascii_case(name));
+        let found = fields
+            .iter()
+            .find(|(own, _)| own.eq_ignore_ascii_case(name));
         found.map(|(_, value)| value.as_str())
     }
 }

@@ -32,6 +32,10 @@ class Scenario:
     def __init__(self, lifetime: str | None = None):
         document = yaml.safe_load((DEMO / "scenario.yaml").read_text())
         self.steps: list[dict] = document["steps"]
+        for step in self.steps:
+            # What `postern test` can play and a live run cannot.
+            if "time" in step or step["request"].keys() & {"source", "certificate", "body_bytes"}:
+                raise ValueError(f"a live run cannot play: {step['title']}")
         self._token = document["token"]
         if lifetime:
             self._token["claims"]["exp"] = f"now+{lifetime}"

@@ -34,7 +34,10 @@ pub fn find(
     let tokens = &inquiry.config.tokens;
     match credential::token(inquiry.headers, query, tokens) {
         Ok(token) => by_token(inquiry, token, findings),
-        Err(none) if !route.allow.needs_token() && !credential::is_sent(inquiry.headers, query, tokens) => {
+        Err(none)
+            if !route.allow.needs_token()
+                && !credential::is_sent(inquiry.headers, query, tokens) =>
+        {
             match presented.caller() {
                 Ok(Some(caller)) => {
                     let id = printable(caller.identity());
@@ -65,11 +68,16 @@ pub fn find(
 fn by_token(inquiry: &Inquiry<'_>, token: &[u8], findings: &mut Findings) -> Option<Rc<Caller>> {
     let tokens = &inquiry.config.tokens;
     let (header, bytes) = (&tokens.header, token.len());
-    findings.say(STEP, format!("{} token of {bytes} bytes in {header}", tokens.scheme));
+    findings.say(
+        STEP,
+        format!("{} token of {bytes} bytes in {header}", tokens.scheme),
+    );
     if let Ok(jws) = UnverifiedJws::parse(token, tokens.max_bytes) {
         envelope(inquiry.config, &jws, findings);
     }
-    let judged = inquiry.judge.authenticate(&mut Known::default(), token, &mut None, || Ok(()));
+    let judged = inquiry
+        .judge
+        .authenticate(&mut Known::default(), token, &mut None, || Ok(()));
     match judged {
         Ok(caller) => {
             verified(inquiry, &caller, findings);
@@ -80,7 +88,11 @@ fn by_token(inquiry: &Inquiry<'_>, token: &[u8], findings: &mut Findings) -> Opt
             let parts = std::str::from_utf8(token).ok().and_then(jws::parts);
             if let Some(parts) = parts {
                 let believed = is_after_signature(denial.reason);
-                let word = if believed { "it claims" } else { "it claims, and nothing of it is verified" };
+                let word = if believed {
+                    "it claims"
+                } else {
+                    "it claims, and nothing of it is verified"
+                };
                 findings.say(STEP, format!("{word}: {}", claims(&parts.claims, inquiry)));
             }
             findings.say(STEP, denial.detail.clone());
@@ -108,14 +120,20 @@ fn envelope(config: &Config, jws: &UnverifiedJws, findings: &mut Findings) {
     let named = |value: Option<&str>| value.map_or("none".to_owned(), |value| shown(value));
     let algorithm = shown(jws.algorithm_name());
     let (kid, typ) = (named(jws.kid()), named(jws.typ()));
-    findings.say(STEP, format!("header: alg {algorithm}, kid {kid}, typ {typ}"));
+    findings.say(
+        STEP,
+        format!("header: alg {algorithm}, kid {kid}, typ {typ}"),
+    );
     let issuer = |iss: &str| Some(config.issuer_of(iss)?.0);
     let domain = |name: &spiffe::TrustDomain| Some(config.trust_domain_of(name)?.0);
     let Ok(signatory) = spiffe::signatory(jws, issuer, domain) else {
         return;
     };
     let (kind, keys) = match signatory {
-        Signatory::Issuer(place) => ("issuer", config.issuers.get(place).map(|issuer| &issuer.keys)),
+        Signatory::Issuer(place) => (
+            "issuer",
+            config.issuers.get(place).map(|issuer| &issuer.keys),
+        ),
         Signatory::TrustDomain(place) => {
             let domain = config.trust_domains.get(place);
             let svid = domain.and_then(|domain| domain.jwt_svid.as_ref());
@@ -146,14 +164,20 @@ fn held(keys: &KeySource, kid: Option<&str>) -> String {
         }
         KeySource::Inline(Document::Bundle(_)) => ", keys of its bundle".to_owned(),
         KeySource::Remote(remote) => {
-            format!(", keys that the proxy fetches from cluster {}", printable(&remote.cluster))
+            format!(
+                ", keys that the proxy fetches from cluster {}",
+                printable(&remote.cluster)
+            )
         }
     }
 }
 
 fn verified(inquiry: &Inquiry<'_>, caller: &Caller, findings: &mut Findings) {
     findings.say(STEP, "the signature holds");
-    findings.say(STEP, format!("it claims: {}", claims(caller.claims().raw(), inquiry)));
+    findings.say(
+        STEP,
+        format!("it claims: {}", claims(caller.claims().raw(), inquiry)),
+    );
     let audiences = match caller.signatory() {
         Signatory::Issuer(place) => inquiry.config.issuers.get(place).map(|own| &own.audiences),
         Signatory::TrustDomain(place) => {
@@ -163,7 +187,10 @@ fn verified(inquiry: &Inquiry<'_>, caller: &Caller, findings: &mut Findings) {
         }
     };
     if let Some(Audiences::OneOf(names)) = audiences {
-        findings.say(STEP, format!("aud must name one of: {}", printable(&names.join(", "))));
+        findings.say(
+            STEP,
+            format!("aud must name one of: {}", printable(&names.join(", "))),
+        );
     }
     let proven = match caller.proven() {
         Proven::Jwt => "a token",
@@ -171,15 +198,32 @@ fn verified(inquiry: &Inquiry<'_>, caller: &Caller, findings: &mut Findings) {
         Proven::X509Svid => "a certificate",
         Proven::Xfcc => "a forwarded certificate",
     };
-    let client = caller.client().map(|client| format!(", client {}", printable(client)));
+    let client = caller
+        .client()
+        .map(|client| format!(", client {}", printable(client)));
     let client = client.unwrap_or_default();
-    findings.say(STEP, format!("caller {}{client}, by {proven}", printable(caller.identity())));
+    findings.say(
+        STEP,
+        format!(
+            "caller {}{client}, by {proven}",
+            printable(caller.identity())
+        ),
+    );
 }
 
 /// The claims that decide, with times as people read them.
 fn claims(claims: &Map<String, Value>, inquiry: &Inquiry<'_>) -> String {
     const TOLD: [&str; 10] = [
-        "iss", "sub", "aud", "client_id", "azp", "scope", "scp", "iat", "nbf", "exp",
+        "iss",
+        "sub",
+        "aud",
+        "client_id",
+        "azp",
+        "scope",
+        "scp",
+        "iat",
+        "nbf",
+        "exp",
     ];
     let told = TOLD.iter().filter_map(|name| {
         let value = claims.get(*name)?;
@@ -195,7 +239,11 @@ fn claims(claims: &Map<String, Value>, inquiry: &Inquiry<'_>) -> String {
         Some(format!("{name} {value}"))
     });
     let told: Vec<String> = told.collect();
-    if told.is_empty() { "nothing that decides".to_owned() } else { told.join(", ") }
+    if told.is_empty() {
+        "nothing that decides".to_owned()
+    } else {
+        told.join(", ")
+    }
 }
 
 fn text(value: &Value) -> String {

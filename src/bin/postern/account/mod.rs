@@ -34,11 +34,21 @@ use postern::token::{Caller, Judge, Known, Refusal};
 use crate::certificate::Certificate;
 use crate::trial::{Answer, Asked};
 
+pub use permission::names as conditions;
 pub use write::{json, text};
 
 /// The steps of a decision, in their order.
 const STEPS: [&str; 11] = [
-    "path", "route", "source", "credential", "client", "proof", "scopes", "allow", "when", "risk",
+    "path",
+    "route",
+    "source",
+    "credential",
+    "client",
+    "proof",
+    "scopes",
+    "allow",
+    "when",
+    "risk",
     "limits",
 ];
 
@@ -158,8 +168,12 @@ fn account(
     route: Option<usize>,
     caller: Option<&Caller>,
 ) -> Account {
-    let reason = Reason::ALL.iter().find(|reason| reason.code() == answer.reason());
-    let public = route.and_then(|place| config.routes.route(place)).is_some_and(|route| route.public);
+    let reason = Reason::ALL
+        .iter()
+        .find(|reason| reason.code() == answer.reason());
+    let public = route
+        .and_then(|place| config.routes.route(place))
+        .is_some_and(|route| route.public);
     let failed = reason.and_then(|reason| failing_step(*reason, findings.first.as_ref()));
     late(config, answer, route, &mut findings);
     let own = findings.first.as_ref().map(|(_, denial)| denial.reason);
@@ -172,7 +186,10 @@ fn account(
     Account {
         reason: answer.reason().to_owned(),
         detail: answer.detail().to_owned(),
-        status: answer.reply.as_ref().map_or(asked.status, |reply| reply.status),
+        status: answer
+            .reply
+            .as_ref()
+            .map_or(asked.status, |reply| reply.status),
         mode: answer.text("/unmapped/mode").to_owned(),
         identity: caller.map(|caller| caller.identity().to_owned()),
         steps: steps(&findings, failed, public),
@@ -188,7 +205,11 @@ fn account(
 fn late(config: &Config, answer: &Answer, route: Option<usize>, findings: &mut Findings) {
     if let Some(score) = answer.event.pointer("/risk_score") {
         let why = answer.text("/risk_details");
-        let why = if why.is_empty() { String::new() } else { format!(": {why}") };
+        let why = if why.is_empty() {
+            String::new()
+        } else {
+            format!(": {why}")
+        };
         findings.ask("risk");
         findings.say("risk", format!("score {score}{why}"));
     }
@@ -223,16 +244,17 @@ fn steps(findings: &Findings, failed: Option<&'static str>, public: bool) -> Vec
         } else {
             Outcome::NotAsked
         };
-        steps.push(Step { name, outcome, says });
+        steps.push(Step {
+            name,
+            outcome,
+            says,
+        });
     }
     steps
 }
 
 /// The step that refuses for a reason; where it could be several, the one that was found to fail.
-fn failing_step(
-    reason: Reason,
-    found: Option<&(&'static str, Denial)>,
-) -> Option<&'static str> {
+fn failing_step(reason: Reason, found: Option<&(&'static str, Denial)>) -> Option<&'static str> {
     if let Some((step, denial)) = found
         && denial.reason == reason
     {
@@ -298,17 +320,27 @@ impl Inquiry<'_> {
             return (None, None);
         };
         if route.public {
-            findings.say("route", "public: no credential is asked for, and nothing else is checked");
+            findings.say(
+                "route",
+                "public: no credential is asked for, and nothing else is checked",
+            );
             return (Some(place), None);
         }
         let Ok(query) = query.map(std::str::from_utf8).transpose() else {
-            findings.fail("path", Denial::new(Reason::PathAmbiguous, "the query is not UTF-8"));
+            findings.fail(
+                "path",
+                Denial::new(Reason::PathAmbiguous, "the query is not UTF-8"),
+            );
             return (Some(place), None);
         };
         let known = &mut Known::default();
         let around = Surroundings {
             headers: self.headers,
-            peer: self.asked.source.filter(|peer| peer.port() != 0).map(|peer| peer.ip()),
+            peer: self
+                .asked
+                .source
+                .filter(|peer| peer.port() != 0)
+                .map(|peer| peer.ip()),
             connection: self,
         };
         let presented = Presented::of(&self.judge, known, around);
@@ -350,7 +382,10 @@ impl Inquiry<'_> {
 
 impl Connection for Inquiry<'_> {
     fn peer_certificate_sha256(&self) -> Option<[u8; 32]> {
-        self.asked.certificate.as_ref().map(|certificate| certificate.sha256)
+        self.asked
+            .certificate
+            .as_ref()
+            .map(|certificate| certificate.sha256)
     }
 
     fn peer_certificate(&self) -> Option<Vec<u8>> {

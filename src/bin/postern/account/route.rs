@@ -16,12 +16,18 @@ pub fn path(raw: &[u8], findings: &mut Findings) -> Option<NormalPath> {
     let shown = printable(&String::from_utf8_lossy(raw));
     match NormalPath::parse(raw) {
         Ok(path) => {
-            findings.say("path", format!("{} in its one reading", printable(path.as_str())));
+            findings.say(
+                "path",
+                format!("{} in its one reading", printable(path.as_str())),
+            );
             Some(path)
         }
         Err(error) => {
             findings.say("path", format!("{shown}: {error}"));
-            findings.fail("path", Denial::new(Reason::PathAmbiguous, error.to_string()));
+            findings.fail(
+                "path",
+                Denial::new(Reason::PathAmbiguous, error.to_string()),
+            );
             None
         }
     }
@@ -43,25 +49,36 @@ pub fn find<'a>(
         return None;
     };
     let captured = found.parameters(path);
-    let captured = captured.iter().map(|(name, value)| format!("{name} = {}", printable(value)));
+    let captured = captured
+        .iter()
+        .map(|(name, value)| format!("{name} = {}", printable(value)));
     let captured: Vec<String> = captured.collect();
     let captured = if captured.is_empty() {
         String::new()
     } else {
         format!(", where {}", captured.join(", "))
     };
-    findings.say("route", format!("{}: {}{captured}", quoted(found.route), found.matching));
+    findings.say(
+        "route",
+        format!("{}: {}{captured}", quoted(found.route), found.matching),
+    );
     let others = routes.iter().enumerate().filter(|(place, (matching, _))| {
         *place != found.index && Specificity::of(matching, host, method, path).is_some()
     });
     let others: Vec<_> = others.collect();
     for (_, (matching, route)) in others.iter().take(SHOWN) {
         let why = less_specific(matching, found.matching);
-        findings.say("route", format!("{} matches too ({matching}): {why}", quoted(route)));
+        findings.say(
+            "route",
+            format!("{} matches too ({matching}): {why}", quoted(route)),
+        );
     }
     let more = others.len().saturating_sub(SHOWN);
     if more > 0 {
-        findings.say("route", format!("{more} more match too, and are less specific"));
+        findings.say(
+            "route",
+            format!("{more} more match too, and are less specific"),
+        );
     }
     Some((found.index, found.route))
 }
@@ -79,7 +96,10 @@ fn less_specific(other: &RouteMatch, found: &RouteMatch) -> String {
     if other.hosts.is_empty() && !found.hosts.is_empty() {
         return "it is for any host, and a named one is more specific".to_owned();
     }
-    if other.methods.is_empty() && !found.methods.is_empty() && other.hosts.is_empty() == found.hosts.is_empty() {
+    if other.methods.is_empty()
+        && !found.methods.is_empty()
+        && other.hosts.is_empty() == found.hosts.is_empty()
+    {
         return "it is for any method, and a named one is more specific".to_owned();
     }
     "its host is named less exactly".to_owned()
@@ -105,12 +125,23 @@ fn nearest(inquiry: &Inquiry<'_>, path: &NormalPath, findings: &mut Findings) {
     }
     let routes = inquiry.config.routes.iter();
     let mut routes: Vec<_> = routes
-        .map(|(matching, route)| (Distance::of(matching, authority, method, path), matching, route))
+        .map(|(matching, route)| {
+            (
+                Distance::of(matching, authority, method, path),
+                matching,
+                route,
+            )
+        })
         .collect();
-    routes.sort_by_key(|(distance, ..)| (distance.count(), usize::MAX.saturating_sub(distance.common)));
+    routes.sort_by_key(|(distance, ..)| {
+        (distance.count(), usize::MAX.saturating_sub(distance.common))
+    });
     for (distance, matching, route) in routes.iter().take(SHOWN) {
         let differs = distance.differs(matching).join(", ");
-        findings.say("route", format!("nearest: {} ({matching}): {differs}", quoted(route)));
+        findings.say(
+            "route",
+            format!("nearest: {} ({matching}): {differs}", quoted(route)),
+        );
     }
 }
 
@@ -130,7 +161,8 @@ impl Distance {
         Self {
             path: route.path.capture(path).is_none(),
             host: !route.hosts.is_empty() && !host.as_ref().is_some_and(fits),
-            method: !route.methods.is_empty() && !route.methods.iter().any(|own| own.as_str() == method),
+            method: !route.methods.is_empty()
+                && !route.methods.iter().any(|own| own.as_str() == method),
             common: common(route, path),
         }
     }

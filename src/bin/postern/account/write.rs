@@ -36,12 +36,20 @@ pub fn text(account: &Account, indent: &str) -> String {
             }
         }
     }
-    let decision = if account.reason == "allowed" { "allow" } else { "deny" };
+    let decision = if account.reason == "allowed" {
+        "allow"
+    } else {
+        "deny"
+    };
     let mode = match (decision, account.mode.as_str()) {
         ("deny", "observe") => "; only observed, so the request is let through",
         _ => "",
     };
-    let _ = writeln!(out, "{indent}{decision}: {} (status {}){mode}", account.reason, account.status);
+    let _ = writeln!(
+        out,
+        "{indent}{decision}: {} (status {}){mode}",
+        account.reason, account.status
+    );
     if !account.detail.is_empty() {
         let _ = writeln!(out, "{indent}  {}", printable(&account.detail));
     }
@@ -60,9 +68,10 @@ pub fn text(account: &Account, indent: &str) -> String {
 
 /// The account for programs.
 pub fn json(account: &Account) -> Value {
-    let steps = account.steps.iter().map(|step| {
-        json!({"step": step.name, "outcome": step.outcome.word(), "says": step.says})
-    });
+    let steps = account
+        .steps
+        .iter()
+        .map(|step| json!({"step": step.name, "outcome": step.outcome.word(), "says": step.says}));
     json!({
         "decision": if account.reason == "allowed" { "allow" } else { "deny" },
         "reason": account.reason,

@@ -46,7 +46,10 @@ pub fn stand_in(text: &str, configs: &mut [&mut Config], now: Now) -> Result<Sta
     let Some(config) = configs.first() else {
         return Err(Failure("there is no configuration".to_owned()));
     };
-    let subject = claims.get("sub").and_then(Value::as_str).unwrap_or_default();
+    let subject = claims
+        .get("sub")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let is_svid = !claims.contains_key("iss") && subject.starts_with("spiffe://");
     let mut header = json!({"alg": "ES256", "kid": "claims", "typ": "JWT"});
     let filled = if is_svid {
@@ -60,11 +63,23 @@ pub fn stand_in(text: &str, configs: &mut [&mut Config], now: Now) -> Result<Sta
         filled
     } else {
         let filled = fill(config, &mut claims, now);
-        let iss = claims.get("iss").and_then(Value::as_str).unwrap_or_default().to_owned();
+        let iss = claims
+            .get("iss")
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
         for config in configs.iter_mut() {
-            if let Some(issuer) = config.issuers.iter_mut().find(|issuer| issuer.issuer == iss) {
+            if let Some(issuer) = config
+                .issuers
+                .iter_mut()
+                .find(|issuer| issuer.issuer == iss)
+            {
                 issuer.algorithms = only(Algorithm::Es256);
-                let typ = if issuer.profile == Profile::AtJwt { "at+jwt" } else { "JWT" };
+                let typ = if issuer.profile == Profile::AtJwt {
+                    "at+jwt"
+                } else {
+                    "JWT"
+                };
                 header = json!({"alg": "ES256", "kid": "claims", "typ": typ});
                 let name = issuer.name.clone();
                 give_issuer(config, &name, vec![key.public_jwk()]).map_err(Failure)?;
@@ -88,16 +103,28 @@ fn fill(config: &Config, claims: &mut Map<String, Value>, now: Now) -> Vec<Strin
         put(claims, "iss", json!(issuer.issuer), &mut filled);
     }
     let iss = claims.get("iss").and_then(Value::as_str);
-    let issuer: Option<&Issuer> = iss.and_then(|iss| config.issuer_of(iss)).map(|(_, issuer)| issuer);
+    let issuer: Option<&Issuer> = iss
+        .and_then(|iss| config.issuer_of(iss))
+        .map(|(_, issuer)| issuer);
     if let Some(Audiences::OneOf(names)) = issuer.map(|issuer| &issuer.audiences) {
         put(claims, "aud", json!(names.first()), &mut filled);
     }
     put(claims, "iat", json!(now.secs()), &mut filled);
-    put(claims, "exp", json!(now.secs().saturating_add(300)), &mut filled);
+    put(
+        claims,
+        "exp",
+        json!(now.secs().saturating_add(300)),
+        &mut filled,
+    );
     filled
 }
 
-fn fill_svid(config: &Config, name: &str, claims: &mut Map<String, Value>, now: Now) -> Vec<String> {
+fn fill_svid(
+    config: &Config,
+    name: &str,
+    claims: &mut Map<String, Value>,
+    now: Now,
+) -> Vec<String> {
     let mut filled = Vec::new();
     let mut domains = config.trust_domains.iter();
     let domain = domains.find(|domain| domain.name.as_str() == name);
@@ -105,7 +132,12 @@ fn fill_svid(config: &Config, name: &str, claims: &mut Map<String, Value>, now: 
     if let Some(Audiences::OneOf(names)) = svid.map(|svid| &svid.audiences) {
         put(claims, "aud", json!([names.first()]), &mut filled);
     }
-    put(claims, "exp", json!(now.secs().saturating_add(300)), &mut filled);
+    put(
+        claims,
+        "exp",
+        json!(now.secs().saturating_add(300)),
+        &mut filled,
+    );
     filled
 }
 

@@ -8,7 +8,6 @@ use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use postern::host::memory::SharedData;
 use postern::time::Now;
 use serde_json::{Value, json};
 
@@ -85,7 +84,10 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut config = configuration::read(&arguments.config)?;
     let mut opened = configuration::read(&arguments.config)?;
     let present = moment::present();
-    let now = arguments.time.as_deref().map_or(Some(present), |text| moment::read(text, present));
+    let now = arguments
+        .time
+        .as_deref()
+        .map_or(Some(present), |text| moment::read(text, present));
     let now = now.ok_or_else(|| Failure(format!("--time: {} is needed", moment::ACCEPTED)))?;
     let mut asked = request(arguments, now)?;
     refuse_credential(&asked, &config.tokens.header)?;
@@ -97,14 +99,14 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     } else if let Some(file) = &arguments.token {
         asked.fields.push(credential(&config.tokens, &read(file)?));
     }
-    let answer = Trial::new(opened, now, SharedData::default()).ask(&asked);
+    let answer = Trial::new(opened, now).ask(&asked);
     let account = account::of(&config, &asked, &answer);
-    for line in &told {
-        note(line);
-    }
     output(&match arguments.format {
         Format::Text => text(arguments, &account, now, &told),
-        Format::Json => json_text(arguments, &account, now, &told),
+        Format::Json => {
+            told.iter().for_each(note);
+            json_text(arguments, &account, now, &told)
+        }
     })
 }
 
@@ -125,7 +127,10 @@ fn json_text(arguments: &Arguments, account: &Account, now: Now, told: &[String]
     if let Some(members) = document.as_object_mut() {
         members.insert("request".to_owned(), json!(arguments.request));
         members.insert("time".to_owned(), json!(instant::text(now.millis())));
-        members.insert("verified".to_owned(), Value::Bool(arguments.claims.is_none()));
+        members.insert(
+            "verified".to_owned(),
+            Value::Bool(arguments.claims.is_none()),
+        );
         members.insert("notes".to_owned(), json!(told));
     }
     format!("{document:#}\n")
@@ -134,7 +139,11 @@ fn json_text(arguments: &Arguments, account: &Account, now: Now, told: &[String]
 fn request(arguments: &Arguments, now: Now) -> Result<Asked, Failure> {
     let needed = "a method and a URL are needed, such as 'GET https://api.example/v1/orders/7'";
     let failed = || Failure(format!("--request: {needed}"));
-    let (method, url) = arguments.request.trim().split_once(' ').ok_or_else(failed)?;
+    let (method, url) = arguments
+        .request
+        .trim()
+        .split_once(' ')
+        .ok_or_else(failed)?;
     let (scheme, rest) = url.trim().split_once("://").ok_or_else(failed)?;
     let end = rest.find(['/', '?']).unwrap_or(rest.len());
     let (authority, path) = rest.split_at_checked(end).ok_or_else(failed)?;
@@ -142,18 +151,34 @@ fn request(arguments: &Arguments, now: Now) -> Result<Asked, Failure> {
         Some('/') => path.to_owned(),
         _ => format!("/{path}"),
     };
-    let pseudo = [(":method", method), (":path", &path), (":authority", authority), (":scheme", scheme)];
-    let mut fields: Vec<(String, String)> =
-        pseudo.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect();
+    let pseudo = [
+        (":method", method),
+        (":path", &path),
+        (":authority", authority),
+        (":scheme", scheme),
+    ];
+    let mut fields: Vec<(String, String)> = pseudo
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect();
     for header in &arguments.headers {
-        let (name, value) = header.split_once(':').filter(|(name, _)| !name.is_empty()).ok_or_else(|| {
-            Failure("--header: 'name: value' is needed".to_owned())
-        })?;
+        let (name, value) = header
+            .split_once(':')
+            .filter(|(name, _)| !name.is_empty())
+            .ok_or_else(|| Failure("--header: 'name: value' is needed".to_owned()))?;
         fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
     }
-    let certificate = arguments.peer_cert.as_deref().map(read_certificate).transpose();
-    let address: Option<SocketAddr> =
-        arguments.source.as_deref().map(source).transpose().map_err(|problem| Failure(format!("--source: {problem}")))?;
+    let certificate = arguments
+        .peer_cert
+        .as_deref()
+        .map(read_certificate)
+        .transpose();
+    let address: Option<SocketAddr> = arguments
+        .source
+        .as_deref()
+        .map(source)
+        .transpose()
+        .map_err(|problem| Failure(format!("--source: {problem}")))?;
     Ok(Asked {
         now,
         fields,
@@ -166,7 +191,10 @@ fn request(arguments: &Arguments, now: Now) -> Result<Asked, Failure> {
 }
 
 fn refuse_credential(asked: &Asked, header: &str) -> Result<(), Failure> {
-    let sent = asked.fields.iter().any(|(name, _)| name == header || name == "authorization");
+    let sent = asked
+        .fields
+        .iter()
+        .any(|(name, _)| name == header || name == "authorization");
     if sent {
         let why = "a token in an argument ends up in the history of the shell; give it with --token FILE, or - for standard input";
         return Err(Failure(format!("--header: {why}")));
@@ -179,7 +207,10 @@ pub fn read(file: &Path) -> Result<String, Failure> {
     let failed = |error: std::io::Error| Failure(format!("{}: {error}", file.display()));
     let text = if file == Path::new("-") {
         let mut text = String::new();
-        let read = std::io::stdin().lock().take(1 << 20).read_to_string(&mut text);
+        let read = std::io::stdin()
+            .lock()
+            .take(1 << 20)
+            .read_to_string(&mut text);
         read.map_err(failed)?;
         text
     } else {

@@ -9,7 +9,9 @@ use zeroize::Zeroizing;
 use super::{ALGORITHMS, Key, Secret};
 
 pub(super) fn read(jwk: &Value) -> Result<Key, String> {
-    let members = jwk.as_object().ok_or("is no JSON object; a private JWK is needed")?;
+    let members = jwk
+        .as_object()
+        .ok_or("is no JSON object; a private JWK is needed")?;
     if members.contains_key("keys") {
         return Err("is a JWK Set; one private JWK is needed".to_owned());
     }
@@ -28,13 +30,19 @@ pub(super) fn read(jwk: &Value) -> Result<Key, String> {
             Secret::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed))
         }
         (Some("oct"), _) => Secret::Hmac(bytes(members, "k")?),
-        _ => return Err(format!("its kty and crv are not those of a key for {ALGORITHMS}")),
+        _ => {
+            return Err(format!(
+                "its kty and crv are not those of a key for {ALGORITHMS}"
+            ));
+        }
     };
     let key = Key { kid, secret };
     match text(members, "alg") {
         Some(alg) if alg != key.algorithm().name() => {
             let own = key.algorithm().name();
-            Err(format!("its alg is not {own}, which such a key is used with here"))
+            Err(format!(
+                "its alg is not {own}, which such a key is used with here"
+            ))
         }
         _ => Ok(key),
     }
@@ -60,7 +68,11 @@ pub(super) fn public(key: &Key) -> Value {
         Secret::Ed25519(ed) => {
             insert(&mut jwk, "kty", "OKP");
             insert(&mut jwk, "crv", "Ed25519");
-            insert(&mut jwk, "x", &base64url::encode(ed.verifying_key().as_bytes()));
+            insert(
+                &mut jwk,
+                "x",
+                &base64url::encode(ed.verifying_key().as_bytes()),
+            );
         }
         Secret::Hmac(secret) => {
             insert(&mut jwk, "kty", "oct");
@@ -124,7 +136,9 @@ fn text<'a>(members: &'a Map<String, Value>, name: &str) -> Option<&'a str> {
 
 fn bytes(members: &Map<String, Value>, name: &str) -> Result<Zeroizing<Vec<u8>>, String> {
     let decoded = text(members, name).and_then(|text| base64url::decode(text.as_bytes()));
-    let decoded = decoded.filter(|bytes| !bytes.is_empty()).map(Zeroizing::new);
+    let decoded = decoded
+        .filter(|bytes| !bytes.is_empty())
+        .map(Zeroizing::new);
     decoded.ok_or_else(|| format!("has no {name} in base64url, which the private key needs"))
 }
 
@@ -137,7 +151,12 @@ mod tests {
 
     #[test]
     fn what_a_written_key_signs_holds_under_its_public_half() {
-        for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Rs256, Algorithm::Hs256] {
+        for algorithm in [
+            Algorithm::Es256,
+            Algorithm::EdDsa,
+            Algorithm::Rs256,
+            Algorithm::Hs256,
+        ] {
             let key = Key::generate(algorithm, "k").unwrap();
             let again = read(&private(&key)).map_err(|error| format!("{algorithm:?}: {error}"));
             let signature = again.unwrap().sign(b"message");
@@ -158,17 +177,35 @@ mod tests {
         let cases = [
             (json!([]), "no JSON object"),
             (json!({"keys": []}), "JWK Set"),
-            (json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}), "has no d"),
-            (json!({"kty": "EC", "crv": "P-256", "d": "sesame"}), "d is no private key"),
-            (json!({"kty": "OKP", "crv": "Ed25519", "d": "c2VzYW1l"}), "32 bytes"),
-            (json!({"kty": "EC", "crv": "P-384", "d": "sesame"}), "kty and crv"),
-            (json!({"kty": "oct", "k": "c2VzYW1l", "alg": "HS512"}), "alg is not HS256"),
+            (
+                json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}),
+                "has no d",
+            ),
+            (
+                json!({"kty": "EC", "crv": "P-256", "d": "sesame"}),
+                "d is no private key",
+            ),
+            (
+                json!({"kty": "OKP", "crv": "Ed25519", "d": "c2VzYW1l"}),
+                "32 bytes",
+            ),
+            (
+                json!({"kty": "EC", "crv": "P-384", "d": "sesame"}),
+                "kty and crv",
+            ),
+            (
+                json!({"kty": "oct", "k": "c2VzYW1l", "alg": "HS512"}),
+                "alg is not HS256",
+            ),
         ];
         for (jwk, expected) in cases {
             let Err(error) = read(&jwk) else {
                 panic!("{jwk}")
             };
-            assert!(error.contains(expected) && !error.contains("sesame"), "{error}");
+            assert!(
+                error.contains(expected) && !error.contains("sesame"),
+                "{error}"
+            );
         }
     }
 }

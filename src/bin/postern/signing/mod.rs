@@ -58,7 +58,9 @@ impl Key {
             }
             other => {
                 let name = other.name();
-                return Err(Failure(format!("{name} is not signed with; {ALGORITHMS} is")));
+                return Err(Failure(format!(
+                    "{name} is not signed with; {ALGORITHMS} is"
+                )));
             }
         };
         let kid = kid.to_owned();
@@ -118,9 +120,16 @@ impl Key {
         match &self.secret {
             Secret::Rsa(key) => {
                 let der = key.to_public_key().to_public_key_der();
-                der.map_or_else(|_| Vec::new(), |der| pem("PUBLIC KEY", der.as_bytes()).into_bytes())
+                der.map_or_else(
+                    |_| Vec::new(),
+                    |der| pem("PUBLIC KEY", der.as_bytes()).into_bytes(),
+                )
             }
-            Secret::P256(key) => key.verifying_key().to_encoded_point(false).as_bytes().to_vec(),
+            Secret::P256(key) => key
+                .verifying_key()
+                .to_encoded_point(false)
+                .as_bytes()
+                .to_vec(),
             Secret::Ed25519(key) => key.verifying_key().as_bytes().to_vec(),
             Secret::Hmac(_) => self.kid.clone().into_bytes(),
         }
@@ -129,7 +138,10 @@ impl Key {
 
 /// HMAC-SHA-256 under any secret.
 pub fn hmac(secret: &[u8], message: &[u8]) -> Vec<u8> {
-    Hs256.sign(&Hs256Key::new(secret), message).as_bytes().into_owned()
+    Hs256
+        .sign(&Hs256Key::new(secret), message)
+        .as_bytes()
+        .into_owned()
 }
 
 /// The algorithm of that name, where it can be signed with.

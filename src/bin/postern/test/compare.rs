@@ -16,38 +16,53 @@ pub struct Difference {
 /// Everything that is not as expected.
 ///
 /// A credential that the upstream sees in the field `header` is told of, and not shown.
-pub fn differences(
-    expect: &Expect,
-    answer: &Answer,
-    status: u16,
-    header: &str,
-) -> Vec<Difference> {
+pub fn differences(expect: &Expect, answer: &Answer, status: u16, header: &str) -> Vec<Difference> {
     let mut found = Vec::new();
     let mut note = |what: &str, expected: Option<&str>, got: Option<&str>| {
         if expected != got {
             let shown = |text: Option<&str>| text.map_or("none".to_owned(), printable);
             let (expected, got) = (shown(expected), shown(got));
             let what = what.to_owned();
-            found.push(Difference { what, expected, got });
+            found.push(Difference {
+                what,
+                expected,
+                got,
+            });
         }
     };
     if let Some(expected) = expect.status {
-        note("status", Some(&expected.to_string()), Some(&status.to_string()));
+        note(
+            "status",
+            Some(&expected.to_string()),
+            Some(&status.to_string()),
+        );
     }
     note("reason", Some(&expect.reason), Some(answer.reason()));
     if let Some(verdict) = expect.decision {
         let word = |allow| Some(if allow { "allow" } else { "deny" });
         let expected = matches!(verdict, Verdict::Allow);
-        note("decision", word(expected), word(answer.reason() == "allowed"));
+        note(
+            "decision",
+            word(expected),
+            word(answer.reason() == "allowed"),
+        );
     }
-    note("route", expect.route.as_deref(), event(answer, "/unmapped/route"));
+    note(
+        "route",
+        expect.route.as_deref(),
+        event(answer, "/unmapped/route"),
+    );
     let mode = match expect.mode {
         Some(Mode::Observe) => "observe",
         Some(Mode::Enforce) | None => "enforce",
     };
     note("mode", Some(mode), event(answer, "/unmapped/mode"));
     if let Some(code) = expect.grpc {
-        note("grpc", Some(&code.to_string()), Some(&grpc(answer).to_string()));
+        note(
+            "grpc",
+            Some(&code.to_string()),
+            Some(&grpc(answer).to_string()),
+        );
     }
     if let Some(scope) = &expect.scope {
         note("scope", Some(scope), challenged(answer));
@@ -65,11 +80,19 @@ pub fn differences(
     if let Some(part) = &expect.detail
         && !answer.detail().contains(part.as_str())
     {
-        note("detail", Some(&format!("... {part} ...")), Some(answer.detail()));
+        note(
+            "detail",
+            Some(&format!("... {part} ...")),
+            Some(answer.detail()),
+        );
     }
     for (name, expected) in expect.upstream.iter().flatten() {
         let got = seen(answer, name, header);
-        note(&format!("upstream {name}"), expected.as_deref(), got.as_deref());
+        note(
+            &format!("upstream {name}"),
+            expected.as_deref(),
+            got.as_deref(),
+        );
     }
     found
 }
@@ -95,7 +118,9 @@ fn seen(answer: &Answer, name: &str, header: &str) -> Option<String> {
     }
     let values = answer.upstream.all(name);
     let values: Vec<_> = values.map(String::from_utf8_lossy).collect();
-    let secret = [header, "authorization"].iter().any(|own| name.eq_ignore_ascii_case(own));
+    let secret = [header, "authorization"]
+        .iter()
+        .any(|own| name.eq_ignore_ascii_case(own));
     match values.as_slice() {
         [] => None,
         [_, ..] if secret => Some("a credential".to_owned()),

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use postern::config::{Config, Route};
 
-use crate::account::{Account, Checked, Outcome};
+use crate::account::{self, Account, Checked, Outcome, Step};
 use crate::trial::Answer;
 
 /// Whether each side of something was seen.
@@ -29,9 +29,17 @@ impl Coverage {
         let side = |name: &String| (name.clone(), Sides::default());
         let clients = (0..).map_while(|place| config.clients.get(place));
         let mut coverage = Self {
-            routes: config.routes.iter().map(|(_, route)| side(&route.name)).collect(),
+            routes: config
+                .routes
+                .iter()
+                .map(|(_, route)| of_route(route))
+                .collect(),
             conditions: Vec::new(),
-            limits: config.limits.iter().map(|limit| side(&limit.name)).collect(),
+            limits: config
+                .limits
+                .iter()
+                .map(|limit| side(&limit.name))
+                .collect(),
             clients: clients.map(|client| side(&client.name)).collect(),
             conditions_of: Vec::new(),
         };
@@ -43,7 +51,7 @@ impl Coverage {
 
     fn add(&mut self, route: &Route) {
         let mut places = BTreeMap::new();
-        for name in conditions(route) {
+        for name in account::conditions(route) {
             places.insert(name.clone(), self.conditions.len());
             let name = format!("{}: {name}", route.name);
             self.conditions.push((name, Sides::default()));
@@ -73,26 +81,24 @@ impl Coverage {
             Some(Outcome::Passed) => true,
             // Of a step that failed, what comes before the first condition that does not hold.
             Some(Outcome::Failed) => {
-                let own = account.checks.iter().filter(|other| other.step == checked.step);
+                let own = account
+                    .checks
+                    .iter()
+                    .filter(|other| other.step == checked.step);
                 let before = own.take_while(|other| other.name != checked.name);
                 before.into_iter().all(|other| other.held.is_ok())
             }
             _ => false,
         };
         let places = self.conditions_of.get(route);
-        // What a condition asks for follows its name.
-        let place = places.and_then(|places| {
-            let name = checked.name.as_str();
-            let known = places.iter().find(|(known, _)| is_of(name, known));
-            known.map(|(_, place)| *place)
-        });
+        let place = places.and_then(|places| places.get(&checked.name).copied());
         if let (true, Some(place)) = (came, place) {
             mark(self.conditions.get_mut(place), checked.held.is_ok());
         }
     }
 
     fn note_limits(&mut self, account: &Account, answer: &Answer) {
-        let came = |step: &&crate::account::Step| {
+        let came = |step: &&Step| {
             step.name == "limits" && matches!(step.outcome, Outcome::Passed | Outcome::Failed)
         };
         let Some(step) = account.steps.iter().find(came) else {
@@ -110,10 +116,19 @@ impl Coverage {
     }
 }
 
+// Of a public route nothing is refused, so that there is no other side to see.
+fn of_route(route: &Route) -> (String, Sides) {
+    let sides = Sides {
+        held: false,
+        failed: route.public,
+    };
+    (route.name.clone(), sides)
+}
+
 /// Whether a text is a name, or a name and what follows it.
 fn is_of(text: &str, name: &str) -> bool {
     let rest = text.strip_prefix(name);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', ':']))
+    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 fn mark(entry: Option<&mut (String, Sides)>, held: bool) {
@@ -121,27 +136,6 @@ fn mark(entry: Option<&mut (String, Sides)>, held: bool) {
         sides.held |= held;
         sides.failed |= !held;
     }
-}
-
-/// The conditions of a route, as an account names them.
-fn conditions(route: &Route) -> Vec<String> {
-    let allow = &route.allow;
-    let scopes = &allow.scopes;
-    let has_scopes = !(scopes.all.is_empty() && scopes.any.is_empty() && scopes.none.is_empty());
-    let parts = [
-        (has_scopes, "allow.scopes"),
-        (allow.issuers.is_some(), "allow.issuers"),
-        (allow.clients.is_some(), "allow.clients"),
-        (allow.same_workload, "allow.same_workload"),
-        (allow.spiffe.is_some(), "allow.spiffe"),
-    ];
-    let parts = parts.iter().filter(|(there, _)| *there);
-    let mut names: Vec<String> = parts.map(|(_, name)| (*name).to_owned()).collect();
-    let claims = allow.claims.iter().enumerate();
-    names.extend(claims.map(|(index, own)| format!("allow.claims[{index}] {}", own.claim.as_str())));
-    let when = route.when.conditions().iter().enumerate();
-    names.extend(when.map(|(index, _)| format!("when[{index}]")));
-    names
 }
 
 impl Coverage {

@@ -102,8 +102,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn once(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let suites: Vec<Result<Played, Failure>> =
-        arguments.suites.iter().map(|file| play::suite(file)).collect();
+    let suites: Vec<Result<Played, Failure>> = arguments
+        .suites
+        .iter()
+        .map(|file| play::suite(file))
+        .collect();
     let (mut played, mut unusable) = (Vec::new(), false);
     for suite in suites {
         match suite {

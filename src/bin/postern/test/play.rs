@@ -4,7 +4,6 @@ use std::fs;
 use std::path::Path;
 
 use postern::config::Config;
-use postern::host::memory::SharedData;
 use postern::time::Now;
 use serde_json::Value;
 
@@ -39,7 +38,10 @@ pub struct PlayedStep {
 impl Played {
     /// How many steps failed.
     pub fn failed(&self) -> usize {
-        let failed = self.steps.iter().filter(|step| !step.differences.is_empty());
+        let failed = self
+            .steps
+            .iter()
+            .filter(|step| !step.differences.is_empty());
         failed.count()
     }
 }
@@ -54,13 +56,19 @@ pub fn suite(file: &Path) -> Result<Played, Failure> {
     let signers = signers::of(&suite)?;
     let config = configured(&suite, &signers)?;
     let present = moment::present();
-    let start = suite.time.as_deref().map_or(Some(present), |text| moment::read(text, present));
+    let start = suite
+        .time
+        .as_deref()
+        .map_or(Some(present), |text| moment::read(text, present));
     let Some(start) = start else {
         let file = file.display();
-        return Err(Failure(format!("{file}: time is no instant; {} is needed", moment::ACCEPTED)));
+        return Err(Failure(format!(
+            "{file}: time is no instant; {} is needed",
+            moment::ACCEPTED
+        )));
     };
     // What is opened and what is looked into are the same text, compiled twice.
-    let trial = Trial::new(configured(&suite, &signers)?, start, SharedData::default());
+    let trial = Trial::new(configured(&suite, &signers)?, start);
     let mut stage = Stage {
         suite: &suite,
         signers: &signers,
@@ -163,9 +171,17 @@ impl Stage<'_> {
         }
         let certificate = request::certificate(self.suite, &step.request, self.start)?;
         let token = step.token.as_ref().map(|spec| {
-            token::of(self.suite, self.signers, spec, certificate.as_ref(), self.now)
+            token::of(
+                self.suite,
+                self.signers,
+                spec,
+                certificate.as_ref(),
+                self.now,
+            )
         });
-        let token = token.transpose().map_err(|problem| format!("token: {problem}"))?;
+        let token = token
+            .transpose()
+            .map_err(|problem| format!("token: {problem}"))?;
         let tokens = &self.config.tokens;
         let asked = request::of(&step.request, tokens, token.as_deref(), number, self.now);
         let asked = asked.map_err(|problem| format!("request: {problem}"))?;

@@ -28,9 +28,16 @@ pub fn text(suites: &[Played], explain: bool) -> String {
 }
 
 fn write_step(out: &mut String, number: usize, step: &PlayedStep, explain: bool) {
-    let mark = if step.differences.is_empty() { "ok" } else { "FAIL" };
+    let mark = if step.differences.is_empty() {
+        "ok"
+    } else {
+        "FAIL"
+    };
     let (status, reason, title) = (step.status, &step.reason, printable(&step.title));
-    let _ = writeln!(out, "  {mark:<4} {number:>3}  {status} {reason:<21} {title}");
+    let _ = writeln!(
+        out,
+        "  {mark:<4} {number:>3}  {status} {reason:<21} {title}"
+    );
     if step.differences.is_empty() {
         return;
     }
@@ -87,13 +94,17 @@ pub fn json(suites: &[Played], explain: bool) -> String {
 
 fn of_suite(suite: &Played, explain: bool) -> Value {
     let steps = suite.steps.iter().map(|step| of_step(step, explain));
-    let coverage = suite.coverage.kinds().into_iter().map(|(kind, words, entries)| {
-        let entries = entries.iter().map(|(name, sides)| {
-            let [held, failed] = words;
-            json!({"name": name, held: sides.held, failed: sides.failed})
+    let coverage = suite
+        .coverage
+        .kinds()
+        .into_iter()
+        .map(|(kind, words, entries)| {
+            let entries = entries.iter().map(|(name, sides)| {
+                let [held, failed] = words;
+                json!({"name": name, held: sides.held, failed: sides.failed})
+            });
+            (kind.to_owned(), entries.collect())
         });
-        (kind.to_owned(), entries.collect())
-    });
     json!({
         "suite": suite.name,
         "steps": steps.collect::<Vec<_>>(),

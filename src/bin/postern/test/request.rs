@@ -20,7 +20,11 @@ pub const HOST: &str = "api.example";
 /// # Errors
 ///
 /// What is wrong with it, and what would be accepted.
-pub fn certificate(suite: &Suite, request: &Request, start: Now) -> Result<Option<Certificate>, String> {
+pub fn certificate(
+    suite: &Suite,
+    request: &Request,
+    start: Now,
+) -> Result<Option<Certificate>, String> {
     let Some(named) = &request.certificate else {
         return Ok(None);
     };
@@ -70,7 +74,10 @@ pub fn of(
         pair(":scheme", "https"),
     ];
     if request.grpc {
-        fields.extend([pair("content-type", "application/grpc"), pair("te", "trailers")]);
+        fields.extend([
+            pair("content-type", "application/grpc"),
+            pair("te", "trailers"),
+        ]);
     }
     for (name, values) in &request.headers {
         let name = name.to_ascii_lowercase();

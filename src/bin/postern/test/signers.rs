@@ -78,7 +78,10 @@ pub fn placeholders(suite: &Suite, signers: &Signers) -> BTreeMap<String, Value>
         let Some(key) = signers.get(name) else {
             continue;
         };
-        let placed = [(&spec.jwks, key.public_jwk()), (&spec.bundle, svid_jwk(key))];
+        let placed = [
+            (&spec.jwks, key.public_jwk()),
+            (&spec.bundle, svid_jwk(key)),
+        ];
         for (placeholder, jwk) in placed {
             let Some(placeholder) = placeholder else {
                 continue;
@@ -126,7 +129,9 @@ pub fn give_issuer(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
     let mut issuers = config.issuers.iter_mut();
     let Some(issuer) = issuers.find(|own| own.name == name) else {
         let known = known.join(", ");
-        return Err(format!("no issuer is named \"{name}\"; issuers are: {known}"));
+        return Err(format!(
+            "no issuer is named \"{name}\"; issuers are: {known}"
+        ));
     };
     let rules = KeyRules {
         algorithms: issuer.algorithms,
@@ -144,7 +149,9 @@ pub fn give_domain(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
     let mut domains = config.trust_domains.iter_mut();
     let domain = domains.find(|own| own.name.as_str() == name);
     let Some(svid) = domain.and_then(|domain| domain.jwt_svid.as_mut()) else {
-        return Err(format!("no trust domain \"{name}\" with jwt_svid is configured"));
+        return Err(format!(
+            "no trust domain \"{name}\" with jwt_svid is configured"
+        ));
     };
     let bundle = Bundle::from_json(&json!({"keys": keys}))
         .map_err(|error| format!("the keys for trust domain \"{name}\": {error}"))?;

@@ -21,7 +21,10 @@ pub struct Suite {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a suite with configuration and steps")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a suite with configuration and steps"
+)]
 struct Document {
     configuration: Value,
     #[serde(default)]
@@ -34,7 +37,10 @@ struct Document {
 
 /// A signer, and where its public half goes.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object such as {alg: ES256, issuer: corp}")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object such as {alg: ES256, issuer: corp}"
+)]
 pub struct KeyOf {
     pub alg: Option<String>,
     pub kid: Option<String>,
@@ -49,7 +55,10 @@ pub struct KeyOf {
 
 /// What the tokens of a suite have in common.
 #[derive(Deserialize, Default)]
-#[serde(deny_unknown_fields, expecting = "an object with key, header and claims")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object with key, header and claims"
+)]
 pub struct Usual {
     pub key: Option<String>,
     #[serde(default)]
@@ -69,7 +78,10 @@ pub struct Step {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "a step with title, request and expect")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a step with title, request and expect"
+)]
 struct WireStep {
     title: String,
     time: Option<String>,
@@ -81,7 +93,10 @@ struct WireStep {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object such as {method: GET, path: /v1/orders}")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object such as {method: GET, path: /v1/orders}"
+)]
 pub struct Request {
     pub path: String,
     pub method: Option<String>,
@@ -105,7 +120,10 @@ pub enum Values {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object such as {claims: {scope: orders.read}}")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object such as {claims: {scope: orders.read}}"
+)]
 pub struct TokenOf {
     pub key: Option<String>,
     #[serde(default)]
@@ -130,7 +148,11 @@ pub enum Forge {
 
 /// How the upstream answers a request that reaches it.
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, default, expecting = "an object such as {status: 200, bytes: 1000}")]
+#[serde(
+    deny_unknown_fields,
+    default,
+    expecting = "an object such as {status: 200, bytes: 1000}"
+)]
 pub struct Response {
     pub status: u16,
     pub bytes: u64,
@@ -138,12 +160,18 @@ pub struct Response {
 
 impl Default for Response {
     fn default() -> Self {
-        Self { status: 200, bytes: 0 }
+        Self {
+            status: 200,
+            bytes: 0,
+        }
     }
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields, expecting = "an object such as {status: 200, reason: allowed}")]
+#[serde(
+    deny_unknown_fields,
+    expecting = "an object such as {status: 200, reason: allowed}"
+)]
 pub struct Expect {
     pub status: Option<u16>,
     pub reason: String,
@@ -230,7 +258,10 @@ fn step(value: Value, index: usize, file: &str) -> Result<Step, Failure> {
         title: step.title,
         time: step.time,
         request: part(step.request, &of("request"))?,
-        token: step.token.map(|token| part(token, &of("token"))).transpose()?,
+        token: step
+            .token
+            .map(|token| part(token, &of("token")))
+            .transpose()?,
         response: or_default(step.response, &of("response"))?,
         expect: part(step.expect, &of("expect"))?,
     })

@@ -25,7 +25,9 @@ pub fn of(
     now: Now,
 ) -> Result<String, String> {
     match (&spec.file, &spec.literal) {
-        (Some(_), Some(_)) => return Err("file and literal are both there; one is needed".to_owned()),
+        (Some(_), Some(_)) => {
+            return Err("file and literal are both there; one is needed".to_owned());
+        }
         (None, Some(literal)) => return Ok(literal.clone()),
         (Some(file), None) => {
             let file = beside(&suite.file, file);
@@ -36,7 +38,11 @@ pub fn of(
         (None, None) => {}
     }
     let (key, bare) = signer(suite, signers, spec)?;
-    let usual = if bare { Map::new() } else { suite.token.claims.clone() };
+    let usual = if bare {
+        Map::new()
+    } else {
+        suite.token.claims.clone()
+    };
     let mut claims = merged(usual, &spec.claims);
     if spec.bound {
         let certificate = certificate.ok_or("bound is true, and the request has no certificate")?;
@@ -56,9 +62,19 @@ fn signer<'s>(
     signers: &'s Signers,
     spec: &TokenOf,
 ) -> Result<(&'s Key, bool), String> {
-    let only = || (signers.len() == 1).then(|| signers.keys().next()).flatten();
+    let only = || {
+        (signers.len() == 1)
+            .then(|| signers.keys().next())
+            .flatten()
+    };
     let name = spec.key.as_ref().or(suite.token.key.as_ref()).or_else(only);
-    let known = || signers.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+    let known = || {
+        signers
+            .keys()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(", ")
+    };
     let Some(name) = name else {
         return Err(format!("names no key; keys are: {}", known()));
     };
@@ -68,7 +84,12 @@ fn signer<'s>(
     Ok((key, suite.keys.get(name).is_some_and(|spec| spec.bare)))
 }
 
-fn forged(forge: Option<Forge>, key: &Key, mut header: Map<String, Value>, claims: &Value) -> String {
+fn forged(
+    forge: Option<Forge>,
+    key: &Key,
+    mut header: Map<String, Value>,
+    claims: &Value,
+) -> String {
     match forge {
         None => jws::signed(key, &header, claims),
         Some(Forge::None) => {
@@ -93,7 +114,10 @@ fn forged(forge: Option<Forge>, key: &Key, mut header: Map<String, Value>, claim
 fn tampered(key: &Key, header: &Map<String, Value>, claims: &Value) -> String {
     let mut raised = claims.clone();
     if let Some(members) = raised.as_object_mut() {
-        let scope = members.get("scope").and_then(Value::as_str).unwrap_or_default();
+        let scope = members
+            .get("scope")
+            .and_then(Value::as_str)
+            .unwrap_or_default();
         let scope = format!("{scope} raised");
         members.insert("scope".to_owned(), scope.trim().into());
     }

@@ -50,7 +50,11 @@ fn named(suite: &Path) -> Vec<PathBuf> {
     let Some(document) = document else {
         return files;
     };
-    let keys = document.get("keys").and_then(Value::as_object).into_iter().flatten();
+    let keys = document
+        .get("keys")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten();
     let keys = keys.filter_map(|(_, key)| key.get("file"));
     for file in keys.chain(document.get("configuration")) {
         files.extend(file.as_str().map(|file| beside(suite, Path::new(file))));

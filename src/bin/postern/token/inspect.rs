@@ -18,10 +18,12 @@ use crate::{instant, moment};
 /// It is no compact JWS of JSON objects.
 pub fn text(token: &str, now: Now) -> Result<String, Failure> {
     let Some(parts) = jws::parts(token) else {
-        let what = "is no compact JWS: three parts of base64url, the first two JSON objects, are needed";
+        let what =
+            "is no compact JWS: three parts of base64url, the first two JSON objects, are needed";
         return Err(Failure(format!("what was read {what}")));
     };
-    let mut out = "NOT VERIFIED: anyone could have written this. No signature was checked.\n".to_owned();
+    let mut out =
+        "NOT VERIFIED: anyone could have written this. No signature was checked.\n".to_owned();
     write_members(&mut out, "header", &parts.header);
     write_members(&mut out, "claims", &parts.claims);
     write_times(&mut out, &parts.claims, now);
@@ -74,21 +76,48 @@ fn write_times(out: &mut String, claims: &Map<String, Value>, now: Now) {
     }
 }
 
-fn problems(header: &Map<String, Value>, signature: Option<&str>, token: &str) -> Vec<&'static str> {
-    let alg = header.get("alg").and_then(Value::as_str).unwrap_or_default();
+fn problems(
+    header: &Map<String, Value>,
+    signature: Option<&str>,
+    token: &str,
+) -> Vec<&'static str> {
+    let alg = header
+        .get("alg")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let none = alg.eq_ignore_ascii_case("none");
     let empty = signature.is_none_or(str::is_empty);
-    let embedded = ["jwk", "jku", "x5c", "x5u"].iter().any(|name| header.contains_key(*name));
+    let embedded = ["jwk", "jku", "x5c", "x5u"]
+        .iter()
+        .any(|name| header.contains_key(*name));
     let parts = token.split('.').count();
     let told = [
         (none, "alg none: nobody signed this; Postern never takes it"),
         (empty && !none, "there is no signature"),
         (parts != 3, "it has not three parts, and is no compact JWS"),
-        (header.contains_key("crit"), "crit: an extension that must be understood; Postern refuses it"),
-        (header.contains_key("b64"), "b64: an unencoded payload; Postern refuses it"),
-        (embedded, "jwk, jku, x5c or x5u: the token brings its own key, or says where to fetch it; Postern does not look at it"),
-        (!header.contains_key("kid") && !none, "there is no kid: every key that fits is tried"),
-        (alg.starts_with("HS"), "alg HS: a shared secret; whoever can verify can sign"),
+        (
+            header.contains_key("crit"),
+            "crit: an extension that must be understood; Postern refuses it",
+        ),
+        (
+            header.contains_key("b64"),
+            "b64: an unencoded payload; Postern refuses it",
+        ),
+        (
+            embedded,
+            "jwk, jku, x5c or x5u: the token brings its own key, or says where to fetch it; Postern does not look at it",
+        ),
+        (
+            !header.contains_key("kid") && !none,
+            "there is no kid: every key that fits is tried",
+        ),
+        (
+            alg.starts_with("HS"),
+            "alg HS: a shared secret; whoever can verify can sign",
+        ),
     ];
-    told.into_iter().filter(|(is, _)| *is).map(|(_, problem)| problem).collect()
+    told.into_iter()
+        .filter(|(is, _)| *is)
+        .map(|(_, problem)| problem)
+        .collect()
 }

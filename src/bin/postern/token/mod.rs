@@ -115,10 +115,14 @@ fn keys(arguments: &Keys) -> Result<(), Failure> {
     let file = arguments.private.display();
     write_private(&arguments.private, &format!("{:#}\n", key.private_jwk()))?;
     if key.is_shared_secret() {
-        note(format!("{file} holds a shared secret: whoever verifies needs the very same, and nothing of it is public"));
+        note(format!(
+            "{file} holds a shared secret: whoever verifies needs the very same, and nothing of it is public"
+        ));
         return Ok(());
     }
-    note(format!("{file} holds the private key; what follows is public"));
+    note(format!(
+        "{file} holds the private key; what follows is public"
+    ));
     output(&format!("{:#}\n", json!({"keys": [key.public_jwk()]})))
 }
 
@@ -130,7 +134,9 @@ fn write_private(file: &Path, text: &str) -> Result<(), Failure> {
         use std::os::unix::fs::OpenOptionsExt as _;
         options.mode(0o600);
     }
-    let written = options.open(file).and_then(|mut file| file.write_all(text.as_bytes()));
+    let written = options
+        .open(file)
+        .and_then(|mut file| file.write_all(text.as_bytes()));
     written.map_err(|error| Failure(format!("{}: {error}", file.display())))
 }
 
@@ -151,7 +157,9 @@ fn mint(arguments: &Mint) -> Result<(), Failure> {
 
 fn signer(arguments: &Mint) -> Result<Key, Failure> {
     let Some(file) = &arguments.key else {
-        note("no --key: the key is thrown away, and nothing can verify the token; postern token keys makes one");
+        note(
+            "no --key: the key is thrown away, and nothing can verify the token; postern token keys makes one",
+        );
         let algorithm = arguments.alg.unwrap_or(Algorithm::Es256);
         return Key::generate(algorithm, "thrown-away");
     };
@@ -159,7 +167,10 @@ fn signer(arguments: &Mint) -> Result<Key, Failure> {
     match arguments.alg {
         Some(algorithm) if algorithm != key.algorithm() => {
             let (file, own) = (file.display(), key.algorithm().name());
-            Err(Failure(format!("{file}: is a key for {own}, and --alg is {}", algorithm.name())))
+            Err(Failure(format!(
+                "{file}: is a key for {own}, and --alg is {}",
+                algorithm.name()
+            )))
         }
         _ => Ok(key),
     }
