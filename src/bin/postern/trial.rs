@@ -25,6 +25,8 @@ pub struct Asked {
     pub certificate: Option<Certificate>,
     pub status: u16,
     pub response_bytes: u64,
+    /// Whether the token only stands in for claims, so that nothing of it was verified.
+    pub given_claims: bool,
 }
 
 /// What became of a request.

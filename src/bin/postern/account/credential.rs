@@ -67,13 +67,15 @@ pub fn find(
 
 fn by_token(inquiry: &Inquiry<'_>, token: &[u8], findings: &mut Findings) -> Option<Rc<Caller>> {
     let tokens = &inquiry.config.tokens;
-    let (header, bytes) = (&tokens.header, token.len());
-    findings.say(
-        STEP,
-        format!("{} token of {bytes} bytes in {header}", tokens.scheme),
-    );
-    if let Ok(jws) = UnverifiedJws::parse(token, tokens.max_bytes) {
-        envelope(inquiry.config, &jws, findings);
+    if inquiry.asked.given_claims {
+        findings.say(STEP, "no token, and no signature: the claims were given");
+    } else {
+        let (header, bytes) = (&tokens.header, token.len());
+        let scheme = &tokens.scheme;
+        findings.say(STEP, format!("{scheme} token of {bytes} bytes in {header}"));
+        if let Ok(jws) = UnverifiedJws::parse(token, tokens.max_bytes) {
+            envelope(inquiry.config, &jws, findings);
+        }
     }
     let judged = inquiry
         .judge
@@ -117,7 +119,7 @@ const fn is_after_signature(reason: Reason) -> bool {
 
 /// What the header says, and whose keys are asked.
 fn envelope(config: &Config, jws: &UnverifiedJws, findings: &mut Findings) {
-    let named = |value: Option<&str>| value.map_or("none".to_owned(), |value| shown(value));
+    let named = |value: Option<&str>| value.map_or("none".to_owned(), shown);
     let algorithm = shown(jws.algorithm_name());
     let (kid, typ) = (named(jws.kid()), named(jws.typ()));
     findings.say(
@@ -157,10 +159,11 @@ fn held(keys: &KeySource, kid: Option<&str>) -> String {
             let found = kid.is_some() && set.iter().any(|key| key.kid() == kid);
             let word = match (kid, found) {
                 (None, _) => "and the token names none",
-                (Some(_), true) => "one of them of that kid",
-                (Some(_), false) => "none of them of that kid",
+                (Some(_), true) => "one of that kid",
+                (Some(_), false) => "none of that kid",
             };
-            format!(", {} keys, {word}", set.len())
+            let keys = if set.len() == 1 { "key" } else { "keys" };
+            format!(", {} {keys}, {word}", set.len())
         }
         KeySource::Inline(Document::Bundle(_)) => ", keys of its bundle".to_owned(),
         KeySource::Remote(remote) => {
@@ -173,7 +176,9 @@ fn held(keys: &KeySource, kid: Option<&str>) -> String {
 }
 
 fn verified(inquiry: &Inquiry<'_>, caller: &Caller, findings: &mut Findings) {
-    findings.say(STEP, "the signature holds");
+    if !inquiry.asked.given_claims {
+        findings.say(STEP, "the signature holds");
+    }
     findings.say(
         STEP,
         format!("it claims: {}", claims(caller.claims().raw(), inquiry)),

@@ -171,9 +171,6 @@ fn account(
     let reason = Reason::ALL
         .iter()
         .find(|reason| reason.code() == answer.reason());
-    let public = route
-        .and_then(|place| config.routes.route(place))
-        .is_some_and(|route| route.public);
     let failed = reason.and_then(|reason| failing_step(*reason, findings.first.as_ref()));
     late(config, answer, route, &mut findings);
     let own = findings.first.as_ref().map(|(_, denial)| denial.reason);
@@ -192,7 +189,7 @@ fn account(
             .map_or(asked.status, |reply| reply.status),
         mode: answer.text("/unmapped/mode").to_owned(),
         identity: caller.map(|caller| caller.identity().to_owned()),
-        steps: steps(&findings, failed, public),
+        steps: steps(&findings, failed),
         change,
         disagreement,
         route,
@@ -214,6 +211,7 @@ fn late(config: &Config, answer: &Answer, route: Option<usize>, findings: &mut F
         findings.say("risk", format!("score {score}{why}"));
     }
     let route = route.and_then(|place| config.routes.route(place));
+    let route = route.filter(|route| !route.public);
     for limit in route.iter().flat_map(|route| &route.limits) {
         let Some(limit) = config.limits.get(*limit) else {
             continue;
@@ -225,7 +223,7 @@ fn late(config: &Config, answer: &Answer, route: Option<usize>, findings: &mut F
     }
 }
 
-fn steps(findings: &Findings, failed: Option<&'static str>, public: bool) -> Vec<Step> {
+fn steps(findings: &Findings, failed: Option<&'static str>) -> Vec<Step> {
     let mut reached = true;
     let mut steps = Vec::new();
     for name in STEPS {
@@ -239,7 +237,7 @@ fn steps(findings: &Findings, failed: Option<&'static str>, public: bool) -> Vec
                 says.push("would fail as well".to_owned());
             }
             Outcome::NotReached
-        } else if findings.asked.contains(&name) && !(public && !matches!(name, "path" | "route")) {
+        } else if findings.asked.contains(&name) {
             Outcome::Passed
         } else {
             Outcome::NotAsked

@@ -14,6 +14,9 @@ use crate::moment;
 use crate::signing::{Key, jws};
 use crate::test::signers::{give_domain, give_issuer, only, svid_jwk};
 
+const LOUD: &str = "NOT VERIFIED: the claims are taken as if a token of the issuer had them; \
+                    no signature was checked";
+
 /// A token made of claims, and what has to be said of it.
 pub struct StandIn {
     pub text: String,
@@ -39,62 +42,63 @@ pub fn read(text: &str) -> Result<Map<String, Value>, Failure> {
 /// Makes a token of claims, and has the configurations take it.
 pub fn stand_in(text: &str, configs: &mut [&mut Config], now: Now) -> Result<StandIn, Failure> {
     let mut claims = read(text)?;
-    let mut told = vec![
-        "NOT VERIFIED: the claims are taken as if a token of the issuer had them; no signature was checked".to_owned(),
-    ];
     let key = Key::generate(Algorithm::Es256, "claims")?;
-    let Some(config) = configs.first() else {
-        return Err(Failure("there is no configuration".to_owned()));
-    };
     let subject = claims
         .get("sub")
         .and_then(Value::as_str)
-        .unwrap_or_default();
-    let is_svid = !claims.contains_key("iss") && subject.starts_with("spiffe://");
-    let mut header = json!({"alg": "ES256", "kid": "claims", "typ": "JWT"});
-    let filled = if is_svid {
-        let name = subject.trim_start_matches("spiffe://");
-        let name = name.split('/').next().unwrap_or_default().to_owned();
-        let filled = fill_svid(config, &name, &mut claims, now);
-        for config in configs.iter_mut() {
-            // Of a domain that is not configured there is nothing to have take it.
-            let _ = give_domain(config, &name, vec![svid_jwk(&key)]);
-        }
-        filled
-    } else {
-        let filled = fill(config, &mut claims, now);
-        let iss = claims
-            .get("iss")
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned();
-        for config in configs.iter_mut() {
-            if let Some(issuer) = config
-                .issuers
-                .iter_mut()
-                .find(|issuer| issuer.issuer == iss)
-            {
-                issuer.algorithms = only(Algorithm::Es256);
-                let typ = if issuer.profile == Profile::AtJwt {
-                    "at+jwt"
-                } else {
-                    "JWT"
-                };
-                header = json!({"alg": "ES256", "kid": "claims", "typ": typ});
-                let name = issuer.name.clone();
-                give_issuer(config, &name, vec![key.public_jwk()]).map_err(Failure)?;
+        .unwrap_or_default()
+        .to_owned();
+    let workload = subject
+        .strip_prefix("spiffe://")
+        .filter(|_| !claims.contains_key("iss"));
+    let (mut filled, mut typ) = (Vec::new(), "JWT");
+    for config in configs.iter_mut() {
+        match workload.and_then(|rest| rest.split('/').next()) {
+            Some(domain) => {
+                filled.extend(fill_svid(config, domain, &mut claims, now));
+                // Of a domain that is not configured there is nothing to have take it.
+                let _ = give_domain(config, domain, vec![svid_jwk(&key)]);
+            }
+            None => {
+                filled.extend(fill(config, &mut claims, now));
+                typ = taken(config, &claims, &key)?;
             }
         }
-        filled
-    };
+    }
     claims.retain(|_, value| !value.is_null());
+    let claims = moment::dated(&Value::Object(claims), now);
+    let header = json!({"alg": "ES256", "kid": "claims", "typ": typ});
+    let header = header.as_object().cloned().unwrap_or_default();
+    let text = jws::signed(&key, &header, &claims);
+    let mut told = vec![LOUD.to_owned()];
     if !filled.is_empty() {
         told.push(format!("filled in: {}", filled.join(", ")));
     }
-    let claims = moment::dated(&Value::Object(claims), now);
-    let header = header.as_object().cloned().unwrap_or_default();
-    let text = jws::signed(&key, &header, &claims);
     Ok(StandIn { text, told })
+}
+
+/// Has the issuer that the claims name take what the key signs; the type that it asks for.
+fn taken(
+    config: &mut Config,
+    claims: &Map<String, Value>,
+    key: &Key,
+) -> Result<&'static str, Failure> {
+    let iss = claims.get("iss").and_then(Value::as_str);
+    let issuer = config
+        .issuers
+        .iter_mut()
+        .find(|issuer| Some(issuer.issuer.as_str()) == iss);
+    let Some(issuer) = issuer else {
+        return Ok("JWT");
+    };
+    issuer.algorithms = only(Algorithm::Es256);
+    let typ = match issuer.profile {
+        Profile::AtJwt => "at+jwt",
+        Profile::Jwt => "JWT",
+    };
+    let name = issuer.name.clone();
+    give_issuer(config, &name, vec![key.public_jwk()]).map_err(Failure)?;
+    Ok(typ)
 }
 
 fn fill(config: &Config, claims: &mut Map<String, Value>, now: Now) -> Vec<String> {

@@ -4,7 +4,6 @@ pub mod claims;
 
 use std::fs;
 use std::io::Read as _;
-use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
@@ -95,6 +94,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     if let Some(claims) = &arguments.claims {
         let token = claims::stand_in(claims, &mut [&mut config, &mut opened], now)?;
         asked.fields.push(credential(&config.tokens, &token.text));
+        asked.given_claims = true;
         told = token.told;
     } else if let Some(file) = &arguments.token {
         asked.fields.push(credential(&config.tokens, &read(file)?));
@@ -138,56 +138,49 @@ fn json_text(arguments: &Arguments, account: &Account, now: Now, told: &[String]
 
 fn request(arguments: &Arguments, now: Now) -> Result<Asked, Failure> {
     let needed = "a method and a URL are needed, such as 'GET https://api.example/v1/orders/7'";
-    let failed = || Failure(format!("--request: {needed}"));
-    let (method, url) = arguments
-        .request
-        .trim()
-        .split_once(' ')
-        .ok_or_else(failed)?;
-    let (scheme, rest) = url.trim().split_once("://").ok_or_else(failed)?;
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (authority, path) = rest.split_at_checked(end).ok_or_else(failed)?;
-    let path = match path.chars().next() {
-        Some('/') => path.to_owned(),
-        _ => format!("/{path}"),
+    let fields = target(&arguments.request);
+    let mut fields = fields.ok_or_else(|| Failure(format!("--request: {needed}")))?;
+    for header in &arguments.headers {
+        let parts = header.split_once(':').filter(|(name, _)| !name.is_empty());
+        let needed = || Failure("--header: 'name: value' is needed".to_owned());
+        let (name, value) = parts.ok_or_else(needed)?;
+        fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    let certificate = arguments.peer_cert.as_deref().map(read_certificate);
+    let address = arguments.source.as_deref().map(source).transpose();
+    Ok(Asked {
+        now,
+        fields,
+        body_bytes: 0,
+        source: address.map_err(|problem| Failure(format!("--source: {problem}")))?,
+        certificate: certificate
+            .transpose()
+            .map_err(|problem| Failure(format!("--peer-cert: {problem}")))?,
+        status: 200,
+        response_bytes: 0,
+        given_claims: false,
+    })
+}
+
+/// The pseudo-headers of a method and a URL.
+fn target(request: &str) -> Option<Vec<(String, String)>> {
+    let (method, url) = request.trim().split_once(' ')?;
+    let (scheme, rest) = url.trim().split_once("://")?;
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let (authority, path) = rest.split_at_checked(end)?;
+    let path = if path.starts_with('/') {
+        path.to_owned()
+    } else {
+        format!("/{path}")
     };
-    let pseudo = [
+    let fields = [
         (":method", method),
         (":path", &path),
         (":authority", authority),
         (":scheme", scheme),
     ];
-    let mut fields: Vec<(String, String)> = pseudo
-        .iter()
-        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
-        .collect();
-    for header in &arguments.headers {
-        let (name, value) = header
-            .split_once(':')
-            .filter(|(name, _)| !name.is_empty())
-            .ok_or_else(|| Failure("--header: 'name: value' is needed".to_owned()))?;
-        fields.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
-    }
-    let certificate = arguments
-        .peer_cert
-        .as_deref()
-        .map(read_certificate)
-        .transpose();
-    let address: Option<SocketAddr> = arguments
-        .source
-        .as_deref()
-        .map(source)
-        .transpose()
-        .map_err(|problem| Failure(format!("--source: {problem}")))?;
-    Ok(Asked {
-        now,
-        fields,
-        body_bytes: 0,
-        source: address,
-        certificate: certificate.map_err(|problem| Failure(format!("--peer-cert: {problem}")))?,
-        status: 200,
-        response_bytes: 0,
-    })
+    let owned = fields.map(|(name, value)| (name.to_owned(), value.to_owned()));
+    Some(owned.into())
 }
 
 fn refuse_credential(asked: &Asked, header: &str) -> Result<(), Failure> {

@@ -14,6 +14,9 @@ pub struct Sides {
     pub failed: bool,
 }
 
+/// A kind, the words for its two sides, and what there is of it.
+pub type Kind<'c> = (&'static str, [&'static str; 2], &'c [(String, Sides)]);
+
 /// What there is to exercise, by kind and name.
 pub struct Coverage {
     pub routes: Vec<(String, Sides)>,
@@ -140,7 +143,7 @@ fn mark(entry: Option<&mut (String, Sides)>, held: bool) {
 
 impl Coverage {
     /// Every kind, with the words for its two sides.
-    pub fn kinds(&self) -> [(&'static str, [&'static str; 2], &[(String, Sides)]); 4] {
+    pub fn kinds(&self) -> [Kind<'_>; 4] {
         [
             ("routes", ["allowed", "denied"], &self.routes),
             ("conditions", ["held", "failed"], &self.conditions),

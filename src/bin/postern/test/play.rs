@@ -1,5 +1,6 @@
 //! A suite, from its first step to its last.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -91,36 +92,42 @@ pub fn suite(file: &Path) -> Result<Played, Failure> {
 
 /// Reads the configuration of a suite, with its signers in it.
 fn configured(suite: &Suite, signers: &Signers) -> Result<Config, Failure> {
+    let name = suite.file.display();
     let mut config = match &suite.configuration {
         Value::String(file) => {
             let file = signers::beside(&suite.file, Path::new(file));
-            let placed = signers::placeholders(suite, signers);
-            if placed.is_empty() {
-                configuration::read(&file)?
-            } else {
-                let name = file.display();
-                let text = fs::read_to_string(&file);
-                let mut text = text.map_err(|error| Failure(format!("{name}: {error}")))?;
-                for (placeholder, document) in placed {
-                    text = text.replace(&format!("${{{placeholder}}}"), &document.to_string());
-                }
-                let document: Value = serde_saphyr::from_str(&text)
-                    .map_err(|error| Failure(format!("{name}: {error}")))?;
-                parsed(&document, &name.to_string())?
-            }
+            read(&file, &signers::placeholders(suite, signers))?
         }
-        document @ Value::Object(_) => {
-            let place = format!("{}: configuration", suite.file.display());
-            parsed(document, &place)?
-        }
+        document @ Value::Object(_) => parsed(document, &format!("{name}: configuration"))?,
         _ => {
-            let file = suite.file.display();
             let needed = "the name of a file, or a configuration itself, is needed";
-            return Err(Failure(format!("{file}: configuration: {needed}")));
+            return Err(Failure(format!("{name}: configuration: {needed}")));
         }
     };
     signers::place(suite, signers, &mut config)?;
     Ok(config)
+}
+
+/// Reads a file; a document takes the place of each `${NAME}`.
+fn read(file: &Path, documents: &BTreeMap<String, Value>) -> Result<Config, Failure> {
+    if documents.is_empty() {
+        return configuration::read(file);
+    }
+    let name = file.display();
+    let text = fs::read_to_string(file);
+    let text = text.map_err(|error| Failure(format!("{name}: {error}")))?;
+    let with = |shown: &dyn Fn(&Value) -> String| {
+        documents
+            .iter()
+            .fold(text.clone(), |text, (placeholder, document)| {
+                text.replace(&format!("${{{placeholder}}}"), &shown(document))
+            })
+    };
+    let document = serde_saphyr::from_str::<Value>(&with(&ToString::to_string));
+    // Errors quote what they are about, which must not be a key.
+    let document = document.or_else(|_| serde_saphyr::from_str(&with(&|_| "{}".to_owned())));
+    let document = document.map_err(|error| Failure(format!("{name}: {error}")))?;
+    parsed(&document, &name.to_string())
 }
 
 fn parsed(document: &Value, name: &str) -> Result<Config, Failure> {

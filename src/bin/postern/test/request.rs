@@ -62,9 +62,35 @@ pub fn of(
     number: usize,
     now: Now,
 ) -> Result<Asked, String> {
-    if request.body.is_some() && request.body_bytes.is_some() {
-        return Err("body and body_bytes are both there; one is needed".to_owned());
-    }
+    let body = request.body.as_ref().map(|body| body.len() as u64);
+    let body_bytes = match (body, request.body_bytes) {
+        (Some(_), Some(_)) => {
+            return Err("body and body_bytes are both there; one is needed".to_owned());
+        }
+        (body, bytes) => body.or(bytes).unwrap_or_default(),
+    };
+    let mut fields = target(request);
+    fields.extend(headers(request));
+    let has = |name: &str| fields.iter().any(|(own, _)| own == name);
+    let declared = has("transfer-encoding") || has("content-length");
+    let length = (body_bytes > 0 && !declared).then(|| body_bytes.to_string());
+    let id = (!has("x-request-id")).then(|| format!("step-{number}"));
+    fields.extend(length.map(|length| pair("content-length", &length)));
+    fields.extend(id.map(|id| pair("x-request-id", &id)));
+    fields.extend(token.map(|token| credential(tokens, token)));
+    Ok(Asked {
+        now,
+        fields,
+        body_bytes,
+        source: request.source.as_deref().map(source).transpose()?,
+        certificate: None,
+        status: 200,
+        response_bytes: 0,
+        given_claims: false,
+    })
+}
+
+fn target(request: &Request) -> Vec<(String, String)> {
     let method = request.method.as_deref();
     let method = method.unwrap_or(if request.grpc { "POST" } else { "GET" });
     let mut fields = vec![
@@ -79,36 +105,20 @@ pub fn of(
             pair("te", "trailers"),
         ]);
     }
-    for (name, values) in &request.headers {
-        let name = name.to_ascii_lowercase();
+    fields
+}
+
+/// The fields of the step, in lower case as proxies hand them on.
+fn headers(request: &Request) -> Vec<(String, String)> {
+    let fields = request.headers.iter().flat_map(|(name, values)| {
         let values = match values {
             Values::One(value) => std::slice::from_ref(value),
             Values::Several(values) => values,
         };
-        fields.extend(values.iter().map(|value| pair(&name, value)));
-    }
-    let body_bytes = request.body.as_ref().map(|body| body.len() as u64);
-    let body_bytes = body_bytes.or(request.body_bytes).unwrap_or_default();
-    let has = |name: &str, fields: &[(String, String)]| fields.iter().any(|(own, _)| own == name);
-    let declared = has("transfer-encoding", &fields) || has("content-length", &fields);
-    if body_bytes > 0 && !declared {
-        fields.push(pair("content-length", &body_bytes.to_string()));
-    }
-    if !has("x-request-id", &fields) {
-        fields.push(pair("x-request-id", &format!("step-{number}")));
-    }
-    if let Some(token) = token {
-        fields.push(credential(tokens, token));
-    }
-    Ok(Asked {
-        now,
-        fields,
-        body_bytes,
-        source: request.source.as_deref().map(source).transpose()?,
-        certificate: None,
-        status: 200,
-        response_bytes: 0,
-    })
+        let name = name.to_ascii_lowercase();
+        values.iter().map(move |value| pair(&name, value))
+    });
+    fields.collect()
 }
 
 /// The field that carries a token.

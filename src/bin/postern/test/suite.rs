@@ -212,37 +212,40 @@ pub fn read(file: &Path) -> Result<Suite, Failure> {
     let document: Value =
         serde_saphyr::from_str(&text).map_err(|error| Failure(format!("{name}: {error}")))?;
     let document: Document = part(document, &name)?;
-    let mut problems = Vec::new();
-    let mut steps = Vec::new();
-    for (index, step) in document.steps.into_iter().enumerate() {
-        match self::step(step, index, &name.to_string()) {
+    let keys = document.keys.into_iter();
+    let keys: Result<_, Failure> = keys
+        .map(|(key, value)| {
+            let spec = part(value, &format_args!("{name}: keys.{key}"))?;
+            Ok((key, spec))
+        })
+        .collect();
+    Ok(Suite {
+        file: file.to_owned(),
+        configuration: document.configuration,
+        keys: keys?,
+        time: document.time,
+        token: or_default(document.token, &format!("{name}: token"))?,
+        steps: steps(document.steps, &name.to_string())?,
+    })
+}
+
+/// Reads every step, and says of each that is wrong what is.
+fn steps(values: Vec<Value>, file: &str) -> Result<Vec<Step>, Failure> {
+    let (mut steps, mut problems) = (Vec::new(), Vec::new());
+    for (index, value) in values.into_iter().enumerate() {
+        match step(value, index, file) {
             Ok(step) => steps.push(step),
             Err(Failure(problem)) => problems.push(problem),
         }
     }
-    let keys = document.keys.into_iter();
-    let keys: Result<_, Failure> = keys
-        .map(|(key, value)| {
-            let value = part(value, &format_args!("{name}: keys.{key}"))?;
-            Ok((key, value))
-        })
-        .collect();
     if steps.is_empty() && problems.is_empty() {
-        problems.push(format!("{name}: steps is empty; one step is needed"));
+        problems.push(format!("{file}: steps is empty; one step is needed"));
     }
-    let token = or_default(document.token, &format!("{name}: token"))?;
-    let keys = keys?;
-    if !problems.is_empty() {
-        return Err(Failure(problems.join("\n")));
+    if problems.is_empty() {
+        Ok(steps)
+    } else {
+        Err(Failure(problems.join("\n")))
     }
-    Ok(Suite {
-        file: file.to_owned(),
-        configuration: document.configuration,
-        keys,
-        time: document.time,
-        token,
-        steps,
-    })
 }
 
 fn step(value: Value, index: usize, file: &str) -> Result<Step, Failure> {
