@@ -60,6 +60,8 @@ pub fn dated(value: &Value, now: Now) -> Value {
 
 /// How far an instant is from now, for people: `3m 20s ago`, `in 2h`.
 pub fn distance(instant: Now, now: Now) -> String {
+    // Tokens tell whole seconds, so that parts of one would make 4m 59s of 5m.
+    let [instant, now] = [instant, now].map(|at| Now::from_secs(at.secs()));
     if instant > now {
         format!("in {}", spoken(instant.since(now)))
     } else {

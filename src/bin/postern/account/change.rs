@@ -1,18 +1,13 @@
 //! What would have to be otherwise for a request to come past the step that refused it.
 
 use postern::config::Config;
-use postern::decision::{Denial, Reason};
+use postern::decision::Reason;
 
 use crate::trial::Answer;
 
 /// One sentence, for whoever has to change something.
-pub fn of(
-    reason: Reason,
-    answer: &Answer,
-    config: &Config,
-    found: Option<&(&'static str, Denial)>,
-) -> String {
-    let detail = found.map_or(answer.detail(), |(_, denial)| &*denial.detail);
+pub fn of(reason: Reason, answer: &Answer, config: &Config) -> String {
+    let detail = answer.detail();
     match reason {
         Reason::PathAmbiguous => "send a path that has one reading: no encoded slashes, no dot segments".into(),
         Reason::RouteUnknown => "add a route, or ask for what one of the nearest is for".into(),
@@ -45,7 +40,7 @@ pub fn of(
         Reason::ClientSuspended => "set the client's state to active".into(),
         Reason::ClientExpired => "renew the client's registration (expires)".into(),
         Reason::SourceNotAllowed => "call from one of the client's sources, or add this address".into(),
-        Reason::ScopeMissing => scopes(found, detail),
+        Reason::ScopeMissing => format!("have the token granted what it lacks: {detail}"),
         Reason::NotAllowed | Reason::DelegationDenied => format!("make the condition of allow hold: {detail}"),
         Reason::ContextDenied => format!("make the condition hold: {detail}"),
         Reason::RiskDenied => "wait for the score to fall, or look at what it is made of".into(),
@@ -56,9 +51,4 @@ pub fn of(
         Reason::LimitsUnavailable | Reason::HostUnavailable => "see to the proxy".into(),
         Reason::ConfigInvalid => "make the configuration valid".into(),
     }
-}
-
-fn scopes(found: Option<&(&'static str, Denial)>, detail: &str) -> String {
-    let detail = found.map_or(detail, |(_, denial)| &*denial.detail);
-    format!("have the token granted what it lacks: {detail}")
 }

@@ -179,7 +179,7 @@ fn account(
     let body = own.is_none() && failed == Some("when");
     let disagreement = (own != ours && !body && (ours.is_some() || reason.is_none()))
         .then(|| own.map_or("allowed", Reason::code).to_owned());
-    let change = reason.map(|reason| change::of(*reason, answer, config, findings.first.as_ref()));
+    let change = reason.map(|reason| change::of(*reason, answer, config));
     Account {
         reason: answer.reason().to_owned(),
         detail: answer.detail().to_owned(),
