@@ -20,7 +20,7 @@ pub fn read(file: &Path) -> Result<Config, Failure> {
         .problems
         .iter()
         .filter(|problem| problem.rule.is_none());
-    let wrong: Vec<String> = wrong.map(|problem| told(&document, problem)).collect();
+    let wrong: Vec<String> = wrong.map(|problem| document.told(problem)).collect();
     if !wrong.is_empty() {
         return Err(Failure(wrong.join("\n")));
     }
@@ -41,18 +41,10 @@ fn compiled(document: &Document, configuration: &Configuration) -> Result<Config
             path: error.path.clone(),
             message: error.problem.clone(),
         });
-        let mut lines: Vec<String> = listed.map(|problem| told(document, &problem)).collect();
+        let mut lines: Vec<String> = listed.map(|problem| document.told(&problem)).collect();
         if errors.more() > 0 {
             lines.push(format!("{}: and {} more", document.name, errors.more()));
         }
         Failure(lines.join("\n"))
     })
-}
-
-fn told(document: &Document, problem: &Problem) -> String {
-    let (name, path) = (&document.name, &problem.path);
-    let colon = if path.is_empty() { "" } else { ": " };
-    let line = problem.at.map(|at| document.position(at).line);
-    let line = line.map_or_else(String::new, |line| format!(" (line {line})"));
-    format!("{name}: {path}{colon}{}{line}", problem.message)
 }

@@ -67,9 +67,7 @@ fn main() -> ExitCode {
         Command::Test(arguments) => test::run(&arguments),
         Command::Token(arguments) => token::run(&arguments).map(done),
         Command::Schema(_) => pages::schema().map(done),
-        Command::Completion(arguments) => {
-            pages::completion(&arguments, Line::command()).map(done)
-        }
+        Command::Completion(arguments) => pages::completion(&arguments, Line::command()).map(done),
         Command::Man(arguments) => pages::man(&arguments, Line::command()).map(done),
     };
     match ended {

@@ -171,6 +171,35 @@ impl Document {
         contents
     }
 
+    /// The one value that the file holds, whatever it is.
+    ///
+    /// # Errors
+    ///
+    /// What is wrong with it, one line each, with the file's name and the line.
+    pub fn value(&self) -> Result<Value, String> {
+        let documents = self.documents().map_err(|problem| self.told(&problem))?;
+        let [document] = documents.as_slice() else {
+            let (name, count) = (&self.name, documents.len());
+            return Err(format!("{name}: holds {count} documents; one is needed"));
+        };
+        let mut problems = Vec::new();
+        doubts::note(document, &[], self, &mut problems);
+        let lines: Vec<String> = problems.iter().map(|problem| self.told(problem)).collect();
+        if lines.is_empty() {
+            return Ok(document.to_json());
+        }
+        Err(lines.join("\n"))
+    }
+
+    /// A problem as a line, with the file's name.
+    pub fn told(&self, problem: &Problem) -> String {
+        let (name, path) = (&self.name, &problem.path);
+        let colon = if path.is_empty() { "" } else { ": " };
+        let line = problem.at.map(|at| self.position(at).line);
+        let line = line.map_or_else(String::new, |line| format!(" (line {line})"));
+        format!("{name}: {path}{colon}{}{line}", problem.message)
+    }
+
     /// Every document that says something; of a file that says nothing, that.
     fn documents(&self) -> Result<Vec<Node>, Problem> {
         if self.text.trim().is_empty() {

@@ -14,6 +14,7 @@ use super::signers::{self, Signers};
 use super::suite::{self, Step, Suite};
 use super::{request, token};
 use crate::account::{self, Account};
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::trial::{Answer, Asked, Trial};
 use crate::{configuration, moment};
@@ -123,11 +124,11 @@ fn read(file: &Path, documents: &BTreeMap<String, Value>) -> Result<Config, Fail
                 text.replace(&format!("${{{placeholder}}}"), &shown(document))
             })
     };
-    let document = serde_saphyr::from_str::<Value>(&with(&ToString::to_string));
+    let name = name.to_string();
+    let value = |text: String| Document::of(&name, text).value();
     // Errors quote what they are about, which must not be a key.
-    let document = document.or_else(|_| serde_saphyr::from_str(&with(&|_| "{}".to_owned())));
-    let document = document.map_err(|error| Failure(format!("{name}: {error}")))?;
-    parsed(&document, &name.to_string())
+    let document = value(with(&ToString::to_string)).or_else(|_| value(with(&|_| "{}".to_owned())));
+    parsed(&document.map_err(Failure)?, &name)
 }
 
 fn parsed(document: &Value, name: &str) -> Result<Config, Failure> {

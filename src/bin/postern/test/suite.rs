@@ -1,13 +1,13 @@
 //! A suite as it is written: `envoy/demo/scenario.yaml` says what its members mean.
 
 use std::collections::BTreeMap;
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Map, Value};
 
+use crate::document;
 use crate::failure::Failure;
 
 /// A suite that was read; its configuration and its keys were not yet.
@@ -208,10 +208,9 @@ pub enum Mode {
 /// What is wrong with it, with the file, the step, and what would be accepted.
 pub fn read(file: &Path) -> Result<Suite, Failure> {
     let name = file.display();
-    let text = fs::read_to_string(file).map_err(|error| Failure(format!("{name}: {error}")))?;
-    let document: Value =
-        serde_saphyr::from_str(&text).map_err(|error| Failure(format!("{name}: {error}")))?;
-    let document: Document = part(document, &name)?;
+    let document = document::Document::open(file);
+    let document = document.map_err(|error| Failure(format!("{name}: {error}")))?;
+    let document: Document = part(document.value().map_err(Failure)?, &name)?;
     let keys = document.keys.into_iter();
     let keys: Result<_, Failure> = keys
         .map(|(key, value)| {

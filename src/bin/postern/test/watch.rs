@@ -10,6 +10,7 @@ use std::time::{Duration, SystemTime};
 use serde_json::Value;
 
 use super::signers::beside;
+use crate::document::Document;
 use crate::failure::{Failure, note, output};
 
 const POLL: Duration = Duration::from_millis(500);
@@ -45,9 +46,8 @@ fn stamps(suites: &[PathBuf]) -> Stamps {
 /// The suite, and the files that it names for its configuration and its keys.
 fn named(suite: &Path) -> Vec<PathBuf> {
     let mut files = vec![suite.to_owned()];
-    let document = fs::read_to_string(suite).ok();
-    let document = document.and_then(|text| serde_saphyr::from_str::<Value>(&text).ok());
-    let Some(document) = document else {
+    let document = Document::open(suite).ok();
+    let Some(document) = document.and_then(|document| document.value().ok()) else {
         return files;
     };
     let keys = document
