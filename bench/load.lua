@@ -1,18 +1,19 @@
 -- The load of one round: a fixed number of requests over wrk's connections, each with the next
--- token of a file, round and round. Arguments: the file, how many of its lines to use, the line to
--- begin with (from 0), how many requests to send. Prints one JSON object: what was answered, and
--- the errors of each kind.
+-- token of a file, round and round; an empty line is a request without a token. Arguments: the
+-- file, how many of its lines to use, the line to begin with (from 0), how many requests to send,
+-- and how many values of `x-key` to send in turn (0: no such field). Prints one JSON object: what
+-- was answered, and the errors of each kind.
 
 local ffi = require("ffi")
 ffi.cdef [[ int kill(int pid, int signal); int getpid(void); ]]
 local SIGINT = 2
 
 local tokens = {}
-local first, sent, wanted = 0, 0, 0
+local first, sent, wanted, keys = 0, 0, 0, 0
 
 function init(args)
   local count = tonumber(args[2])
-  first, wanted = tonumber(args[3]), tonumber(args[4])
+  first, wanted, keys = tonumber(args[3]), tonumber(args[4]), tonumber(args[5])
   for token in io.lines(args[1]) do
     if #tokens == count then break end
     tokens[#tokens + 1] = token
@@ -26,11 +27,13 @@ function request()
     wrk.thread:stop()
     ffi.C.kill(ffi.C.getpid(), SIGINT)
   end
-  local token = tokens[(first + sent) % #tokens + 1]
+  local number = first + sent
+  local token = tokens[number % #tokens + 1]
   sent = sent + 1
   return "GET /v1/orders/4711?limit=20 HTTP/1.1\r\nHost: api.example\r\n"
     .. "User-Agent: orders-client/1.0\r\nAccept: application/json\r\n"
-    .. "Authorization: Bearer " .. token .. "\r\n\r\n"
+    .. (keys == 0 and "" or "X-Key: key-" .. number % keys .. "\r\n")
+    .. (token == "" and "" or "Authorization: Bearer " .. token .. "\r\n") .. "\r\n"
 end
 
 function done(summary)

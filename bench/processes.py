@@ -15,7 +15,7 @@ CONNECTIONS = 16
 START_TIMEOUT = 60.0
 ROUND_TIMEOUT = 120  # seconds; a round that takes longer is broken, not waited for
 PR_SET_PDEATHSIG = 1
-STATS = r"^http\.ingress\.(downstream_rq_(total|completed|2xx)|jwt_authn\.jwt_cache_hit)$"
+STATS = r"^http\.ingress\.(downstream_rq_(total|completed|2xx|4xx)|jwt_authn\.jwt_cache_hit)$"
 
 
 class Broken(Exception):
@@ -71,12 +71,13 @@ class Upstream(Process):
 
 
 class Envoy(Process):
-    """One Envoy with one worker, and what it counts of itself."""
+    """One Envoy, and what it counts of itself."""
 
-    def __init__(self, binary: str, name: str, config: dict, work: Path):
+    def __init__(self, binary: str, name: str, config: dict, work: Path, workers: int = 1):
         file, self.admin_file = work / f"{name}.json", work / f"{name}.admin"
+        self.admin_file.unlink(missing_ok=True)
         file.write_text(json.dumps(config, indent=1))
-        command = [binary, "-c", file, "--concurrency", "1", "--disable-hot-restart"]
+        command = [binary, "-c", file, "--concurrency", workers, "--disable-hot-restart"]
         command += ["--admin-address-path", self.admin_file]
         command += ["-l", "warning", "--component-log-level", "wasm:info"]
         super().__init__(command, work / f"{name}.log")
@@ -114,21 +115,31 @@ class Envoy(Process):
         # Linux makes a process's CPU clock from its id: clock_getcpuclockid(3).
         return time.clock_gettime(~self.child.pid << 3 | 2)
 
-    def status(self, token: str | None) -> int:
-        """The status of one request with this token."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        headers = {"Host": "api.example"} | ({"Authorization": f"Bearer {token}"} if token else {})
-        try:
-            connection.request("GET", "/v1/orders/4711?limit=20", headers=headers)
-            return connection.getresponse().status
-        finally:
-            connection.close()
+    def anonymous_memory(self) -> int:
+        """Bytes of memory that are the process's own, not those of files."""
+        lines = Path(f"/proc/{self.child.pid}/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("RssAnon"))
+
+    def answer(self, token: str) -> tuple[int, str]:
+        """The status and the body that one request with this token (or without, where empty) is answered with."""
+        return answer(self.port, token)
 
 
-def load(port: int, tokens: Path, count: int, first: int, requests: int) -> dict:
+def answer(port: int, token: str) -> tuple[int, str]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    headers = {"Host": "api.example"} | ({"Authorization": f"Bearer {token}"} if token else {})
+    try:
+        connection.request("GET", "/v1/orders/4711?limit=20", headers=headers)
+        response = connection.getresponse()
+        return response.status, response.read().decode(errors="replace")
+    finally:
+        connection.close()
+
+
+def load(port: int, tokens: Path, count: int, first: int, requests: int, keys: int = 0, connections=CONNECTIONS) -> dict:
     """Sends `requests` requests with the first `count` tokens, beginning at `first`; what wrk counted."""
-    command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{ROUND_TIMEOUT}s", "--timeout", "30s", "-s", LOAD]
-    command += [f"http://127.0.0.1:{port}", "--", tokens, count, first, requests]
+    command = ["wrk", "-t1", f"-c{connections}", f"-d{ROUND_TIMEOUT}s", "--timeout", "30s", "-s", LOAD]
+    command += [f"http://127.0.0.1:{port}", "--", tokens, count, first, requests, keys]
     output = subprocess.run(
         [str(part) for part in command], capture_output=True, text=True, preexec_fn=end_with_parent, check=False
     )

@@ -1,4 +1,9 @@
-"""Tokens minted once, kept under target/bench/tokens, one file of lines an algorithm."""
+"""Tokens minted once, kept under target/bench/tokens, one file of lines an algorithm or kind.
+
+`RS256` and so on are good tokens; `RS256-forged` the same with bad signatures, `RS256-malformed`
+one that lacks its signature, `RS256-unscoped` one without the scope that the policy asks for, and
+`RS256-missing` no token at all.
+"""
 
 import base64
 import json
@@ -10,21 +15,28 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, padding, rsa,
 
 ISSUER = "https://idp.example"
 AUDIENCE = "orders"
-ALGORITHMS = ("RS256", "ES256", "EdDSA")
+ALGORITHMS = ("RS256", "ES256", "PS256", "EdDSA")
+VARIANTS = ("", "-forged", "-malformed", "-unscoped", "-missing")
+KINDS = [algorithm + variant for algorithm in ALGORITHMS for variant in VARIANTS]
 LIFETIME = 7 * 86400
 LEAST_LIFETIME_LEFT = 86400
 
 
 class Tokens:
-    """A directory with `ALGORITHM.txt`, a token a line, and `about.json`."""
+    """A directory with `KIND.txt`, a token a line, and `about.json`."""
 
     def __init__(self, directory: Path, count: int):
         self.directory = directory
         about = directory / "about.json"
-        self.about = json.loads(about.read_text()) if about.exists() else {"exp": 0, "count": 0}
-        if self.about["exp"] < time.time() + LEAST_LIFETIME_LEFT or self.about["count"] < count:
+        self.about = json.loads(about.read_text()) if about.exists() else {}
+        if not self.good_enough(count):
             self.about = mint(directory, count)
             about.write_text(json.dumps(self.about))
+
+    def good_enough(self, count: int) -> bool:
+        about = {"exp": 0, "count": 0, "kinds": []} | self.about
+        fresh = about["exp"] >= time.time() + LEAST_LIFETIME_LEFT
+        return fresh and about["count"] >= count and about["kinds"] == KINDS
 
     @property
     def count(self) -> int:
@@ -35,16 +47,15 @@ class Tokens:
         """The JWK Set that verifies every token here."""
         return self.about["jwks"]
 
-    def file(self, algorithm: str) -> Path:
-        return self.directory / f"{algorithm}.txt"
+    def file(self, kind: str) -> Path:
+        return self.directory / f"{kind}.txt"
 
-    def first(self, algorithm: str) -> str:
-        with self.file(algorithm).open() as lines:
+    def lines(self, kind: str) -> list[str]:
+        return self.file(kind).read_text().splitlines()
+
+    def first(self, kind: str) -> str:
+        with self.file(kind).open() as lines:
             return next(lines).strip()
-
-    def unscoped(self, algorithm: str) -> str:
-        """A good token without the scope that the policy asks for."""
-        return self.about["unscoped"][algorithm]
 
     def signature_parts(self, algorithm: str) -> tuple[bytes, bytes, bytes]:
         """The key as SPKI, a signature as BoringSSL takes it, and what was signed."""
@@ -54,28 +65,31 @@ class Tokens:
             raw = utils.encode_dss_signature(int.from_bytes(raw[:32], "big"), int.from_bytes(raw[32:], "big"))
         return base64.b64decode(self.about["spki"][algorithm]), raw, message.encode()
 
-    def forged(self, algorithm: str) -> str:
-        """The first token with the first character of its signature changed."""
-        head, signature = self.first(algorithm).rsplit(".", 1)
-        return f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
-
 
 def mint(directory: Path, count: int) -> dict:
     print(f"minting {count} tokens for each of {', '.join(ALGORITHMS)}", flush=True)
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "about.json").unlink(missing_ok=True)
     now = int(time.time())
-    about = {"exp": now + LIFETIME, "count": count, "jwks": {"keys": []}, "unscoped": {}, "spki": {}}
+    about = {"exp": now + LIFETIME, "count": count, "kinds": KINDS, "jwks": {"keys": []}, "spki": {}}
     for algorithm in ALGORITHMS:
         key, jwk, sign = new_key(algorithm)
         about["jwks"]["keys"].append(jwk)
         about["spki"][algorithm] = base64.b64encode(spki(key)).decode()
-        with (directory / f"{algorithm}.txt").open("w") as lines:
-            for number in range(count):
-                token = signed(algorithm, sign, claims(now, number, "orders.read orders.write"))
-                lines.write(token + "\n")
-        about["unscoped"][algorithm] = signed(algorithm, sign, claims(now, count, "orders.write"))
+        payloads = (claims(now, number, "orders.read orders.write") for number in range(count))
+        good = [signed(algorithm, sign, payload) for payload in payloads]
+        unscoped = signed(algorithm, sign, claims(now, 0, "orders.write"))
+        lines = [good, list(map(forged, good)), [good[0].rpartition(".")[0]], [unscoped], [""]]
+        for kind, tokens in zip(VARIANTS, lines, strict=True):
+            (directory / f"{algorithm}{kind}.txt").write_text("".join(f"{token}\n" for token in tokens))
     return about
+
+
+def forged(token: str) -> str:
+    """The token with the first character of its signature changed, a lower one where that is possible."""
+    # An RSA signature above the modulus would be refused before any arithmetic.
+    head, signature = token.rsplit(".", 1)
+    return f"{head}.{'B' if signature[0] == 'A' else 'A'}{signature[1:]}"
 
 
 def claims(now: int, number: int, scope: str) -> dict:
@@ -101,11 +115,13 @@ def signed(algorithm: str, sign, payload: dict) -> str:
 def new_key(algorithm: str):
     """A fresh key, its public JWK, and the function that signs with it."""
     common = {"kid": f"bench-{algorithm.lower()}", "alg": algorithm, "use": "sig"}
-    if algorithm == "RS256":
+    if algorithm in ("RS256", "PS256"):
         key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
         public = key.public_key().public_numbers()
         jwk = {"kty": "RSA", "n": number64(public.n, 256), "e": number64(public.e, 3)}
-        return key, common | jwk, lambda text: key.sign(text, padding.PKCS1v15(), hashes.SHA256())
+        pss = padding.PSS(padding.MGF1(hashes.SHA256()), hashes.SHA256().digest_size)
+        pad = padding.PKCS1v15() if algorithm == "RS256" else pss
+        return key, common | jwk, lambda text: key.sign(text, pad, hashes.SHA256())
     if algorithm == "ES256":
         key = ec.generate_private_key(ec.SECP256R1())
         public = key.public_key().public_numbers()
