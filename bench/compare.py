@@ -2,7 +2,7 @@
 
 import statistics
 
-from report import interval
+from report import MIB, interval
 
 
 def table(old: dict, new: dict) -> str:
@@ -18,17 +18,36 @@ def table(old: dict, new: dict) -> str:
     for verdict in new["aims"]:
         if before := known.get(verdict["what"] + verdict["of"]):
             lines.append(line(verdict["what"], before["values"], verdict["values"], verdict["digits"]) + verdict["of"])
+    before = single_values(old)
+    lines += ["", f"{'single values':44}{'old':>10}{'new':>10}{'change':>9}"]
+    for name, value in single_values(new).items():
+        if name in before:
+            lines.append(f"{name:44}{before[name]:10.1f}{value:10.1f}{percent(before[name], value):>9}")
     return "\n".join(lines)
+
+
+def single_values(run: dict) -> dict[str, float]:
+    """What has no rounds: the module's size, start, memory and latency."""
+    values = {f"module, {kind}, KiB": run["module"][kind] / 1024 for kind in ("bytes", "deflated") if "module" in run}
+    values |= {f"{name}, start, ms": statistics.median(times) for name, times in run["start_ms"].items()}
+    values |= {f"{name}, a worker, MiB": of["worker"] / MIB for name, of in run["memory"].items()}
+    for name, entry in run["scenarios"].items():
+        latency = {kind: value for kind, value in entry.get("latency", {}).items() if kind != "requests"}
+        values |= {f"{name}, {kind}, µs": value for kind, value in latency.items()}
+    return values
+
+
+def percent(old: float, new: float) -> str:
+    return f"{100 * (new / old - 1):+.0f} %" if old else ""
 
 
 def line(name: str, old: list[float], new: list[float], digits: int) -> str:
     first, second = statistics.median(old), statistics.median(new)
     (old_low, old_high), (new_low, new_high) = interval(old), interval(new)
-    change = f"{100 * (second / first - 1):+.0f} %" if first else ""
     told = new_low > old_high or new_high < old_low
     return (
         f"{name:30}{first:8.{digits}f}{f'{old_low:.{digits}f}..{old_high:.{digits}f}':>14}"
-        f"{second:8.{digits}f}{f'{new_low:.{digits}f}..{new_high:.{digits}f}':>14}{change:>9}{'' if told else '  noise?'}"
+        f"{second:8.{digits}f}{f'{new_low:.{digits}f}..{new_high:.{digits}f}':>14}{percent(first, second):>9}{'' if told else '  noise?'}"
     )
 
 

@@ -187,7 +187,7 @@ def finish(results: dict, options: argparse.Namespace) -> int:
 
 def about_run(options: argparse.Namespace) -> dict:
     version = subprocess.run([options.envoy, "--version"], capture_output=True, text=True, check=True).stdout
-    about = {"envoy": version.partition("version: ")[2].strip(), "rounds": options.rounds, "rate": options.rate}
+    about = {"envoy": version.partition("version: ")[2].strip().split("/")[1], "rounds": options.rounds, "rate": options.rate}
     about |= {"requests": options.requests, "load": f"{os.getloadavg()[1]:.1f} on {os.cpu_count()} cores"}
     if options.module.exists():
         module = options.module.read_bytes()

@@ -71,7 +71,7 @@ def nice_step(most: float) -> float:
 def legend(results: dict) -> str:
     return (
         f"Bars: medians; blue is Postern, grey Envoy's own filters. Lines: the middle half of {results['rounds']} rounds of "
-        f"{results['requests']} requests. {results['envoy'].split('/')[1] if '/' in results['envoy'] else ''}"
+        f"{results['requests']} requests. Envoy {results['envoy']}."
     )
 
 

@@ -28,6 +28,13 @@ EXTRAS = [
     ("postern-cached-risk", "postern-cached"),
     ("postern-cached-100k-keys", "postern-cached-10-keys"),
 ]
+# (what is told of what, besides the aims)
+RATIOS = [
+    ("postern-refused-malformed", "postern-refused-forged"),
+    ("postern-refused-again", "postern-refused-forged"),
+    ("postern-2-workers", "postern-1-workers"),
+    ("postern-4-workers", "postern-1-workers"),
+]
 
 
 def table(entries: dict) -> str:
@@ -57,7 +64,7 @@ def of_native(entries: dict, entry: dict) -> str:
 
 
 def summary(results: dict) -> str:
-    lines = [f"{results['envoy']}, {results['rounds']} rounds of {results['requests']} requests, load {results['load']}"]
+    lines = [f"Envoy {results['envoy']}, {results['rounds']} rounds of {results['requests']} requests, load {results['load']}"]
     if module := results.get("module"):
         lines.append(f"module: {module['bytes']} bytes, {module['deflated']} deflated, sha256 {module['sha256'][:16]}")
     lines += latency_lines(results) + footprint_lines(results) + [""]
@@ -121,7 +128,7 @@ def aim_line(verdict: dict) -> str:
 
 
 def extra_lines(entries: dict) -> list[str]:
-    """What one thing more costs, in microseconds, round by round."""
+    """What has no aim: differences and ratios, round by round."""
     lines = []
     for subject, against in EXTRAS:
         if measured(entries, subject) and measured(entries, against):
@@ -129,6 +136,10 @@ def extra_lines(entries: dict) -> list[str]:
             low, high = interval(differences)
             more = statistics.median(differences)
             lines.append(f"note  {subject} costs {more:.1f} ({low:.1f}..{high:.1f}) µs more than {against}")
+    for subject, against in RATIOS:
+        if ratios := paired_ratios(entries, subject, against):
+            low, high = interval(ratios)
+            lines.append(f"note  {subject} costs {statistics.median(ratios):.2f} ({low:.2f}..{high:.2f}) of {against} in all")
     return lines
 
 
