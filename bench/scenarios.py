@@ -143,6 +143,7 @@ class Native:
             self.floor("wasm-empty", wasm_floor.empty(), "a module that does nothing"),
             self.floor("wasm-floor", wasm_floor.floor(), "a module that reads the header map and logs a line"),
         ]
+        made.append(self.floor("wasm-calls", wasm_floor.calling(), "a module that makes the calls of a known token and one limit"))
         for algorithm in ("RS256", "ES256"):
             module = wasm_floor.verifying("sha256", *self.tokens.signature_parts(algorithm))
             what = f"the same, and has Envoy verify one {algorithm} signature"
@@ -189,6 +190,7 @@ class Postern:
         return [
             self.scenario("postern-cached", "RS256, one token", against="jwt-rs256-cached"),
             self.scenario("postern-cached-limit", "RS256, one token, a rate limit", limit=True, against="chain", latency=True),
+            self.scenario("postern-cached-batched", "RS256, one token, a rate limit", limit=True, batch="64KiB", against="chain", latency=True),
             self.scenario("postern-cached-quiet", "RS256, one token", audited=False, against="jwt-rs256-cached"),
             self.scenario("postern-cached-risk", "RS256, one token, every signal of risk", risk=True),
         ]
@@ -245,7 +247,7 @@ class Postern:
         ]  # fmt: skip
 
     def scenario(self, name, what, group="cached", audited=True, **more) -> Scenario:
-        settings = {key: more.pop(key) for key in ("limit", "clients", "routes", "risk", "pressure") if key in more}
+        settings = {key: more.pop(key) for key in ("limit", "clients", "routes", "risk", "pressure", "batch") if key in more}
         keyed = more.get("keys", 0) > 0
         configuration = json.dumps(postern_config(self.tokens, audited, keyed=keyed, **settings))
         scenario = Scenario(name, f"Postern {what}, scopes, {'all' if audited else 'nothing'} audited", group, **more)
@@ -258,7 +260,7 @@ class Postern:
 
 
 def postern_config(
-    tokens: Tokens, audited=True, limit=None, clients=0, routes=1, risk=False, pressure=None, keyed=False
+    tokens: Tokens, audited=True, limit=None, clients=0, routes=1, risk=False, pressure=None, keyed=False, batch=None
 ) -> dict:
     issuer = {"name": "corp", "issuer": ISSUER, "audiences": [AUDIENCE]}
     issuer |= {"keys": {"inline": tokens.jwks}, "algorithms": list(ALGORITHMS)}
@@ -270,6 +272,8 @@ def postern_config(
         "routes": [route(name) for name in names],
         "audit": {"log": {"level": "info", "decisions": shares}},
     }
+    if batch:
+        config["audit"]["log"]["batch"] = batch
     if risk:
         # A benchmark is a burst, and would be denied.
         config["risk"] = {"actions": []}

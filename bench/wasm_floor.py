@@ -3,7 +3,8 @@
 They export the callbacks that the Rust SDK exports for an HTTP context, so the proxy crosses into
 them as often as it does into any module built with that SDK. `empty` does nothing. `floor` reads
 the request's header map and logs a line as long as an audit record, which no auditing filter can
-do without. `verifying` also has the proxy verify one signature, always the same.
+do without. `calling` makes the calls that Postern makes for a request with a known token and one
+limit. `verifying` also has the proxy verify one signature, always the same.
 """
 
 I32 = 0x7F
@@ -11,20 +12,37 @@ CONTINUE, YES, BUFFER = 0, 1, 65536
 INFO, REQUEST_HEADERS = 2, 0
 
 # What the memory holds from the start, and where the host's answers go.
-ANSWER_AT, SIZE_AT, FUNCTION_AT, RECORD_AT, ARGUMENTS_AT = 16, 20, 512, 1024, 4096
+ANSWER_AT, SIZE_AT, VERSION_AT, FUNCTION_AT, RECORD_AT, ARGUMENTS_AT = 16, 20, 24, 512, 1024, 4096
 FUNCTION = b"verify_signature"
 RECORD = b'{"class_uid":6003,' + b"x" * 880 + b"}"
+# Texts that calls name, each with its place.
+SOURCE, STATUS = b"source\0address", b"response\0code"
+IDENTITY, CLIENT, SCOPES = b"x-postern-identity", b"x-postern-client", b"x-postern-scopes"
+CREDENTIAL, VALUE = b"authorization", b"corp/client-00@corp.example"
+COUNTER, BUCKET = b"postern.limits.1.000000", b"\1" * 31
+TEXTS = (SOURCE, STATUS, IDENTITY, CLIENT, SCOPES, CREDENTIAL, VALUE, COUNTER, BUCKET)
+TEXT_AT = {text: 8192 + 64 * place for place, text in enumerate(TEXTS)}
 VERIFIED = 0x0108  # the bytes 08 01, read as a little-endian number
 
 # One signature an arity, without and with a result: index = arity, or RETURNS + arity.
 ARITIES = range(7)
 RETURNS = len(ARITIES)
 TYPES = [([I32] * arity, result) for result in ([], [I32]) for arity in ARITIES]
-VOID, ONE, TWO, THREE, _, _, SIX = ARITIES
+VOID, ONE, TWO, THREE, FOUR, FIVE, SIX = ARITIES
 
 # (import, its parameters); each returns a status
-IMPORTS = [("proxy_get_header_map_pairs", THREE), ("proxy_log", THREE), ("proxy_call_foreign_function", SIX)]
-READ_HEADERS, LOG, CALL_FOREIGN = range(3)
+IMPORTS = [
+    ("proxy_get_header_map_pairs", THREE),
+    ("proxy_log", THREE),
+    ("proxy_call_foreign_function", SIX),
+    ("proxy_get_property", FOUR),
+    ("proxy_get_current_time_nanoseconds", ONE),
+    ("proxy_replace_header_map_value", FIVE),
+    ("proxy_remove_header_map_value", THREE),
+    ("proxy_get_shared_data", FIVE),
+    ("proxy_set_shared_data", FIVE),
+]
+READ_HEADERS, LOG, CALL_FOREIGN, PROPERTY, NOW, REPLACE, REMOVE, GET_SHARED, SET_SHARED = range(len(IMPORTS))
 
 # (export, parameters, the constant it returns or None)
 FUNCTIONS = [
@@ -51,6 +69,26 @@ def empty() -> bytes:
 
 def floor() -> bytes:
     return module({"proxy_on_request_headers": read_headers(), "proxy_on_log": log_record()})
+
+
+def calling() -> bytes:
+    """With a blind write instead of a compared one, which is not dearer."""
+    answer = (ANSWER_AT, SIZE_AT)
+    decide = [
+        read_headers(),
+        call(PROPERTY, *at(SOURCE), *answer),
+        call(NOW, ANSWER_AT),
+        call(GET_SHARED, *at(COUNTER), *answer, VERSION_AT),
+        call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0),
+        call(REMOVE, REQUEST_HEADERS, *at(CREDENTIAL)),
+        *(call(REPLACE, REQUEST_HEADERS, *at(name), *at(VALUE)) for name in (IDENTITY, CLIENT, SCOPES)),
+    ]
+    end = [call(PROPERTY, *at(STATUS), *answer), call(NOW, ANSWER_AT), log_record()]
+    return module({"proxy_on_request_headers": b"".join(decide), "proxy_on_log": b"".join(end)})
+
+
+def at(content: bytes) -> tuple[int, int]:
+    return TEXT_AT[content], len(content)
 
 
 def verifying(hash_function: str, public_key: bytes, signature: bytes, message: bytes) -> bytes:
@@ -81,6 +119,7 @@ def module(code: dict, arguments: bytes = b"") -> bytes:
         exports.append(text(name) + b"\x00" + leb(index))
     bodies = [body(code.get(name, b""), value) for name, _, value in FUNCTIONS]
     data = [(FUNCTION_AT, FUNCTION), (RECORD_AT, RECORD), (ARGUMENTS_AT, arguments)]
+    data += [(place, content) for content, place in TEXT_AT.items()]
     sections = [
         (1, [b"\x60" + vector(map(byte, inputs)) + vector(map(byte, outputs)) for inputs, outputs in TYPES]),
         (2, imports),

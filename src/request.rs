@@ -1,63 +1,75 @@
 //! What the gate sees of a request, as bytes: nothing is decoded before it is checked.
 
 use std::net::IpAddr;
-use std::ops::Range;
 
 /// The header fields of a message in the order received, pseudo-headers included.
 ///
 /// Names are as the host gives them (lower case in Envoy); values are bytes and need not be UTF-8.
-/// All fields share one buffer, which is the one the host wrote them into.
+/// They stay in the one buffer that the host wrote them into, in the form of the proxy-wasm ABI: a
+/// count, the sizes of each name and value, then each name and value with a NUL behind it; integers
+/// are 32-bit little-endian.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
+    /// Empty, or a map whose sizes add up to its length or less.
     bytes: Vec<u8>,
-    fields: Vec<Field>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Field {
-    name: Range<usize>,
-    value: Range<usize>,
 }
 
 /// The host's serialised header map does not have the form the ABI gives it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MapMalformed;
 
+const COUNT: usize = 4;
+const SIZES: usize = 8;
+
 impl Headers {
     /// Takes the fields as they were received.
     pub fn new<N: AsRef<[u8]>, V: AsRef<[u8]>>(fields: impl IntoIterator<Item = (N, V)>) -> Self {
-        let mut headers = Self::default();
+        let as_size = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
+        let (mut count, mut sizes, mut texts) = (0_u32, Vec::new(), Vec::new());
         for (name, value) in fields {
-            headers.push(name.as_ref(), value.as_ref());
+            count = count.saturating_add(1);
+            for text in [name.as_ref(), value.as_ref()] {
+                sizes.extend(as_size(text));
+                texts.extend_from_slice(text);
+                texts.push(0);
+            }
         }
-        headers
+        if count == 0 {
+            return Self::default();
+        }
+        let bytes = [&count.to_le_bytes()[..], &sizes, &texts].concat();
+        Self { bytes }
     }
 
-    /// Reads the serialised map of the proxy-wasm ABI: a count, the sizes of each name and value,
-    /// then each name and value with a NUL behind it; integers are 32-bit little-endian.
+    /// Reads the serialised map of the proxy-wasm ABI.
     ///
     /// # Errors
     /// [`MapMalformed`] where a size points past the end.
     pub fn from_abi(bytes: Vec<u8>) -> Result<Self, MapMalformed> {
-        if bytes.is_empty() {
-            return Ok(Self::default());
+        if !bytes.is_empty() {
+            check(&bytes).ok_or(MapMalformed)?;
         }
-        let fields = abi_fields(&bytes).ok_or(MapMalformed)?;
-        Ok(Self { bytes, fields })
+        Ok(Self { bytes })
     }
 
     /// Every field in the order received.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        self.fields
-            .iter()
-            .map(|field| (self.slice(&field.name), self.slice(&field.value)))
+        self.fields().map(|field| (field.name(), field.value()))
     }
 
     /// Every value of the fields of that name, compared without case.
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
-        self.iter()
-            .filter(move |(n, _)| n.eq_ignore_ascii_case(name.as_bytes()))
-            .map(|(_, v)| v)
+        let name = name.as_bytes();
+        // The size tells most apart, and is at hand.
+        let is_named = move |field: &Field<'_>| {
+            field.name_size == name.len() && field.name().eq_ignore_ascii_case(name)
+        };
+        self.fields().filter(is_named).map(|field| field.value())
+    }
+
+    fn fields(&self) -> Fields<'_> {
+        let (sizes, texts) = parts(&self.bytes).unwrap_or_default();
+        Fields { sizes, texts }
     }
 
     /// The value of the only field of that name; none where there is no such field or several.
@@ -67,50 +79,85 @@ impl Headers {
         let first = values.next();
         if values.next().is_some() { None } else { first }
     }
+}
 
-    fn push(&mut self, name: &[u8], value: &[u8]) {
-        let start = self.bytes.len();
-        self.bytes.extend_from_slice(name);
-        let middle = self.bytes.len();
-        self.bytes.extend_from_slice(value);
-        self.fields.push(Field {
-            name: start..middle,
-            value: middle..self.bytes.len(),
-        });
-    }
+/// The sizes of a map, and its texts.
+fn parts(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
+    let (count, rest) = bytes.split_first_chunk::<COUNT>()?;
+    let count = usize::try_from(u32::from_le_bytes(*count)).ok()?;
+    rest.split_at_checked(count.checked_mul(SIZES)?)
+}
 
-    fn slice(&self, range: &Range<usize>) -> &[u8] {
-        self.bytes.get(range.clone()).unwrap_or_default()
+/// The fields that are left.
+struct Fields<'a> {
+    sizes: &'a [u8],
+    texts: &'a [u8],
+}
+
+/// One field, not yet cut out of the texts that begin with it.
+struct Field<'a> {
+    texts: &'a [u8],
+    name_size: usize,
+    value_size: usize,
+}
+
+impl<'a> Iterator for Fields<'a> {
+    type Item = Field<'a>;
+
+    fn next(&mut self) -> Option<Field<'a>> {
+        let (sizes, rest) = self.sizes.split_first_chunk::<SIZES>()?;
+        self.sizes = rest;
+        let [a, b, c, d, e, f, g, h] = *sizes;
+        let field = Field {
+            texts: self.texts,
+            name_size: size(u32::from_le_bytes([a, b, c, d])),
+            value_size: size(u32::from_le_bytes([e, f, g, h])),
+        };
+        self.texts = self.texts.get(field.end()..).unwrap_or_default();
+        Some(field)
     }
 }
 
-fn abi_fields(bytes: &[u8]) -> Option<Vec<Field>> {
-    let count = usize::try_from(abi_u32(bytes, 0)?).ok()?;
-    let sizes_end = count.checked_mul(8)?.checked_add(4)?;
-    let sizes = bytes.get(4..sizes_end)?;
-    let mut at = sizes_end;
-    let mut fields = Vec::with_capacity(count);
-    for pair in sizes.chunks_exact(8) {
-        let name = abi_text(bytes, &mut at, abi_u32(pair, 0)?)?;
-        let value = abi_text(bytes, &mut at, abi_u32(pair, 4)?)?;
-        fields.push(Field { name, value });
+impl<'a> Field<'a> {
+    fn value_start(&self) -> usize {
+        self.name_size.saturating_add(1)
     }
-    Some(fields)
+
+    fn value_end(&self) -> usize {
+        self.value_start().saturating_add(self.value_size)
+    }
+
+    fn end(&self) -> usize {
+        self.value_end().saturating_add(1)
+    }
+
+    fn name(&self) -> &'a [u8] {
+        self.texts.get(..self.name_size).unwrap_or_default()
+    }
+
+    fn value(&self) -> &'a [u8] {
+        let value = self.texts.get(self.value_start()..self.value_end());
+        value.unwrap_or_default()
+    }
 }
 
-fn abi_u32(bytes: &[u8], at: usize) -> Option<u32> {
-    let four = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(four.try_into().ok()?))
+// No text is as long as what a number of this size can say.
+fn size(size: u32) -> usize {
+    usize::try_from(size).unwrap_or(usize::MAX)
 }
 
-fn abi_text(bytes: &[u8], at: &mut usize, size: u32) -> Option<Range<usize>> {
-    let start = *at;
-    let end = start.checked_add(usize::try_from(size).ok()?)?;
-    if bytes.get(end) != Some(&0) {
-        return None;
+/// Some where every size leads to a NUL.
+fn check(bytes: &[u8]) -> Option<()> {
+    let (sizes, mut texts) = parts(bytes)?;
+    for size in sizes.chunks_exact(COUNT) {
+        let size = u32::from_le_bytes(*size.first_chunk()?);
+        let (&nul, rest) = texts.get(self::size(size)..)?.split_first()?;
+        if nul != 0 {
+            return None;
+        }
+        texts = rest;
     }
-    *at = end.checked_add(1)?;
-    Some(start..end)
+    Some(())
 }
 
 /// A request as the route policy sees it.

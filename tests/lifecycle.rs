@@ -538,3 +538,74 @@ fn no_event_and_no_reply_holds_any_part_of_a_token() {
         }
     }
 }
+
+fn gathering(batch: &str) -> Rc<Gate> {
+    let mut config = configuration(orders());
+    config["audit"] = json!({"log": {"batch": batch}});
+    gate(&config)
+}
+
+/// Each line of the host's log, and of those each that holds several events.
+fn lines(host: &MemoryHost) -> Vec<Vec<Value>> {
+    fn events(line: &str) -> Vec<Value> {
+        let events = line.lines().map(serde_json::from_str);
+        events.collect::<Result<_, _>>().unwrap()
+    }
+    host.logged().iter().map(|(_, line)| events(line)).collect()
+}
+
+#[test]
+fn gathered_events_are_written_together_in_their_order_when_the_gate_ticks() {
+    let gate = gathering("1MiB");
+    assert!(gate.needs_ticks());
+    let mut hosts = Vec::new();
+    for path in ["/healthz", "/v1/orders/1", "/healthz"] {
+        let host = request(path, None, &[]);
+        headers(&gate, &host).1.finish(&host);
+        assert!(host.logged().is_empty(), "{path}");
+        hosts.push(host);
+    }
+    let worker = MemoryHost::default();
+    gate.tick(&worker);
+    let lines = lines(&worker);
+    assert_eq!(lines.len(), 1);
+    let reasons: Vec<_> = lines[0]
+        .iter()
+        .map(|event| &event["status_detail"])
+        .collect();
+    assert_eq!(reasons, ["allowed", "credential_missing", "allowed"]);
+    gate.tick(&worker);
+    assert_eq!(worker.logged().len(), 1, "nothing is written twice");
+}
+
+#[test]
+fn gathered_events_are_written_as_soon_as_there_are_enough() {
+    let gate = gathering("1KiB");
+    let mut written = 0;
+    for number in 0..10 {
+        let host = request("/healthz", None, &[]);
+        headers(&gate, &host).1.finish(&host);
+        let lines = lines(&host);
+        written += lines.iter().map(Vec::len).sum::<usize>();
+        assert!(number + 1 - written < 2, "an event is some 700 bytes long");
+    }
+    assert!(written >= 9);
+}
+
+#[test]
+fn a_gate_that_ends_leaves_no_event_behind() {
+    let gate = gathering("1MiB");
+    let host = request("/healthz", None, &[]);
+    headers(&gate, &host).1.finish(&host);
+    gate.flush(&host);
+    assert_eq!(lines(&host).len(), 1);
+}
+
+#[test]
+fn events_are_written_one_by_one_where_nothing_is_said() {
+    let gate = orders_gate();
+    assert!(!gate.needs_ticks());
+    let host = request("/healthz", None, &[]);
+    headers(&gate, &host).1.finish(&host);
+    assert_eq!(lines(&host).len(), 1);
+}

@@ -2,339 +2,287 @@
 //!
 //! Member names and numbers are those of <https://schema.ocsf.io/1.5.0/classes/api_activity>.
 
-use serde::Serialize;
+use std::fmt::Write as _;
 
 use super::{Outcome, Record, Who};
 use crate::decision::{Mode, Reason};
 
-const CLASS: u32 = 6003;
-const CATEGORY: u32 = 6;
+/// The name of a member as it stands in the line, with the comma before it.
+macro_rules! member {
+    ($name:literal) => {
+        concat!(",\"", $name, "\":")
+    };
+}
 
 /// The event as one line of JSON, without a line break at its end.
 #[must_use]
 pub fn line(record: &Record<'_>) -> String {
-    // Serialising strings and numbers into memory has no way to fail.
-    serde_json::to_string(&ApiActivity::new(record)).unwrap_or_default()
+    let mut line = String::new();
+    write(&mut line, record);
+    line
 }
 
-#[derive(Serialize)]
-struct ApiActivity<'a> {
-    time: u64,
-    class_uid: u32,
-    category_uid: u32,
-    activity_id: u32,
-    type_uid: u32,
-    severity_id: u32,
-    action_id: u32,
-    disposition_id: u32,
-    status_id: u32,
-    status_detail: &'static str,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    message: &'a str,
-    duration: u64,
-    actor: Actor<'a>,
-    src_endpoint: Endpoint,
-    api: Api<'a>,
-    http_request: HttpRequest<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_response: Option<HttpResponse>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<Named<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    risk_score: Option<u8>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    risk_details: Option<&'a str>,
-    metadata: Metadata<'a>,
-    unmapped: Unmapped<'a>,
+/// Writes the event behind what is there, as [`line()`] has it.
+pub fn write(out: &mut String, record: &Record<'_>) {
+    let activity = activity(record.method);
+    let duration = u64::try_from(record.end.since(record.time).as_millis()).unwrap_or(u64::MAX);
+    out.push_str("{\"time\":");
+    digits(out, record.time.millis());
+    out.push_str(",\"class_uid\":6003,\"category_uid\":6");
+    number(out, member!("activity_id"), activity);
+    number(out, member!("type_uid"), activity.saturating_add(600_300));
+    number(out, member!("severity_id"), severity(record.outcome));
+    number(
+        out,
+        member!("action_id"),
+        action(record.outcome, record.mode),
+    );
+    number(
+        out,
+        member!("disposition_id"),
+        disposition(record.outcome, record.mode),
+    );
+    number(out, member!("status_id"), status(record.outcome));
+    text(out, member!("status_detail"), record.outcome.code());
+    some_text(
+        out,
+        member!("message"),
+        Some(record.detail).filter(|detail| !detail.is_empty()),
+    );
+    number(out, member!("duration"), duration);
+    object(out, member!("actor"), |out| actor(out, record));
+    object(out, member!("src_endpoint"), |out| endpoint(out, record));
+    object(out, member!("api"), |out| api(out, record));
+    object(out, member!("http_request"), |out| request(out, record));
+    if let Some(code) = record.status {
+        object(out, member!("http_response"), |out| {
+            number(out, member!("code"), code.into());
+            number(out, member!("body_length"), record.response_bytes);
+            number(out, member!("latency"), duration);
+        });
+    }
+    some_named(out, member!("policy"), record.route);
+    if let Some(risk) = record.risk {
+        number(out, member!("risk_score"), risk.score.into());
+        some_text(
+            out,
+            member!("risk_details"),
+            Some(risk.details).filter(|details| !details.is_empty()),
+        );
+    }
+    object(out, member!("metadata"), |out| {
+        out.push_str(METADATA);
+        some_text(out, member!("correlation_uid"), record.request_id);
+    });
+    object(out, member!("unmapped"), |out| unmapped(out, record));
+    out.push('}');
 }
 
-#[derive(Serialize)]
-struct Actor<'a> {
-    user: User<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    app_uid: Option<&'a str>,
-    authorizations: [Authorization<'a>; 1],
-}
+const METADATA: &str = concat!(
+    "\"version\":\"1.5.0\",\"product\":{\"name\":\"Postern\",\"vendor_name\":\"Postern\",\"version\":\"",
+    env!("CARGO_PKG_VERSION"),
+    "\"},\"profiles\":[\"security_control\"]"
+);
 
-#[derive(Serialize)]
-struct User<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    uid: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    credential_uid: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    domain: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Authorization<'a> {
-    decision: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    policy: Option<Named<'a>>,
-}
-
-#[derive(Clone, Copy, Serialize)]
-struct Named<'a> {
-    name: &'a str,
-}
-
-#[derive(Serialize)]
-struct Endpoint {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    ip: Option<String>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    port: Option<u16>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    name: Option<&'static str>,
-}
-
-#[derive(Serialize)]
-struct Api<'a> {
-    operation: &'a str,
-    service: Named<'a>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    request: Option<Uid<'a>>,
-}
-
-#[derive(Serialize)]
-struct Uid<'a> {
-    uid: &'a str,
-}
-
-#[derive(Serialize)]
-struct HttpRequest<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    http_method: Option<&'a str>,
-    url: Url<'a>,
-    body_length: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    user_agent: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Url<'a> {
-    hostname: &'a str,
-    path: &'a str,
-}
-
-#[derive(Serialize)]
-struct HttpResponse {
-    code: u16,
-    body_length: u64,
-    latency: u64,
-}
-
-#[derive(Serialize)]
-struct Metadata<'a> {
-    version: &'static str,
-    product: Product,
-    profiles: [&'static str; 1],
-    #[serde(skip_serializing_if = "Option::is_none")]
-    correlation_uid: Option<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Product {
-    name: &'static str,
-    vendor_name: &'static str,
-    version: &'static str,
-}
-
-#[derive(Serialize)]
-struct Unmapped<'a> {
-    mode: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    route: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    issuer: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    proven_by: Option<&'static str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    beside: Option<Identity<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    forwarded_by: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    client: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    registration: Option<Registered<'a>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    scopes: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    purpose: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    keys: Option<Keys>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    limit: Option<&'a str>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    limits_observed: Vec<&'a str>,
-}
-
-#[derive(Serialize)]
-struct Registered<'a> {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    owner: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    purpose: Option<&'a str>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    days_left: Option<u64>,
-}
-
-#[derive(Serialize)]
-struct Identity<'a> {
-    identity: &'a str,
-    proven_by: &'static str,
-}
-
-#[derive(Serialize)]
-struct Keys {
-    version: u64,
-    age_seconds: u64,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    failure: Option<&'static str>,
-}
-
-impl<'a> ApiActivity<'a> {
-    fn new(record: &Record<'a>) -> Self {
-        let activity_id = activity(record.method);
-        let duration = u64::try_from(record.end.since(record.time).as_millis()).unwrap_or(u64::MAX);
-        Self {
-            time: record.time.millis(),
-            class_uid: CLASS,
-            category_uid: CATEGORY,
-            activity_id,
-            type_uid: CLASS.saturating_mul(100).saturating_add(activity_id),
-            severity_id: severity(record.outcome),
-            action_id: action(record.outcome, record.mode),
-            disposition_id: disposition(record.outcome, record.mode),
-            status_id: status(record.outcome),
-            status_detail: record.outcome.code(),
-            message: record.detail,
-            duration,
-            actor: Actor::new(record),
-            src_endpoint: Endpoint::new(record),
-            api: Api {
-                operation: record.method,
-                service: Named { name: record.host },
-                request: record.request_id.map(|uid| Uid { uid }),
-            },
-            http_request: HttpRequest {
-                http_method: listed_method(record.method),
-                url: Url {
-                    hostname: record.host,
-                    path: record.path,
-                },
-                body_length: record.request_bytes,
-                user_agent: record.user_agent,
-            },
-            http_response: record.status.map(|code| HttpResponse {
-                code,
-                body_length: record.response_bytes,
-                latency: duration,
-            }),
-            policy: record.route.map(|name| Named { name }),
-            risk_score: record.risk.map(|risk| risk.score),
-            risk_details: record
-                .risk
-                .map(|risk| risk.details)
-                .filter(|details| !details.is_empty()),
-            metadata: Metadata {
-                version: "1.5.0",
-                product: Product {
-                    name: "Postern",
-                    vendor_name: "Postern",
-                    version: env!("CARGO_PKG_VERSION"),
-                },
-                profiles: ["security_control"],
-                correlation_uid: record.request_id,
-            },
-            unmapped: Unmapped::new(record),
+fn actor(out: &mut String, record: &Record<'_>) {
+    object(out, member!("user"), |out| match record.who {
+        Some(Who {
+            identity,
+            issuer,
+            token,
+            ..
+        }) => {
+            text(out, member!("uid"), identity);
+            some_text(out, member!("credential_uid"), token);
+            text(out, member!("domain"), issuer);
         }
+        None => text(out, member!("name"), "anonymous"),
+    });
+    some_text(
+        out,
+        member!("app_uid"),
+        record.who.and_then(|who| who.client),
+    );
+    let decision = match record.outcome {
+        Outcome::Allowed => "Allow",
+        Outcome::Denied(_) => "Deny",
+        Outcome::Undecided => "None",
+    };
+    array(out, member!("authorizations"), |out| {
+        out.push('{');
+        text(out, member!("decision"), decision);
+        some_named(out, member!("policy"), record.route);
+        out.push('}');
+    });
+}
+
+fn endpoint(out: &mut String, record: &Record<'_>) {
+    let Some(source) = record.source else {
+        return text(out, member!("name"), "unknown");
+    };
+    name(out, member!("ip"));
+    // Writing into memory has no way to fail, and an address has nothing to escape.
+    let _ = write!(out, "\"{}\"", source.ip());
+    if source.port() != 0 {
+        number(out, member!("port"), source.port().into());
     }
 }
 
-impl<'a> Actor<'a> {
-    fn new(record: &Record<'a>) -> Self {
-        let user = match record.who {
-            Some(Who {
-                identity,
-                issuer,
-                token,
-                ..
-            }) => User {
-                uid: Some(identity),
-                name: None,
-                credential_uid: token,
-                domain: Some(issuer),
-            },
-            None => User {
-                uid: None,
-                name: Some("anonymous"),
-                credential_uid: None,
-                domain: None,
-            },
-        };
-        let decision = match record.outcome {
-            Outcome::Allowed => "Allow",
-            Outcome::Denied(_) => "Deny",
-            Outcome::Undecided => "None",
-        };
-        let policy = record.route.map(|name| Named { name });
-        Self {
-            user,
-            app_uid: record.who.and_then(|who| who.client),
-            authorizations: [Authorization { decision, policy }],
-        }
+fn api(out: &mut String, record: &Record<'_>) {
+    text(out, member!("operation"), record.method);
+    some_named(out, member!("service"), Some(record.host));
+    if let Some(id) = record.request_id {
+        object(out, member!("request"), |out| text(out, member!("uid"), id));
     }
 }
 
-impl Endpoint {
-    fn new(record: &Record<'_>) -> Self {
-        match record.source {
-            Some(source) => Self {
-                ip: Some(source.ip().to_string()),
-                port: Some(source.port()).filter(|port| *port != 0),
-                name: None,
-            },
-            None => Self {
-                ip: None,
-                port: None,
-                name: Some("unknown"),
-            },
-        }
+fn request(out: &mut String, record: &Record<'_>) {
+    some_text(out, member!("http_method"), listed_method(record.method));
+    object(out, member!("url"), |out| {
+        text(out, member!("hostname"), record.host);
+        text(out, member!("path"), record.path);
+    });
+    number(out, member!("body_length"), record.request_bytes);
+    some_text(out, member!("user_agent"), record.user_agent);
+}
+
+fn unmapped(out: &mut String, record: &Record<'_>) {
+    text(out, member!("mode"), record.mode.as_str());
+    some_text(out, member!("route"), record.route);
+    if let Some(who) = record.who {
+        text(out, member!("issuer"), who.issuer);
+        text(out, member!("proven_by"), who.proven);
+    }
+    if let Some(beside) = record.beside {
+        object(out, member!("beside"), |out| {
+            text(out, member!("identity"), beside.identity);
+            text(out, member!("proven_by"), beside.proven);
+        });
+    }
+    some_text(out, member!("forwarded_by"), record.forwarded_by);
+    some_text(
+        out,
+        member!("client"),
+        record.who.and_then(|who| who.client),
+    );
+    if let Some(client) = record.registration {
+        object(out, member!("registration"), |out| {
+            some_text(out, member!("owner"), client.owner);
+            some_text(out, member!("purpose"), client.purpose);
+            some_number(out, member!("days_left"), client.days_left);
+        });
+    }
+    some_text(out, member!("scopes"), record.who.map(|who| who.scopes));
+    some_text(out, member!("purpose"), record.purpose);
+    if let Some(keys) = record.keys {
+        object(out, member!("keys"), |out| {
+            number(out, member!("version"), keys.version);
+            number(out, member!("age_seconds"), keys.age);
+            some_text(out, member!("failure"), keys.failure);
+        });
+    }
+    some_text(out, member!("limit"), record.limits.refused_by);
+    if !record.limits.observed.is_empty() {
+        array(out, member!("limits_observed"), |out| {
+            for limit in &record.limits.observed {
+                separate(out);
+                quoted(out, limit);
+            }
+        });
     }
 }
 
-impl<'a> Unmapped<'a> {
-    fn new(record: &Record<'a>) -> Self {
-        Self {
-            mode: record.mode.as_str(),
-            route: record.route,
-            issuer: record.who.map(|who| who.issuer),
-            proven_by: record.who.map(|who| who.proven),
-            beside: record.beside.map(|beside| Identity {
-                identity: beside.identity,
-                proven_by: beside.proven,
-            }),
-            forwarded_by: record.forwarded_by,
-            client: record.who.and_then(|who| who.client),
-            registration: record.registration.map(|client| Registered {
-                owner: client.owner,
-                purpose: client.purpose,
-                days_left: client.days_left,
-            }),
-            scopes: record.who.map(|who| who.scopes),
-            purpose: record.purpose,
-            keys: record.keys.map(|keys| Keys {
-                version: keys.version,
-                age_seconds: keys.age,
-                failure: keys.failure,
-            }),
-            limit: record.limits.refused_by,
-            limits_observed: record.limits.observed.clone(),
-        }
+// A value is never empty and never ends in an opening bracket: a string ends in its quote.
+fn separate(out: &mut String) {
+    if !matches!(out.as_bytes().last(), Some(b'{' | b'[')) {
+        out.push(',');
     }
+}
+
+fn name(out: &mut String, name: &'static str) {
+    let first = matches!(out.as_bytes().last(), Some(b'{' | b'['));
+    out.push_str(if first {
+        name.get(1..).unwrap_or_default()
+    } else {
+        name
+    });
+}
+
+fn object(out: &mut String, called: &'static str, members: impl FnOnce(&mut String)) {
+    name(out, called);
+    out.push('{');
+    members(out);
+    out.push('}');
+}
+
+fn array(out: &mut String, called: &'static str, elements: impl FnOnce(&mut String)) {
+    name(out, called);
+    out.push('[');
+    elements(out);
+    out.push(']');
+}
+
+fn text(out: &mut String, called: &'static str, value: &str) {
+    name(out, called);
+    quoted(out, value);
+}
+
+fn some_text(out: &mut String, called: &'static str, value: Option<&str>) {
+    if let Some(value) = value {
+        text(out, called, value);
+    }
+}
+
+fn some_named(out: &mut String, called: &'static str, value: Option<&str>) {
+    if let Some(value) = value {
+        object(out, called, |out| text(out, member!("name"), value));
+    }
+}
+
+fn number(out: &mut String, called: &'static str, value: u64) {
+    name(out, called);
+    digits(out, value);
+}
+
+fn some_number(out: &mut String, called: &'static str, value: Option<u64>) {
+    if let Some(value) = value {
+        number(out, called, value);
+    }
+}
+
+fn digits(out: &mut String, value: u64) {
+    out.push_str(itoa::Buffer::new().format(value));
+}
+
+fn quoted(out: &mut String, value: &str) {
+    if is_plain(value.as_bytes()) {
+        out.push('"');
+        out.push_str(value);
+        out.push('"');
+    } else {
+        // Serialising a string into memory has no way to fail.
+        out.push_str(&serde_json::to_string(value).unwrap_or_default());
+    }
+}
+
+// RFC 8259 section 7: the quote, the backslash and everything below the space must be escaped, and
+// nothing else has to be. Eight bytes at once: a byte that is zero, or less than a number up to 128,
+// borrows from its highest bit (Warren: Hacker's Delight, section 6-1).
+fn is_plain(bytes: &[u8]) -> bool {
+    const ONES: u64 = u64::from_ne_bytes([1; 8]);
+    const HIGHS: u64 = u64::from_ne_bytes([0x80; 8]);
+    const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
+    const SLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
+    const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
+    let has_zero = |eight: u64| eight.wrapping_sub(ONES) & !eight & HIGHS;
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let plain_eight = |eight: &[u8; 8]| {
+        let eight = u64::from_ne_bytes(*eight);
+        let below_space = eight.wrapping_sub(SPACES) & !eight & HIGHS;
+        below_space | has_zero(eight ^ QUOTES) | has_zero(eight ^ SLASHES) == 0
+    };
+    let plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
+    eights.iter().all(plain_eight) && rest.iter().all(plain)
 }
 
 /// The method where OCSF 1.5.0 lists it; `api.operation` has every method.
@@ -346,7 +294,7 @@ fn listed_method(method: &str) -> Option<&str> {
 }
 
 /// `activity_id`: 1 create, 2 read, 3 update, 4 delete, 99 other.
-fn activity(method: &str) -> u32 {
+fn activity(method: &str) -> u64 {
     match method {
         "POST" => 1,
         "GET" | "HEAD" => 2,
@@ -357,7 +305,7 @@ fn activity(method: &str) -> u32 {
 }
 
 /// `severity_id`: 1 informational; 2 low for a refusal; 4 high where the gate itself is at fault.
-fn severity(outcome: Outcome) -> u32 {
+fn severity(outcome: Outcome) -> u64 {
     match outcome {
         Outcome::Allowed | Outcome::Undecided => 1,
         Outcome::Denied(Reason::ConfigInvalid | Reason::HostUnavailable) => 4,
@@ -366,7 +314,7 @@ fn severity(outcome: Outcome) -> u32 {
 }
 
 /// `action_id`: 0 unknown, 1 allowed, 2 denied, 3 observed.
-fn action(outcome: Outcome, mode: Mode) -> u32 {
+fn action(outcome: Outcome, mode: Mode) -> u64 {
     match (outcome, mode) {
         (Outcome::Undecided, _) => 0,
         (Outcome::Allowed, _) => 1,
@@ -376,7 +324,7 @@ fn action(outcome: Outcome, mode: Mode) -> u32 {
 }
 
 /// `disposition_id`: 0 unknown, 1 allowed, 2 blocked, 17 logged.
-fn disposition(outcome: Outcome, mode: Mode) -> u32 {
+fn disposition(outcome: Outcome, mode: Mode) -> u64 {
     match (outcome, mode) {
         (Outcome::Undecided, _) => 0,
         (Outcome::Allowed, _) => 1,
@@ -386,7 +334,7 @@ fn disposition(outcome: Outcome, mode: Mode) -> u32 {
 }
 
 /// `status_id`: 0 unknown, 1 success, 2 failure.
-fn status(outcome: Outcome) -> u32 {
+fn status(outcome: Outcome) -> u64 {
     match outcome {
         Outcome::Undecided => 0,
         Outcome::Allowed => 1,
@@ -477,6 +425,24 @@ mod tests {
         let line = line(&hostile);
         assert!(!line.contains('\n') && !line.contains('\r'));
         assert_eq!(event(&hostile)["http_request"]["url"]["path"], hostile.path);
+    }
+
+    #[test]
+    fn every_byte_at_every_place_is_read_back() {
+        for byte in 0..=0x7f_u8 {
+            for place in 0..19 {
+                let mut bytes = [b'a'; 19];
+                bytes[place] = byte;
+                let path = std::str::from_utf8(&bytes).unwrap();
+                let event = event(&Record { path, ..record() });
+                assert_eq!(event["http_request"]["url"]["path"], path);
+            }
+        }
+        let path = "/\u{e9}\u{2028}\u{80}\u{ff}\u{10ffff}";
+        assert_eq!(
+            event(&Record { path, ..record() })["http_request"]["url"]["path"],
+            path
+        );
     }
 
     #[test]

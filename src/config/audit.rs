@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::bounds::size;
 use super::decimal::decimal;
 use super::list::text;
 use super::names;
@@ -19,6 +20,8 @@ pub struct Audit {
     pub allowed: f64,
     /// Which fraction of those that deny is written, from 0 to 1.
     pub denied: f64,
+    /// From how many bytes on gathered events are written; zero where each is written at once.
+    pub batch: usize,
     /// The header in which callers say what a request is for, in lower case.
     pub purpose_header: Option<String>,
 }
@@ -29,6 +32,7 @@ impl Default for Audit {
             level: LogLevel::default(),
             allowed: 1.0,
             denied: 1.0,
+            batch: 0,
             purpose_header: None,
         }
     }
@@ -49,6 +53,8 @@ impl Audit {
         if let Some(log) = wire.log.optional(&place) {
             let level = log.level.optional(&place.member("level"));
             audit.level = level.copied().map(log_level).unwrap_or_default();
+            let batch = place.member("batch");
+            audit.batch = size(&log.batch, &batch, 1 << 10..=1 << 20).unwrap_or_default();
             let place = place.member("decisions");
             (audit.allowed, audit.denied) = decisions(&log.decisions, &place).unwrap_or((1.0, 1.0));
         }

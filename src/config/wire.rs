@@ -795,6 +795,11 @@ object! {
         /// Which decisions are written. Default: all.
         #[schema(default, with = "schema::Decisions")]
         pub decisions: Field<Value>,
+        /// From how many bytes on events are written to the host's log together, a line each, up to
+        /// 1 MiB. They wait for at most 200 ms; those that wait are lost if the proxy is killed.
+        /// Default: each is written at once.
+        #[schema(default)]
+        pub batch: Field<Size>,
     }
 }
 

@@ -135,10 +135,12 @@ impl Decided {
             open.config.audit.denied
         };
         if open.chance.falls_within(share) {
-            host.log(
-                open.config.audit.level,
-                &ocsf::line(&self.record(host, status)),
-            );
+            let record = self.record(host, status);
+            match open.events.try_borrow_mut() {
+                Ok(mut events) => events.add(host, &record),
+                // A host that calls back while it is logged to.
+                Err(_) => host.log(open.config.audit.level, &ocsf::line(&record)),
+            }
         }
     }
 
@@ -221,7 +223,7 @@ impl Decided {
         let limited = denial.reason.status() == 429;
         let rate = limited.then(|| self.rate_fields(host)).flatten();
         let asked = Asked {
-            id: self.summary.request_id.as_deref(),
+            id: self.summary.request_id(),
             grpc: self.summary.grpc,
             rate: rate.as_ref(),
         };
@@ -273,7 +275,7 @@ impl Decided {
                 proven: caller.proven().as_str(),
             }),
             forwarded_by: self.decision.forwarded_by.as_deref(),
-            purpose: summary.purpose.as_deref(),
+            purpose: summary.purpose(),
             keys: self.keys,
             risk: self.decision.risk.as_ref().map(|risk| Risk {
                 score: risk.score,
@@ -281,11 +283,11 @@ impl Decided {
             }),
             limits: self.limit_names(config),
             source: summary.source,
-            method: &summary.method,
-            host: &summary.host,
-            path: &summary.path,
-            user_agent: summary.user_agent.as_deref(),
-            request_id: summary.request_id.as_deref(),
+            method: summary.method(),
+            host: summary.host(),
+            path: summary.path(),
+            user_agent: summary.user_agent(),
+            request_id: summary.request_id(),
             status,
             request_bytes: self.request_bytes,
             response_bytes: self.response_bytes,

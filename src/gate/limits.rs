@@ -119,7 +119,7 @@ impl Cells for HostCells<'_> {
         if self.absent.is_none() {
             return self.own.read(cell);
         }
-        match self.host.shared(&name(self.prefix, cell)) {
+        match self.host.shared(Name::new(self.prefix, cell).as_str()) {
             Ok(Some(SharedValue { bytes, cas })) => (bytes, Version::Number(cas.0)),
             Ok(None) => (Vec::new(), Version::Absent),
             Err(_) => {
@@ -141,7 +141,7 @@ impl Cells for HostCells<'_> {
         };
         // What was read is no longer what will be written to: it has to be looked at again.
         self.host
-            .set_shared(&name(self.prefix, cell), value, cas)
+            .set_shared(Name::new(self.prefix, cell).as_str(), value, cas)
             .unwrap_or_else(|_| {
                 self.absent = None;
                 false
@@ -153,18 +153,37 @@ impl Cells for HostCells<'_> {
     }
 }
 
-pub(super) fn name(prefix: &str, cell: u32) -> String {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut name = String::with_capacity(32);
-    name.push_str(prefix);
-    for nibble in (0..6_u32).rev() {
-        let digit = (cell >> nibble.saturating_mul(4)) & 15;
-        let digit = usize::try_from(digit)
-            .ok()
-            .and_then(|digit| DIGITS.get(digit));
-        name.push(char::from(*digit.unwrap_or(&b'0')));
+/// The name of a value in shared data: a prefix and the value's number.
+pub(super) struct Name {
+    text: [u8; Self::BYTES],
+    bytes: usize,
+}
+
+impl Name {
+    const BYTES: usize = 32;
+    const DIGITS: u32 = 6;
+
+    /// Of a prefix of at most 26 bytes.
+    pub fn new(prefix: &str, cell: u32) -> Self {
+        let digits = (0..Self::DIGITS).rev().map(|place| {
+            let digit = (cell >> place.saturating_mul(4)) & 15;
+            char::from_digit(digit, 16).map_or(b'0', |digit| u8::try_from(digit).unwrap_or(b'0'))
+        });
+        let mut name = Self {
+            text: [0; Self::BYTES],
+            bytes: 0,
+        };
+        for (to, from) in name.text.iter_mut().zip(prefix.bytes().chain(digits)) {
+            *to = from;
+            name.bytes = name.bytes.saturating_add(1);
+        }
+        name
     }
-    name
+
+    pub fn as_str(&self) -> &str {
+        let text = self.text.get(..self.bytes).unwrap_or_default();
+        std::str::from_utf8(text).unwrap_or_default()
+    }
 }
 
 /// The version that makes a value where there is none; none where the host cannot be relied on.

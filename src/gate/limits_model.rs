@@ -202,8 +202,9 @@ fn order(cell: u32, key: u64, quota: u64) -> Order {
 
 /// How much of an order's quota is used.
 fn used(shared: &SharedData, order: &Order) -> u64 {
-    let key = super::limits::name(super::limits::CELL, order.place.cell);
-    let Some(bytes) = shared.bytes(&key) else {
+    let name = super::limits::Name::new(super::limits::CELL, order.place.cell);
+    let key = name.as_str();
+    let Some(bytes) = shared.bytes(key) else {
         return 0;
     };
     let bucket = Bucket::decode(bytes).unwrap();

@@ -10,6 +10,7 @@ mod assessed;
 mod chance;
 pub mod decide;
 mod decided;
+mod events;
 mod expiry;
 mod limits;
 #[cfg(all(test, not(target_family = "wasm")))]
@@ -32,6 +33,7 @@ use crate::token::cache::Seed;
 
 use chance::Chance;
 pub use decided::Decided;
+use events::Events;
 use limits::Limits;
 pub use opened::Opened;
 use refresh::Refresh;
@@ -70,6 +72,7 @@ struct Open {
     limits: RefCell<Limits>,
     risk: Option<RefCell<Risk>>,
     looked: RefCell<expiry::Looked>,
+    events: RefCell<Events>,
     chance: Chance,
 }
 
@@ -94,6 +97,7 @@ impl Gate {
         let limits = Limits::open(&config, host);
         let (absent, secret) = limits.sharing();
         let risk = Risk::open(&config, absent, secret).map(RefCell::new);
+        let events = RefCell::new(Events::new(&config.audit));
         Self {
             open: Some(Open {
                 config,
@@ -103,6 +107,7 @@ impl Gate {
                 limits: RefCell::new(limits),
                 risk,
                 looked: RefCell::default(),
+                events,
                 chance,
             }),
         }
@@ -113,8 +118,10 @@ impl Gate {
     pub fn needs_ticks(&self) -> bool {
         let has_sources =
             |open: &Open| matches!(open.refresh.try_borrow(), Ok(refresh) if refresh.has_sources());
+        let gathers =
+            |open: &Open| matches!(open.events.try_borrow(), Ok(events) if events.gathers());
         let open = self.open.as_ref();
-        open.is_some_and(|open| open.risk.is_some() || has_sources(open))
+        open.is_some_and(|open| open.risk.is_some() || has_sources(open) || gathers(open))
     }
 
     /// Takes up what other workers published, fetches what is due, and tells them what is due.
@@ -129,6 +136,16 @@ impl Gate {
             && let Ok(mut risk) = risk.try_borrow_mut()
         {
             risk.tick(host, &open.config);
+        }
+        self.flush(host);
+    }
+
+    /// Writes the events that were gathered; for each tick, and when the gate ends.
+    pub fn flush(&self, host: &dyn Host) {
+        if let Some(open) = &self.open
+            && let Ok(mut events) = open.events.try_borrow_mut()
+        {
+            events.flush(host);
         }
     }
 

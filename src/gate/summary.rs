@@ -18,40 +18,95 @@ pub struct Summary {
     pub source: Option<SocketAddr>,
     /// The address that the connection comes from; none where the host does not say.
     pub peer: Option<IpAddr>,
-    pub method: String,
-    pub host: String,
-    pub path: String,
-    pub user_agent: Option<String>,
-    pub request_id: Option<String>,
-    pub purpose: Option<String>,
     pub grpc: bool,
+    /// The texts, one behind the other, in one piece of memory.
+    texts: String,
+    /// Where in `texts` each is that was there.
+    spans: [Option<Span>; TEXTS],
 }
+
+type Span = (usize, usize);
+
+/// The texts that are kept.
+#[derive(Clone, Copy)]
+enum Text {
+    Method,
+    Host,
+    Path,
+    UserAgent,
+    RequestId,
+    Purpose,
+}
+
+const TEXTS: usize = 6;
 
 impl Summary {
     pub fn new(headers: &Headers, source: Option<&[u8]>, purpose: Option<&str>, time: Now) -> Self {
         let source = source.and_then(socket_address);
-        let mut summary = Self {
+        let mut found: [Option<&[u8]>; TEXTS] = [None; TEXTS];
+        let mut keep = |text: Text, value| {
+            if let Some(place) = found.get_mut(text as usize) {
+                *place = value;
+            }
+        };
+        let mut grpc = false;
+        for (name, value) in headers.iter() {
+            match name {
+                b":method" => keep(Text::Method, Some(first(value, TEXT))),
+                b":authority" => keep(Text::Host, Some(first(value, TEXT))),
+                b":path" => keep(Text::Path, Some(first(without_query(value), PATH))),
+                b"user-agent" => keep(Text::UserAgent, Some(first(value, TEXT))),
+                b"x-request-id" => keep(Text::RequestId, Some(first(value, TEXT))),
+                b"content-type" => grpc = is_grpc(value),
+                _ => {}
+            }
+        }
+        // Of several none is what the upstream would take for it.
+        let purpose = purpose.and_then(|name| headers.only(name));
+        keep(Text::Purpose, purpose.map(|value| first(value, TEXT)));
+        let bytes = found.iter().flatten().map(|value| value.len()).sum();
+        let mut texts = String::with_capacity(bytes);
+        let spans = found.map(|value| value.map(|value| append(&mut texts, value)));
+        Self {
             time,
             source,
             // Envoy gives an address that it took from a header the port zero.
             peer: source
                 .filter(|source| source.port() != 0)
                 .map(|source| source.ip()),
-            method: String::new(),
-            host: String::new(),
-            path: String::new(),
-            user_agent: None,
-            request_id: None,
-            purpose: None,
-            grpc: false,
-        };
-        for (name, value) in headers.iter() {
-            summary.note(name, value);
+            grpc,
+            texts,
+            spans,
         }
-        // Of several none is what the upstream would take for it.
-        let purpose = purpose.and_then(|name| headers.only(name));
-        summary.purpose = purpose.map(|value| bounded(value, TEXT));
-        summary
+    }
+
+    pub fn method(&self) -> &str {
+        self.text(Text::Method).unwrap_or_default()
+    }
+
+    pub fn host(&self) -> &str {
+        self.text(Text::Host).unwrap_or_default()
+    }
+
+    pub fn path(&self) -> &str {
+        self.text(Text::Path).unwrap_or_default()
+    }
+
+    pub fn user_agent(&self) -> Option<&str> {
+        self.text(Text::UserAgent)
+    }
+
+    pub fn request_id(&self) -> Option<&str> {
+        self.text(Text::RequestId)
+    }
+
+    pub fn purpose(&self) -> Option<&str> {
+        self.text(Text::Purpose)
+    }
+
+    fn text(&self, text: Text) -> Option<&str> {
+        let (start, end) = (*self.spans.get(text as usize)?)?;
+        self.texts.get(start..end)
     }
 
     /// Takes the caller that trusted proxies name for the source; its port is not known.
@@ -63,18 +118,6 @@ impl Summary {
             }
         }
     }
-
-    fn note(&mut self, name: &[u8], value: &[u8]) {
-        match name {
-            b":method" => self.method = bounded(value, TEXT),
-            b":authority" => self.host = bounded(value, TEXT),
-            b":path" => self.path = bounded(without_query(value), PATH),
-            b"user-agent" => self.user_agent = Some(bounded(value, TEXT)),
-            b"x-request-id" => self.request_id = Some(bounded(value, TEXT)),
-            b"content-type" => self.grpc = is_grpc(value),
-            _ => {}
-        }
-    }
 }
 
 fn without_query(target: &[u8]) -> &[u8] {
@@ -84,12 +127,17 @@ fn without_query(target: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
-fn bounded(value: &[u8], bytes: usize) -> String {
-    let kept = value.get(..bytes).unwrap_or(value);
-    match std::str::from_utf8(kept) {
-        Ok(text) => text.to_owned(),
-        Err(_) => String::from_utf8_lossy(kept).into_owned(),
+fn first(value: &[u8], bytes: usize) -> &[u8] {
+    value.get(..bytes).unwrap_or(value)
+}
+
+fn append(texts: &mut String, value: &[u8]) -> Span {
+    let start = texts.len();
+    match std::str::from_utf8(value) {
+        Ok(value) => texts.push_str(value),
+        Err(_) => texts.push_str(&String::from_utf8_lossy(value)),
     }
+    (start, texts.len())
 }
 
 fn socket_address(value: &[u8]) -> Option<SocketAddr> {
@@ -115,11 +163,25 @@ mod tests {
             Some("x-purpose"),
             Now::default(),
         );
-        assert_eq!(summary.path.len(), PATH);
-        assert!(!summary.path.contains("secret"));
-        assert_eq!(summary.user_agent.unwrap().len(), TEXT);
-        assert_eq!(summary.purpose.unwrap(), "p");
+        assert_eq!(summary.path().len(), PATH);
+        assert!(!summary.path().contains("secret"));
+        assert_eq!(summary.user_agent().unwrap().len(), TEXT);
+        assert_eq!(summary.purpose(), Some("p"));
+        assert_eq!((summary.method(), summary.request_id()), ("", None));
         assert_eq!(summary.source.unwrap().port(), 80);
+    }
+
+    #[test]
+    fn what_is_not_utf8_is_replaced_and_moves_nothing_else() {
+        let fields: [(&str, &[u8]); 3] = [
+            (":path", b"/a\xff\xfeb"),
+            (":method", b"GET"),
+            ("user-agent", b"\xe2\x82"),
+        ];
+        let summary = Summary::new(&Headers::new(fields), None, None, Now::default());
+        assert_eq!(summary.path(), "/a\u{fffd}\u{fffd}b");
+        assert_eq!(summary.method(), "GET");
+        assert_eq!(summary.user_agent(), Some("\u{fffd}"));
     }
 
     #[test]

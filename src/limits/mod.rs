@@ -27,6 +27,8 @@ pub mod store;
 use std::net::IpAddr;
 use std::time::Duration;
 
+use smallvec::SmallVec;
+
 use crate::config::Config;
 use crate::decision::{Denial, Mode, Reason};
 use crate::policy::parameter;
@@ -42,6 +44,9 @@ use key::{KeyHasher, KeyPart, Place, address, network, tag};
 use meter::{Meter, Standing};
 use pressure::PressureMemory;
 use store::{Answer, Incidents, Ledger, Order, Receipt};
+
+/// As many as most routes have limits, without an allocation; or more, with one.
+pub type Few<T> = SmallVec<[T; 2]>;
 
 /// A limit, as configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -137,7 +142,7 @@ pub struct Subject<'a> {
 #[derive(Clone, Debug, Default)]
 pub struct Charged {
     /// Each limit, by its place in the configuration, and what it says now.
-    pub standings: Vec<(usize, Standing)>,
+    pub standings: Few<(usize, Standing)>,
     /// How many times its cost the request is charged; zero for once.
     pub factor: u32,
     /// The limits that are charged when the response's bytes are known.
@@ -237,7 +242,7 @@ impl Counters<'_> {
     ) -> Result<(), Denial> {
         self.insist_on_sharing(limits, charged)?;
         charged.factor = limits.factor;
-        let (mut chosen, mut orders) = (Vec::new(), Vec::new());
+        let (mut chosen, mut orders) = (Few::new(), Few::new());
         for (index, limit) in limits.iter() {
             match self.order(index, limit, subject, limits.factor) {
                 Ok(order) => {

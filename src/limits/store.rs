@@ -5,6 +5,7 @@
 //! so that a request that will be refused changes nothing; where another worker takes the last
 //! unit in between, what was charged already is given back.
 
+use super::Few;
 use super::bucket::Bucket;
 use super::cells::{Cells, Version};
 use super::key::Place;
@@ -95,8 +96,8 @@ struct Look {
 
 impl Ledger<'_> {
     /// Charges all orders, or none if one that is not only observed does not fit.
-    pub fn charge(&mut self, orders: &[Order]) -> Vec<Receipt> {
-        let looks: Vec<(Page, Look)> = orders
+    pub fn charge(&mut self, orders: &[Order]) -> Few<Receipt> {
+        let looks: Few<(Page, Look)> = orders
             .iter()
             .map(|order| {
                 let page = self.open(order.place.cell);
@@ -113,7 +114,7 @@ impl Ledger<'_> {
                 self.note_set_back(order.place.cell, page);
             }
         }
-        let mut receipts = Vec::with_capacity(orders.len());
+        let mut receipts = Few::with_capacity(orders.len());
         for (order, (page, look)) in orders.iter().zip(looks) {
             if refused {
                 receipts.push(look.receipt);

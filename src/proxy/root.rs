@@ -53,6 +53,12 @@ impl Root {
 }
 
 impl Context for Root {
+    // Before the root context goes: its configuration was replaced, or the proxy ends.
+    fn on_done(&mut self) -> bool {
+        self.gate.flush(&Proxy);
+        true
+    }
+
     fn on_http_call_response(&mut self, call: u32, _fields: usize, body: usize, _trailers: usize) {
         self.gate.response(&Proxy, call, body);
         self.held.release(self.id);

@@ -51,9 +51,10 @@ pub fn is_sent(headers: &Headers, query: Option<&str>, tokens: &Tokens) -> bool 
 /// that a proxy merged into one field.
 #[must_use]
 pub fn is_credential(name: &[u8], value: &[u8], tokens: &Tokens) -> bool {
-    let mut parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+    let is_one = |part: &[u8]| after_scheme(part.trim_ascii(), &tokens.scheme).is_ok();
+    // The whole value says what its first part does, without a search for the comma.
     name.eq_ignore_ascii_case(tokens.header.as_bytes())
-        && parts.any(|part| after_scheme(part, &tokens.scheme).is_ok())
+        && (is_one(value) || value.split(|byte| *byte == b',').any(is_one))
 }
 
 struct OtherScheme;

@@ -1,0 +1,284 @@
+//! What an allowed request costs in allocations and host calls, counted.
+//!
+//! The host here hands out what it is asked for in memory that is new each time, as a proxy does
+//! through `proxy_on_memory_allocate`: such an answer counts as one allocation.
+#![cfg(not(target_family = "wasm"))]
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+use postern::config::Config;
+use postern::gate::{Gate, Next, Opened, Stage};
+use postern::host::{Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue};
+use postern::reply::Reply;
+use postern::request::Headers;
+use postern::time::Now;
+use serde_json::{Value, json};
+use support::{at, claims, configuration, token};
+
+/// The system's allocator, which counts for the thread that asks it to.
+struct Counting;
+
+thread_local! {
+    static COUNTED: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+fn count() {
+    // A thread that is ending has nothing to count.
+    let _ = COUNTED.try_with(|counted| counted.set(counted.get().map(|count| count + 1)));
+}
+
+#[allow(unsafe_code, reason = "an allocator cannot be written without")]
+// SAFETY: everything is the system allocator's; what is counted allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count();
+        // SAFETY: the caller's promise is passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        // SAFETY: as above.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count();
+        // SAFETY: as above.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn allocations(work: impl FnOnce()) -> usize {
+    COUNTED.set(Some(0));
+    work();
+    COUNTED.take().unwrap()
+}
+
+/// A proxy that does as little as it can of its own, and counts the calls.
+#[derive(Default)]
+struct Plain {
+    map: Vec<u8>,
+    shared: RefCell<BTreeMap<String, (Vec<u8>, u32)>>,
+    calls: RefCell<Vec<&'static str>>,
+    events: Cell<usize>,
+}
+
+impl Plain {
+    fn with_request(fields: &[(&str, &str)]) -> Self {
+        let number = |size: usize| u32::try_from(size).unwrap().to_le_bytes();
+        let mut map = number(fields.len()).to_vec();
+        for (name, value) in fields {
+            map.extend(number(name.len()));
+            map.extend(number(value.len()));
+        }
+        for (name, value) in fields {
+            map.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
+        }
+        Self {
+            map,
+            calls: RefCell::new(Vec::with_capacity(1000)),
+            ..Self::default()
+        }
+    }
+
+    fn note(&self, call: &'static str) {
+        self.calls.borrow_mut().push(call);
+    }
+}
+
+impl Host for Plain {
+    fn now(&self) -> Now {
+        self.note("now");
+        at(1)
+    }
+    fn random(&self, out: &mut [u8]) -> Result<(), HostError> {
+        out.fill(7);
+        Ok(())
+    }
+    fn request_headers(&self) -> Result<Headers, HostError> {
+        self.note("request_headers");
+        Headers::from_abi(self.map.clone()).map_err(|_| HostError(4))
+    }
+    fn set_request_header(&self, _: &str, _: &str) -> Result<(), HostError> {
+        self.note("set_request_header");
+        Ok(())
+    }
+    fn remove_request_header(&self, _: &[u8]) -> Result<(), HostError> {
+        self.note("remove_request_header");
+        Ok(())
+    }
+    fn add_response_header(&self, _: &str, _: &str) -> Result<(), HostError> {
+        self.note("add_response_header");
+        Ok(())
+    }
+    fn request_trailers(&self) -> Result<Headers, HostError> {
+        Ok(Headers::default())
+    }
+    fn remove_request_trailer(&self, _: &[u8]) -> Result<(), HostError> {
+        Ok(())
+    }
+    fn property(&self, property: Property) -> Option<Vec<u8>> {
+        self.note("property");
+        match property {
+            Property::SourceAddress => Some(b"192.0.2.7:4711".to_vec()),
+            Property::ResponseCode => Some(200_i64.to_le_bytes().to_vec()),
+            _ => None,
+        }
+    }
+    fn log(&self, _: LogLevel, line: &str) {
+        self.note("log");
+        self.events
+            .set(self.events.get() + line.matches("\"class_uid\":6003").count());
+    }
+    fn send_reply(&self, _: &Reply) -> Result<(), HostError> {
+        self.note("send_reply");
+        Ok(())
+    }
+    fn call_foreign_function(&self, _: &str, _: &[u8]) -> Option<Vec<u8>> {
+        self.note("call_foreign_function");
+        None
+    }
+    fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
+        self.note("shared");
+        let shared = self.shared.borrow();
+        Ok(shared.get(key).map(|(bytes, cas)| SharedValue {
+            bytes: bytes.clone(),
+            cas: Cas(*cas),
+        }))
+    }
+    fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError> {
+        self.note("set_shared");
+        let mut shared = self.shared.borrow_mut();
+        let Some((stored, version)) = shared.get_mut(key) else {
+            shared.insert(key.to_owned(), (value.to_vec(), 1));
+            return Ok(true);
+        };
+        if cas.0 != 0 && cas.0 != *version {
+            return Ok(false);
+        }
+        // The proxy's own memory is not the module's.
+        if stored.len() == value.len() {
+            stored.copy_from_slice(value);
+        } else {
+            *stored = value.to_vec();
+        }
+        *version += 1;
+        Ok(true)
+    }
+    fn dispatch(&self, _: &HttpCall) -> Result<u32, HostError> {
+        Err(HostError(2))
+    }
+    fn call_headers(&self) -> Headers {
+        Headers::default()
+    }
+    fn call_body(&self, _: usize) -> Vec<u8> {
+        Vec::new()
+    }
+    fn define_metric(&self, _: MetricKind, _: &str) -> Option<u32> {
+        None
+    }
+    fn increment_metric(&self, _: u32, _: i64) {}
+    fn record_metric(&self, _: u32, _: u64) {}
+}
+
+fn limited(changes: &Value) -> Value {
+    let mut config = configuration(json!([
+        {"name": "read-orders", "match": {"methods": ["GET"], "path": "/v1/orders/{id}"},
+         "allow": {"scopes": {"all": ["orders.read"]}}, "limits": ["own"]},
+    ]));
+    config["limits"] = json!([{"name": "own", "key": ["client", "route"], "rate": "1000000/1s"}]);
+    for (name, value) in changes.as_object().unwrap() {
+        config[name] = value.clone();
+    }
+    config
+}
+
+/// The allocations and the calls of each of `count` requests after the first few.
+fn served(config: &Value, count: usize) -> Vec<(usize, Vec<&'static str>)> {
+    let bearer = format!("Bearer {}", token(&claims(json!({}))));
+    let host = Plain::with_request(&[
+        (":authority", "api.example"),
+        (":path", "/v1/orders/4711?limit=20"),
+        (":method", "GET"),
+        (":scheme", "https"),
+        ("user-agent", "orders-client/1.0"),
+        ("accept", "application/json"),
+        ("authorization", &bearer),
+        ("x-forwarded-proto", "https"),
+        ("x-request-id", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"),
+    ]);
+    let config = Config::parse(config.to_string().as_bytes()).unwrap();
+    let gate = Rc::new(Gate::open(config, b"", &host));
+    let one = || {
+        let opened = Opened::new(Rc::clone(&gate));
+        match opened.headers(&host) {
+            Stage::Decided(next, decided) => {
+                assert_eq!(next, Next::Continue);
+                decided.response_headers(&host);
+                decided.finish(&host);
+            }
+            Stage::Waiting(_) => panic!("the request is held"),
+        }
+    };
+    // The token is verified, and buffers find their size.
+    (0..5).for_each(|_| one());
+    gate.flush(&host);
+    assert_eq!(host.events.get(), 5, "each request leaves its event");
+    (0..count)
+        .map(|_| {
+            host.calls.borrow_mut().clear();
+            let allocations = allocations(one);
+            (allocations, host.calls.borrow().clone())
+        })
+        .collect()
+}
+
+/// The calls for a request with a known token and one limit, in their order.
+const CALLS: &[&str] = &[
+    "request_headers",
+    "property", // source.address
+    "now",
+    "shared",
+    "set_shared",
+    "remove_request_header", // authorization
+    "set_request_header",    // x-postern-identity
+    "set_request_header",    // x-postern-client
+    "set_request_header",    // x-postern-scopes
+    "property",              // response.code
+    "now",
+    "log",
+];
+
+#[test]
+fn an_allowed_request_with_a_known_token_and_one_limit_makes_few_allocations_and_calls() {
+    let served = served(&limited(&json!({})), 1000);
+    for (number, (allocations, calls)) in served.iter().enumerate() {
+        assert_eq!(calls, CALLS, "request {number}");
+        // Four are what the host answers, one each: the fields, the source, the counter, the
+        // status. The shell's two for each request are not seen here.
+        assert!(*allocations <= 9, "request {number}: {allocations}");
+    }
+}
+
+#[test]
+fn gathered_events_take_one_call_together_and_no_more_allocations() {
+    let audit = json!({"log": {"batch": "64KiB"}});
+    let served = served(&limited(&json!({"audit": audit})), 1000);
+    let logged = |calls: &Vec<&str>| calls.contains(&"log");
+    let batches = served.iter().filter(|(_, calls)| logged(calls)).count();
+    assert!(
+        (5..=25).contains(&batches),
+        "{batches} lines for 1000 events"
+    );
+    // The first batch finds the size of its memory, and each later one has it.
+    let later = served.iter().skip(200);
+    assert!(later.clone().all(|(allocations, _)| *allocations <= 9));
+}
