@@ -4,7 +4,7 @@ use crate::audit::{Record, ocsf};
 use crate::config::Audit;
 use crate::host::{Host, LogLevel};
 
-/// What is left of the memory that one batch took, in bytes.
+/// The memory that is kept for the next batch, in bytes; twice a batch where that is more.
 const KEPT: usize = 64 << 10;
 
 /// The events of one worker that are not yet in the host's log.
@@ -51,6 +51,6 @@ impl Events {
         }
         host.log(self.level, &self.lines);
         self.lines.clear();
-        self.lines.shrink_to(KEPT.max(self.batch));
+        self.lines.shrink_to(KEPT.max(self.batch.saturating_mul(2)));
     }
 }

@@ -12,8 +12,8 @@ from ocsf_json_schema import OcsfJsonSchemaEmbedded, get_ocsf_schema
 API_ACTIVITY = 6003
 VERSION = "1.5.0"
 
-# Envoy's own prefix, then `wasm log NAME VM_ID: MESSAGE`.
-LINE = re.compile(r"wasm log[^{]*?: (\{.*\})\s*$")
+# Envoy's own prefix, then `wasm log NAME VM_ID: MESSAGE`; events behind the first of a batch have none.
+LINE = re.compile(r"(?:wasm log[^{]*?: |^)(\{.*\})\s*$")
 
 
 class AuditLog:
