@@ -30,6 +30,8 @@ def single_values(run: dict) -> dict[str, float]:
     """What has no rounds: the module's size, start, memory and latency."""
     values = {f"module, {kind}, KiB": run["module"][kind] / 1024 for kind in ("bytes", "deflated") if "module" in run}
     values |= {f"{name}, start, ms": statistics.median(times) for name, times in run["start_ms"].items()}
+    profile = run.get("profile", {}).items()
+    values |= {f"{name}, alone, ns": statistics.median(of["nanoseconds"]) for name, of in profile}
     values |= {f"{name}, a worker, MiB": of["worker"] / MIB for name, of in run["memory"].items()}
     for name, entry in run["scenarios"].items():
         latency = {kind: value for kind, value in entry.get("latency", {}).items() if kind != "requests"}

@@ -24,6 +24,7 @@ from pathlib import Path
 import compare
 import footprint
 import plot
+import profiling
 import report
 from latency import PERCENTILES, percentile
 from measure import Bench
@@ -36,7 +37,7 @@ TARGET = Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target"))
 MODULE = Path(os.environ.get("POSTERN_WASM", TARGET / "postern.wasm"))
 # More than any cache here holds: jwt_authn's takes 100, Postern's 4 MiB of tokens and claims.
 TOKENS = 20000
-FOOTPRINTS = ("start", "memory")
+FOOTPRINTS = ("start", "memory", "profile")
 DEFAULT_GROUPS = {"cached", "fresh", "refused", "scale", *FOOTPRINTS}
 STARTS, QUICK_STARTS = 15, 4
 LATENCY_ROUNDS = 5
@@ -57,7 +58,7 @@ def main() -> int:
     if not options.module.exists():
         print(f"no module at {options.module} (scripts/build makes one): Postern's scenarios are left out")
     scenarios = all_scenarios(tokens, options.module, work)
-    results = about_run(options) | {"scenarios": {}, "start_ms": {}, "memory": {}}
+    results = about_run(options) | {"scenarios": {}, "start_ms": {}, "memory": {}, "profile": {}}
     for group, members in chosen(options, scenarios).items():
         results["scenarios"] |= measured(group, members, tokens, options, work)
     broken = measure_footprint(results, scenarios, tokens, options, work)
@@ -169,8 +170,10 @@ def measure_footprint(results: dict, scenarios: list[Scenario], tokens: Tokens, 
             results["start_ms"] = footprint.start_times(scenarios, tokens, options.envoy, work, rounds)
         if "memory" in options.groups:
             results["memory"] = footprint.memory(scenarios, tokens, options.envoy, work)
+        if "profile" in options.groups:
+            results["profile"] = profiling.profiles(scenarios, tokens, options.module, work)
     except (Broken, OSError) as error:
-        print(f"\nstart and memory: broken: {error}")
+        print(f"\nstart, memory and profile: broken: {error}")
         return 1
     return 0
 
