@@ -1,7 +1,7 @@
 """What Postern costs Envoy, beside Envoy's own filters, as ratios in one run.
 
 Every scenario has its own Envoy, all of one binary, with the same listener, alive while its group
-is measured. In each round every Envoy of the group in turn serves the same number of requests; the
+is measured, and started anew for each third of the rounds. In each round every Envoy of the group in turn serves the same number of requests; the
 order rotates. What is measured is the CPU time of the whole Envoy process, all its threads, over
 the requests it completed: other work on the machine disturbs it little. Costs over the proxy alone
 and ratios are formed within a round; told are their medians over the rounds. Exits with 1 where a
@@ -68,6 +68,7 @@ def main() -> int:
 def parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench", description=__doc__.partition("\n")[0])
     parser.add_argument("--rounds", type=positive, help="rounds (default 15, quick 6)")
+    parser.add_argument("--processes", type=positive, help="how often every process is started anew (default 3, quick 1)")
     parser.add_argument("--requests", type=positive, help="requests a round and scenario (default 2000, quick 1000)")
     parser.add_argument("--only", type=names, help="scenarios by name, separated by commas, and what they are told over")
     parser.add_argument("--group", type=names, help=f"groups: {', '.join(GROUPS + FOOTPRINTS)} (default: all but workers)")
@@ -82,6 +83,7 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--envoy", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.rounds = options.rounds or (6 if options.quick else 15)
+    options.processes = options.processes or (1 if options.quick else 3)
     options.requests = options.requests or (1000 if options.quick else 2000)
     options.module = options.module.resolve()
     if options.group and (unknown := options.group - {*GROUPS, *FOOTPRINTS}):
@@ -124,23 +126,30 @@ def with_bases(members: list[Scenario], scenarios: list[Scenario]) -> list[Scena
 def measured(group: str, members: list[Scenario], tokens: Tokens, options: argparse.Namespace, work: Path) -> dict:
     """The results of a group, which is printed as well."""
     bench = Bench(members, tokens, options.requests)
-    with contextlib.ExitStack() as stack:
-        run(group, bench, options, work, stack)
+    # A process can be slower than the next one from its start, by some microseconds a request.
+    for rounds in shares(options.rounds, options.processes):
+        with contextlib.ExitStack() as stack:
+            run(group, bench, rounds, options, work, stack)
     found = as_results(group, bench)
     print(f"\n{report.table(found)}", flush=True)
     return found
 
 
-def run(group: str, bench: Bench, options: argparse.Namespace, work: Path, stack: contextlib.ExitStack):
+def shares(rounds: int, processes: int) -> list[int]:
+    """The rounds that each generation of processes is measured in."""
+    return [len(range(number, rounds, processes)) for number in range(min(rounds, processes))]
+
+
+def run(group: str, bench: Bench, rounds: int, options: argparse.Namespace, work: Path, stack: contextlib.ExitStack):
     begin = time.monotonic()
     bench.start(options.envoy, work, stack)
     bench.warm_up(2 * options.requests if options.quick else bench.tokens.count)
     print(f"{group}: {len(bench.envoys)} Envoys are warm after {time.monotonic() - begin:.0f} s", flush=True)
-    for number in range(options.rounds):
+    for number in range(rounds):
         bench.round(number)
-        progress(f"{group}: round {number + 1} of {options.rounds}, {time.monotonic() - begin:.0f} s")
+        progress(f"{group}: round {number + 1} of {rounds}, {time.monotonic() - begin:.0f} s")
     for number in range(LATENCY_ROUNDS if options.latency > 0 else 0):
-        bench.latency_round(number, options.rate, options.latency / LATENCY_ROUNDS)
+        bench.latency_round(number, options.rate, options.latency / LATENCY_ROUNDS / options.processes)
     bench.check_again()
 
 
@@ -190,7 +199,7 @@ def finish(results: dict, options: argparse.Namespace) -> int:
 
 def about_run(options: argparse.Namespace) -> dict:
     version = subprocess.run([options.envoy, "--version"], capture_output=True, text=True, check=True).stdout
-    about = {"envoy": version.partition("version: ")[2].strip().split("/")[1], "rounds": options.rounds, "rate": options.rate}
+    about = {"envoy": version.partition("version: ")[2].strip().split("/")[1], "rounds": options.rounds, "processes": options.processes, "rate": options.rate}
     about |= {"requests": options.requests, "load": f"{os.getloadavg()[1]:.1f} on {os.cpu_count()} cores"}
     if options.module.exists():
         module = options.module.read_bytes()

@@ -3,7 +3,9 @@
 import math
 import statistics
 
-BASE = "none"
+import wasm_floor
+
+BASE, EMPTY = "none", "wasm-empty-alone"
 MIB = 1 << 20
 MOST_MEMORY, MOST_START, MOST_CALLS = 8.0, 150.0, 8.0  # MiB a worker, milliseconds, calls of the host
 FILLED, STARTED = "postern-rs256-fresh", "postern-cached-limit"
@@ -69,7 +71,7 @@ def of_native(entries: dict, entry: dict) -> str:
 
 
 def summary(results: dict) -> str:
-    lines = [f"Envoy {results['envoy']}, {results['rounds']} rounds of {results['requests']} requests, load {results['load']}"]
+    lines = [f"Envoy {results['envoy']}, {results['rounds']} rounds of {results['requests']} requests over {results['processes']} processes each, load {results['load']}"]
     if module := results.get("module"):
         lines.append(f"module: {module['bytes']} bytes, {module['deflated']} deflated, sha256 {module['sha256'][:16]}")
     lines += latency_lines(results) + footprint_lines(results) + [""]
@@ -141,7 +143,7 @@ def aim_line(verdict: dict) -> str:
 
 def extra_lines(entries: dict) -> list[str]:
     """What has no aim: differences and ratios, round by round."""
-    lines = []
+    lines = call_lines(entries)
     for subject, against in EXTRAS:
         if measured(entries, subject) and measured(entries, against):
             differences = [own - other for own, other in zip(entries[subject]["over"], entries[against]["over"])]
@@ -186,3 +188,16 @@ def interval(values: list[float]) -> tuple[float, float]:
     reach = 0.98 * math.sqrt(len(ordered))
     low, high = math.floor(len(ordered) / 2 - reach), math.ceil(len(ordered) / 2 + reach)
     return ordered[max(low, 0)], ordered[min(high, len(ordered) - 1)]
+
+
+def call_lines(entries: dict) -> list[str]:
+    """What one call of the host costs, where modules were measured that make many."""
+    lines = []
+    for name, entry in entries.items():
+        prefix, _, call = name.partition(f"-{wasm_floor.REPEATED}-")
+        if prefix == "wasm" and call and measured(entries, name) and measured(entries, EMPTY):
+            pairs = zip(entry["over"], entries[EMPTY]["over"], strict=True)
+            costs = [(own - other) / wasm_floor.REPEATED for own, other in pairs]
+            low, high = interval(costs)
+            lines.append(f"note  {call} costs {statistics.median(costs):.2f} ({low:.2f}..{high:.2f}) µs each time")
+    return lines

@@ -8,7 +8,7 @@ import wasm_floor
 from filters import ONE, file_access_log, jwt_authn, local_ratelimit, rbac, wasm
 from tokens import ALGORITHMS, AUDIENCE, ISSUER, Tokens
 
-GROUPS = ("cached", "fresh", "refused", "scale", "workers")
+GROUPS = ("cached", "fresh", "refused", "scale", "workers", "calls")
 NONE, DIRECT = "none", "direct"
 AUDIT_LINE = '"class_uid":6003'
 NEVER_AGAIN = {"rate": "1/1d", "burst": 1}
@@ -82,7 +82,7 @@ class Native:
         made = [self.cached("RS256"), self.chain("chain", "cached", latency=True)]
         made += [self.cached(algorithm, extra=True) for algorithm in ALGORITHMS[1:]]
         made += [self.fresh(algorithm) for algorithm in ALGORITHMS]
-        made += [*self.refused(), self.descriptors(10), self.descriptors(1000), *self.floors()]
+        made += [*self.refused(), self.descriptors(10), self.descriptors(1000), *self.floors(), *self.calls()]
         return made + [
             self.chain(f"chain-{number}-workers", "workers", base=base(number), workers=number) for number in (1, 2, 4)
         ]
@@ -154,10 +154,17 @@ class Native:
             scenario.record = Record(self.work / f"{scenario.name}.log", AUDIT_LINE)
         return made
 
-    def floor(self, name: str, module: bytes, what: str) -> Scenario:
+    def calls(self) -> list[Scenario]:
+        """What a call of the host costs, so many of it a request."""
+        modules = {name: wasm_floor.repeating(name) for name in wasm_floor.CALLS}
+        many = wasm_floor.REPEATED
+        made = [self.floor(f"wasm-{many}-{name}", module, f"{many} times {name}", "calls") for name, module in modules.items()]
+        return [self.floor("wasm-empty-alone", wasm_floor.empty(), "a module that does nothing", "calls"), *made]
+
+    def floor(self, name: str, module: bytes, what: str, group: str = "cached") -> Scenario:
         file = self.work / f"{name}.wasm"
         file.write_bytes(module)
-        return Scenario(name, what, "cached", filters=[wasm("floor", file, "")], extra=True)
+        return Scenario(name, what, group, filters=[wasm("floor", file, "")], extra=group == "cached")
 
 
 def base(workers: int) -> str:

@@ -24,6 +24,9 @@ TEXTS = (SOURCE, STATUS, IDENTITY, CLIENT, SCOPES, CREDENTIAL, VALUE, COUNTER, B
 TEXT_AT = {text: 8192 + 64 * place for place, text in enumerate(TEXTS)}
 VERIFIED = 0x0108  # the bytes 08 01, read as a little-endian number
 
+ANSWER = (ANSWER_AT, SIZE_AT)
+REPEATED = 50  # how often a request makes a call that is measured alone
+
 # One signature an arity, without and with a result: index = arity, or RETURNS + arity.
 ARITIES = range(7)
 RETURNS = len(ARITIES)
@@ -73,18 +76,22 @@ def floor() -> bytes:
 
 def calling() -> bytes:
     """With a blind write instead of a compared one, which is not dearer."""
-    answer = (ANSWER_AT, SIZE_AT)
     decide = [
         read_headers(),
-        call(PROPERTY, *at(SOURCE), *answer),
+        call(PROPERTY, *at(SOURCE), *ANSWER),
         call(NOW, ANSWER_AT),
-        call(GET_SHARED, *at(COUNTER), *answer, VERSION_AT),
+        call(GET_SHARED, *at(COUNTER), *ANSWER, VERSION_AT),
         call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0),
         call(REMOVE, REQUEST_HEADERS, *at(CREDENTIAL)),
         *(call(REPLACE, REQUEST_HEADERS, *at(name), *at(VALUE)) for name in (IDENTITY, CLIENT, SCOPES)),
     ]
-    end = [call(PROPERTY, *at(STATUS), *answer), call(NOW, ANSWER_AT), log_record()]
+    end = [call(PROPERTY, *at(STATUS), *ANSWER), call(NOW, ANSWER_AT), log_record()]
     return module({"proxy_on_request_headers": b"".join(decide), "proxy_on_log": b"".join(end)})
+
+
+def repeating(name: str) -> bytes:
+    """A module that makes one of CALLS so many times a request."""
+    return module({"proxy_on_request_headers": CALLS[name] * REPEATED})
 
 
 def at(content: bytes) -> tuple[int, int]:
@@ -175,3 +182,17 @@ def signed_leb(value: int) -> bytes:
     """For values of zero and more."""
     low, rest = value & 0x7F, value >> 7
     return byte(low | 0x80) + signed_leb(rest) if rest or low & 0x40 else byte(low)
+
+
+# What is asked of the proxy, alone.
+CALLS = {
+    "now": call(NOW, ANSWER_AT),
+    "header-map": read_headers(),
+    "property": call(PROPERTY, *at(SOURCE), *ANSWER),
+    "set-header": call(REPLACE, REQUEST_HEADERS, *at(IDENTITY), *at(VALUE)),
+    "remove-header": call(REMOVE, REQUEST_HEADERS, *at(CLIENT)),
+    "set-shared": call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0),
+    # Behind a write, or there would be nothing to read.
+    "set-and-get-shared": call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0) + call(GET_SHARED, *at(COUNTER), *ANSWER, VERSION_AT),
+    "log": log_record(),
+}
