@@ -292,6 +292,8 @@ pub fn charge_failure(
     decision.pressed = true;
     if pressure.mode == Mode::Enforce {
         decision.verdict = Err(throttled(until, now));
+        // As where the source is turned away before its token is looked at.
+        decision.judged_by = None;
     }
 }
 

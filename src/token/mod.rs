@@ -8,8 +8,12 @@ pub mod cache;
 pub mod caller;
 pub mod certificate;
 pub mod credential;
+mod refused;
+#[cfg(test)]
+mod tests;
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::config::{Config, Issuer, JwtSvid, TrustDomain};
 use crate::crypto::{AlgorithmSet, Crypto};
@@ -24,13 +28,20 @@ use crate::time::Now;
 use cache::{Seed, TokenCache};
 pub use caller::Caller;
 use certificate::Leaf;
+use refused::{Basis, REFUSED_BYTES, RefusedTokens};
 
-/// The verified tokens of one worker and the certificates that it has read, and the secret that
-/// their fingerprints are keyed with.
+/// The tokens that one worker has verified or refused and the certificates that it has read, and the
+/// secret that their fingerprints are keyed with.
 ///
 /// Without a secret nothing is remembered and everything is verified anew.
 #[derive(Default)]
-pub struct Known(Option<(Seed, TokenCache<Remembered>)>);
+pub struct Known(Option<Memory>);
+
+struct Memory {
+    seed: Seed,
+    good: TokenCache<Remembered>,
+    refused: RefusedTokens,
+}
 
 /// What is remembered under a fingerprint: of a token, or of a certificate's digest.
 #[derive(Clone, Debug)]
@@ -40,10 +51,15 @@ enum Remembered {
 }
 
 impl Known {
-    /// An empty memory of at most `bytes`, keyed with `seed`.
+    /// An empty memory of at most `bytes` of what was verified and [`REFUSED_BYTES`] of what was not,
+    /// keyed with `seed`.
     #[must_use]
     pub fn new(seed: Seed, bytes: usize) -> Self {
-        Self(Some((seed, TokenCache::new(bytes))))
+        Self(Some(Memory {
+            seed,
+            good: TokenCache::new(bytes),
+            refused: RefusedTokens::new(REFUSED_BYTES),
+        }))
     }
 
     /// What the certificate of that SHA-256 says, read at most once while it is remembered; where
@@ -55,19 +71,19 @@ impl Known {
         read: impl FnOnce() -> Option<Leaf>,
     ) -> Rc<Leaf> {
         let missing = || Rc::new(Leaf::MISSING);
-        let Some((seed, cache)) = &mut self.0 else {
+        let Some(Memory { seed, good, .. }) = &mut self.0 else {
             return read().map_or_else(missing, Rc::new);
         };
         // No token begins with a zero byte.
         let fingerprint = seed.fingerprint(&[&[0], &digest[..]].concat());
-        if let Some(Remembered::Certificate(leaf)) = cache.find(fingerprint, now) {
+        if let Some(Remembered::Certificate(leaf)) = good.find(fingerprint, now) {
             return leaf;
         }
         let Some(leaf) = read().map(Rc::new) else {
             return missing();
         };
         let kept = Remembered::Certificate(Rc::clone(&leaf));
-        cache.keep(fingerprint, kept, leaf.bytes(), Now::MAX);
+        good.keep(fingerprint, kept, leaf.bytes(), Now::MAX);
         leaf
     }
 }
@@ -112,9 +128,10 @@ impl From<Denial> for Refusal {
 impl Judge<'_> {
     /// Verifies a compact JWS and says who sent it.
     ///
-    /// A remembered token counts only with the very keys it was verified with, and its claims are
-    /// checked again. `judged_by` is set to the slot of the keys that the token was held against.
-    /// `before_signature` has a last say before a signature is checked.
+    /// A remembered token, good or bad, counts only with the very keys it was judged with; the claims
+    /// of a good one are checked again, and a bad one is refused in the same words. `judged_by` is set
+    /// to the slot of the keys that the token was held against. `before_signature` has a last say
+    /// before a signature is checked.
     ///
     /// # Errors
     /// The first check that fails, in the order of the configuration reference.
@@ -125,30 +142,65 @@ impl Judge<'_> {
         judged_by: &mut Option<usize>,
         before_signature: impl FnOnce() -> Result<(), Denial>,
     ) -> Result<Rc<Caller>, Refusal> {
-        let Some((seed, cache)) = &mut known.0 else {
+        let Some(Memory {
+            seed,
+            good,
+            refused,
+        }) = &mut known.0
+        else {
             before_signature()?;
-            return self.verify(token, judged_by).map(Rc::new);
+            return self.judge(token, judged_by).0.map(Rc::new);
         };
+        // What is too long to be read is too long to be hashed.
+        self.check_length(token)?;
         let fingerprint = seed.fingerprint(token);
-        if let Some(Remembered::Token(caller)) = cache.find(fingerprint, self.now)
-            && let Some(authority) = self.authority_in_force(&caller)
+        if let Some(Remembered::Token(caller)) = good.find(fingerprint, self.now)
+            && let Some(authority) = self.in_force(caller.signatory(), caller.key_epoch())
         {
             *judged_by = Some(authority.slot);
             self.check_again(&authority, caller.claims())?;
             return Ok(caller);
         }
+        let slot = |signatory, epoch| Some(self.in_force(signatory, epoch)?.slot);
+        if let Some((denial, slot)) = refused.find(fingerprint, self.now, slot) {
+            *judged_by = slot;
+            return Err(denial.into());
+        }
         before_signature()?;
-        let caller = Rc::new(self.verify(token, judged_by)?);
-        let kept = Remembered::Token(Rc::clone(&caller));
-        cache.keep(fingerprint, kept, caller.bytes(), caller.deadline());
-        Ok(caller)
+        match self.judge(token, judged_by) {
+            (Ok(caller), _) => {
+                let caller = Rc::new(caller);
+                let kept = Remembered::Token(Rc::clone(&caller));
+                good.keep(fingerprint, kept, caller.bytes(), caller.deadline());
+                Ok(caller)
+            }
+            (Err(refusal), basis) => {
+                if let Refusal::Denied(denial) = &refusal {
+                    refused.keep(fingerprint, denial, &basis, self.now);
+                }
+                Err(refusal)
+            }
+        }
     }
 
-    /// Whose word a remembered caller is, if the keys are still those it was verified with.
-    fn authority_in_force(&self, caller: &Caller) -> Option<Authority<'_>> {
-        let authority = self.authority(caller.signatory())?;
+    fn check_length(&self, token: &[u8]) -> Result<(), Denial> {
+        let max = self.config.tokens.max_bytes;
+        if token.len() > max {
+            let error = JwsError::TooLarge(max);
+            return Err(denial(&error, error.reason()));
+        }
+        Ok(())
+    }
+
+    /// Whose word a remembered judgement is, if the keys are still those it was made with.
+    fn in_force(
+        &self,
+        signatory: Signatory<usize, usize>,
+        key_epoch: u64,
+    ) -> Option<Authority<'_>> {
+        let authority = self.authority(signatory)?;
         match self.ring.held(authority.slot, authority.keys, self.now) {
-            Held::Document(_, epoch) if epoch == caller.key_epoch() => Some(authority),
+            Held::Document(_, epoch) if epoch == key_epoch => Some(authority),
             _ => None,
         }
     }
@@ -172,13 +224,26 @@ impl Judge<'_> {
         })
     }
 
-    fn verify(&self, token: &[u8], judged_by: &mut Option<usize>) -> Result<Caller, Refusal> {
+    /// The caller or why there is none, and what that was based on.
+    fn judge(
+        &self,
+        token: &[u8],
+        judged_by: &mut Option<usize>,
+    ) -> (Result<Caller, Refusal>, Basis) {
+        let mut basis = Basis::default();
+        let judged = self.verify(token, &mut basis);
+        *judged_by = basis.slot;
+        (judged, basis)
+    }
+
+    fn verify(&self, token: &[u8], basis: &mut Basis) -> Result<Caller, Refusal> {
         let mark = mark(token);
         let token = UnverifiedJws::parse(token, self.config.tokens.max_bytes)
             .map_err(|error| denial(&error, error.reason()))?;
         let authority = self.authority_of(&token)?;
-        *judged_by = Some(authority.slot);
+        basis.slot = Some(authority.slot);
         let (document, epoch) = self.document(&authority)?;
+        basis.keys = Some((authority.signatory(), epoch));
         let verified = token
             .verify(
                 authority.jwt_keys(document)?,
@@ -189,6 +254,7 @@ impl Judge<'_> {
         authority.check_type(verified.typ())?;
         let claims =
             Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
+        basis.ends = claims.expires_at().map(|exp| (exp, authority.clock_skew()));
         let caller = self.caller(&authority, claims, epoch)?;
         Ok(caller.registered(&self.config.clients).by_token(mark))
     }
@@ -308,6 +374,20 @@ impl Authority<'_> {
         }
     }
 
+    fn signatory(&self) -> Signatory<usize, usize> {
+        match self.kind {
+            Kind::Issuer(index, _) => Signatory::Issuer(index),
+            Kind::TrustDomain(index, ..) => Signatory::TrustDomain(index),
+        }
+    }
+
+    fn clock_skew(&self) -> Duration {
+        match self.kind {
+            Kind::Issuer(_, issuer) => issuer.clock_skew,
+            Kind::TrustDomain(_, _, svid) => svid.clock_skew,
+        }
+    }
+
     fn algorithms(&self) -> AlgorithmSet {
         match self.kind {
             Kind::Issuer(_, issuer) => issuer.algorithms,
@@ -360,16 +440,4 @@ fn unavailable(owner: &str, why: &str) -> Denial {
 
 fn denial(error: &impl std::fmt::Display, reason: Reason) -> Denial {
     Denial::new(reason, error.to_string())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::mark;
-
-    #[test]
-    fn a_token_with_another_signature_is_the_same_token() {
-        assert_eq!(mark(b"head.claims.one"), mark(b"head.claims.other"));
-        assert_ne!(mark(b"head.claims.one"), mark(b"head.others.one"));
-        assert_ne!(mark(b"head.claims.one"), mark(b"heads.claims.one"));
-    }
 }

@@ -1,0 +1,168 @@
+//! Refused tokens, so that a flood of one bad token costs hashes instead of signature checks.
+//!
+//! An entry is found as a verified token is ([`cache`](super::cache)): by the keyed hash of the
+//! token, which itself is not kept. Only what would be refused again in the same words is
+//! remembered: with the same keys in force, before the token's own end where that would change the
+//! reason, and for [`HOLDS`] at most. Refused and verified tokens have memories of their own, so that
+//! whoever makes up bad tokens drives no good one out; here the least recently used make way.
+
+use std::time::Duration;
+
+use super::cache::{Fingerprint, TokenCache};
+use crate::decision::{Denial, Reason};
+use crate::jose::{ClaimsError, NumericDate};
+use crate::spiffe::Signatory;
+use crate::time::Now;
+
+/// How many bytes a worker keeps of refusals: about a thousand of them.
+pub const REFUSED_BYTES: usize = 512 << 10;
+
+/// For how long a refusal is repeated at most.
+///
+/// A caller that tries again and again meets it many times over; and should a proxy once say of a
+/// good signature that it does not hold, that is mended within a minute.
+pub const HOLDS: Duration = Duration::from_secs(60);
+
+/// The refusals that one worker remembers.
+#[derive(Debug)]
+pub struct RefusedTokens(pub(super) TokenCache<Refused>);
+
+/// What a refusal was based on beside the configuration, as far as the token came.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Basis {
+    /// The slot of the keys that the token was held against.
+    pub slot: Option<usize>,
+    /// Whose keys those were, and which.
+    pub keys: Option<(Signatory<usize, usize>, u64)>,
+    /// The token's verified `exp`, and how far clocks may be apart.
+    pub ends: Option<(NumericDate, Duration)>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Refused {
+    why: Why,
+    keys: Option<(Signatory<usize, usize>, u64)>,
+    since: Now,
+}
+
+#[derive(Clone, Debug)]
+enum Why {
+    Denied(Denial),
+    /// It was past its `exp`; how that is told names the instant at which it is told.
+    Expired(NumericDate),
+}
+
+impl RefusedTokens {
+    /// An empty memory of at most that many bytes.
+    #[must_use]
+    pub fn new(bytes: usize) -> Self {
+        Self(TokenCache::new(bytes))
+    }
+
+    /// The refusal of this token, and the slot of the keys that it was held against.
+    ///
+    /// `slot_in_force` says which slot has these very keys in force now, if one does. A clock that was
+    /// set back before the refusal makes it not count.
+    pub fn find(
+        &mut self,
+        token: Fingerprint,
+        now: Now,
+        slot_in_force: impl FnOnce(Signatory<usize, usize>, u64) -> Option<usize>,
+    ) -> Option<(Denial, Option<usize>)> {
+        let refused = self.0.find(token, now)?;
+        if now < refused.since {
+            return None;
+        }
+        let slot = match refused.keys {
+            Some((signatory, epoch)) => Some(slot_in_force(signatory, epoch)?),
+            None => None,
+        };
+        Some((refused.why.told(now), slot))
+    }
+
+    /// Remembers why a token was refused, if it would be again.
+    pub fn keep(&mut self, token: Fingerprint, denial: &Denial, basis: &Basis, now: Now) {
+        // Keys that were asked for and not there will be.
+        if !lasts(denial.reason) || basis.slot.is_some() != basis.keys.is_some() {
+            return;
+        }
+        let (why, until) = match (denial.reason, basis.ends) {
+            (Reason::TokenExpired, Some((expires_at, _))) => (Why::Expired(expires_at), Now::MAX),
+            // Without its `exp` it could be told only as of now.
+            (Reason::TokenExpired, None) => return,
+            // From then on it is expired, whatever else is wrong.
+            (_, Some((expires_at, skew))) => (
+                Why::Denied(denial.clone()),
+                expires_at.instant().after(skew),
+            ),
+            (_, None) => (Why::Denied(denial.clone()), Now::MAX),
+        };
+        let bytes = size_of::<Refused>().saturating_add(denial.detail.len());
+        let refused = Refused {
+            why,
+            keys: basis.keys,
+            since: now,
+        };
+        self.0
+            .keep(token, refused, bytes, until.min(now.after(HOLDS)));
+    }
+}
+
+impl Why {
+    fn told(self, now: Now) -> Denial {
+        match self {
+            Self::Denied(denial) => denial,
+            Self::Expired(expires_at) => super::denial(
+                &ClaimsError::Expired { expires_at, now },
+                Reason::TokenExpired,
+            ),
+        }
+    }
+}
+
+/// Whether a token that was refused for this will be again, by the same keys and configuration.
+const fn lasts(reason: Reason) -> bool {
+    match reason {
+        // What the token says, and whether its signature holds. (A proxy that does not answer is no
+        // refusal: then the module checks the signature itself.)
+        Reason::CredentialMalformed
+        | Reason::IssuerUnknown
+        | Reason::TrustDomainUnknown
+        | Reason::AlgorithmNotAllowed
+        | Reason::KeyUnknown
+        | Reason::SignatureInvalid
+        | Reason::TypeMismatch
+        | Reason::TokenExpired
+        | Reason::TokenLifetimeExceeded
+        | Reason::AudienceMismatch
+        | Reason::ClaimMissing
+        | Reason::SvidInvalid => true,
+        // Time makes it good, or somebody who takes it back.
+        Reason::TokenNotYetValid | Reason::TokenRevoked => false,
+        // What was not there may be a moment later.
+        Reason::KeysUnavailable
+        | Reason::LimitsUnavailable
+        | Reason::HostUnavailable
+        | Reason::ConfigInvalid => false,
+        // Said of a request, not of its token.
+        Reason::PathAmbiguous
+        | Reason::RouteUnknown
+        | Reason::CredentialMissing
+        | Reason::CredentialAmbiguous
+        | Reason::ProofMissing
+        | Reason::ProofInvalid
+        | Reason::ProofReplayed
+        | Reason::ClientUnregistered
+        | Reason::ClientSuspended
+        | Reason::ClientExpired
+        | Reason::SourceNotAllowed
+        | Reason::ScopeMissing
+        | Reason::NotAllowed
+        | Reason::ContextDenied
+        | Reason::DelegationDenied
+        | Reason::RiskDenied
+        | Reason::RateLimited
+        | Reason::QuotaExceeded
+        | Reason::SourceThrottled => false,
+    }
+}
