@@ -192,6 +192,54 @@ impl Reason {
             | Self::HostUnavailable => Step::Permitted,
         }
     }
+
+    /// Whether a token that was refused for this will be again, by the same keys and configuration.
+    #[must_use]
+    pub const fn lasts(self) -> bool {
+        match self {
+            // What the token says, and whether its signature holds. (A proxy that does not answer is no
+            // refusal: then the module checks the signature itself.)
+            Self::CredentialMalformed
+            | Self::IssuerUnknown
+            | Self::TrustDomainUnknown
+            | Self::AlgorithmNotAllowed
+            | Self::KeyUnknown
+            | Self::SignatureInvalid
+            | Self::TypeMismatch
+            | Self::TokenExpired
+            | Self::TokenLifetimeExceeded
+            | Self::AudienceMismatch
+            | Self::ClaimMissing
+            | Self::SvidInvalid => true,
+            // Time makes it good, or somebody who takes it back.
+            Self::TokenNotYetValid | Self::TokenRevoked => false,
+            // What was not there may be a moment later.
+            Self::KeysUnavailable
+            | Self::LimitsUnavailable
+            | Self::HostUnavailable
+            | Self::ConfigInvalid => false,
+            // Said of a request, not of its token.
+            Self::PathAmbiguous
+            | Self::RouteUnknown
+            | Self::CredentialMissing
+            | Self::CredentialAmbiguous
+            | Self::ProofMissing
+            | Self::ProofInvalid
+            | Self::ProofReplayed
+            | Self::ClientUnregistered
+            | Self::ClientSuspended
+            | Self::ClientExpired
+            | Self::SourceNotAllowed
+            | Self::ScopeMissing
+            | Self::NotAllowed
+            | Self::ContextDenied
+            | Self::DelegationDenied
+            | Self::RiskDenied
+            | Self::RateLimited
+            | Self::QuotaExceeded
+            | Self::SourceThrottled => false,
+        }
+    }
 }
 
 /// A refusal: the stable reason, and what audit (and a caller, where configured) may know more.

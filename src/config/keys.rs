@@ -41,7 +41,8 @@ pub(super) fn compile(
         (inline, Field::Absent, Field::Absent) => {
             let place = place.member("inline");
             let document = inline.required(&place, "a JWK Set")?;
-            key_set(document, &rules, &place, warnings).map(of_document)
+            let keys = key_set(document, &rules, &place, warnings)?;
+            Some(of_document(keys, rules, document))
         }
         _ if !rules
             .algorithms
@@ -87,8 +88,9 @@ fn rules(allow_rsa_exponent_3: bool, algorithms: AlgorithmSet) -> KeyRules {
     }
 }
 
-fn of_document(keys: KeySet) -> KeySource {
-    KeySource::Inline(Document::KeySet(keys))
+fn of_document(keys: KeySet, rules: KeyRules, document: &Value) -> KeySource {
+    let digest = Reading::KeySet(rules).digest(document.to_string().as_bytes());
+    KeySource::Inline(Document::KeySet(keys), digest)
 }
 
 /// The bundle endpoint of a trust domain. None only where an error was noted.

@@ -17,6 +17,9 @@ pub struct Tokens {
     pub max_bytes: usize,
     /// How many bytes a worker keeps of verified tokens.
     pub cache_bytes: usize,
+    /// Whether workers take over what others have verified; none where the VM's configuration
+    /// decides.
+    pub share: Option<bool>,
 }
 
 impl Default for Tokens {
@@ -26,6 +29,7 @@ impl Default for Tokens {
             scheme: "Bearer".to_owned(),
             max_bytes: 8192,
             cache_bytes: 4 << 20,
+            share: None,
         }
     }
 }
@@ -45,6 +49,7 @@ impl Tokens {
             scheme: scheme.unwrap_or(default.scheme),
             max_bytes: max_bytes.unwrap_or(default.max_bytes),
             cache_bytes: cache_bytes.unwrap_or(default.cache_bytes),
+            share: wire.share.optional(&place.member("share")).copied(),
         }
     }
 }

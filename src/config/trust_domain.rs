@@ -13,7 +13,7 @@ use super::names;
 use super::place::Place;
 use super::wire::{self, Field, List};
 use crate::jose::Audiences;
-use crate::keys::{Document, KeySource};
+use crate::keys::{Document, KeySource, Reading};
 use crate::policy::{Cidr, CidrSet};
 use crate::spiffe::{self, Bundle, BundleKeys, SpiffePattern, SpiffePatterns, Which};
 
@@ -282,7 +282,8 @@ fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<String>) -> Op
             "{place}: has no keys, which revokes the trust domain"
         )),
     }
-    Some(KeySource::Inline(Document::Bundle(bundle)))
+    let digest = Reading::Bundle.digest(document.to_string().as_bytes());
+    Some(KeySource::Inline(Document::Bundle(bundle), digest))
 }
 
 impl X509Svid {

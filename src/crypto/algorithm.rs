@@ -113,6 +113,12 @@ impl AlgorithmSet {
         self.0 & bit(algorithm) != 0
     }
 
+    /// The set as a number that no other set has.
+    #[must_use]
+    pub const fn bits(self) -> u16 {
+        self.0
+    }
+
     /// Whether nothing is in the set.
     #[must_use]
     pub const fn is_empty(self) -> bool {

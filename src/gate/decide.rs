@@ -25,7 +25,7 @@ use crate::risk::watch::{Assessment, Desk};
 use crate::time::Now;
 use crate::token::caller::Proven;
 use crate::token::certificate::{Forwarding, Presented, Surroundings};
-use crate::token::{Caller, Judge, Known, Refusal, Wanted, credential};
+use crate::token::{Caller, Judge, Memory, Refusal, Wanted, credential};
 
 /// A request as it arrived.
 #[derive(Clone, Copy)]
@@ -96,7 +96,7 @@ impl Decision {
 /// tokens, the counters, and what is known of callers where risk is asked.
 pub fn decide(
     judge: &Judge<'_>,
-    known: &mut Known,
+    memory: &mut Memory<'_>,
     counters: &mut Counters<'_>,
     desk: Option<&mut Desk<'_>>,
     arrival: &Arrival<'_>,
@@ -107,9 +107,9 @@ pub fn decide(
         peer: arrival.peer,
         connection: arrival.connection,
     };
-    let presented = Presented::of(judge, known, around);
+    let presented = Presented::of(judge, memory.known, around);
     let state = State {
-        known,
+        memory,
         counters,
         desk,
     };
@@ -131,15 +131,15 @@ pub fn decide(
 }
 
 /// What requests change.
-struct State<'a, 'c, 'd> {
-    known: &'a mut Known,
+struct State<'a, 'm, 'c, 'd> {
+    memory: &'a mut Memory<'m>,
     counters: &'a mut Counters<'c>,
     desk: Option<&'a mut Desk<'d>>,
 }
 
 fn steps(
     judge: &Judge<'_>,
-    state: State<'_, '_, '_>,
+    state: State<'_, '_, '_, '_>,
     arrival: &Arrival<'_>,
     presented: &Presented,
     decision: &mut Decision,
@@ -171,7 +171,7 @@ fn steps(
         Ok(token) => {
             let before_signature = || gauge.check(Look::Exact);
             judge.authenticate(
-                state.known,
+                state.memory,
                 token,
                 &mut decision.judged_by,
                 before_signature,

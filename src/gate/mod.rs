@@ -20,6 +20,7 @@ mod opened;
 mod refresh;
 mod risk;
 mod summary;
+mod tokens;
 pub mod upstream;
 mod waiting;
 
@@ -39,6 +40,7 @@ pub use opened::Opened;
 use refresh::Refresh;
 pub use refresh::TICK;
 use risk::Risk;
+use tokens::Tokens;
 pub use waiting::Waiting;
 
 /// What the proxy does with the request after a step.
@@ -67,7 +69,7 @@ pub struct Gate {
 struct Open {
     config: Config,
     crypto: KnownAnswers,
-    known: RefCell<Known>,
+    tokens: RefCell<Tokens>,
     refresh: RefCell<Refresh>,
     limits: RefCell<Limits>,
     risk: Option<RefCell<Risk>>,
@@ -98,11 +100,12 @@ impl Gate {
         let (absent, secret) = limits.sharing();
         let risk = Risk::open(&config, absent, secret).map(RefCell::new);
         let events = RefCell::new(Events::new(&config.audit));
+        let tokens = Tokens::new(&config, known, absent, vm_configuration);
         Self {
             open: Some(Open {
                 config,
                 crypto,
-                known: RefCell::new(known),
+                tokens: RefCell::new(tokens),
                 refresh,
                 limits: RefCell::new(limits),
                 risk,

@@ -15,7 +15,7 @@ use crate::keys::ring::Ring;
 use crate::proof::{Connection, digest_from_hex};
 use crate::request::Headers;
 use crate::time::Now;
-use crate::token::{Judge, Known};
+use crate::token::{Judge, Known, Memory};
 
 /// A request whose header fields have not been seen.
 pub struct Opened {
@@ -134,19 +134,22 @@ impl Open {
             let denial = Denial::new(Reason::HostUnavailable, "the host called back too early");
             return Decision::bare(Err(denial), Mode::Enforce);
         };
-        let mut known = self.known.try_borrow_mut();
-        let mut unknown = Known::default();
-        let known = known.as_deref_mut().unwrap_or(&mut unknown);
-        limits.with(host, |counters| {
-            let risk = self.risk.as_ref().map(RefCell::try_borrow_mut);
-            let Some(Ok(mut risk)) = risk else {
-                return decide(&judge, known, counters, None, &arrival);
-            };
-            let decision = risk.with(host, &self.config, |desk| {
-                decide(&judge, known, counters, Some(desk), &arrival)
-            });
-            decision.unwrap_or_else(|| Decision::bare(Err(unconfigured()), Mode::Enforce))
-        })
+        let mut decide = |memory: &mut Memory<'_>| {
+            limits.with(host, |counters| {
+                let risk = self.risk.as_ref().map(RefCell::try_borrow_mut);
+                let Some(Ok(mut risk)) = risk else {
+                    return decide(&judge, memory, counters, None, &arrival);
+                };
+                let decision = risk.with(host, &self.config, |desk| {
+                    decide(&judge, memory, counters, Some(desk), &arrival)
+                });
+                decision.unwrap_or_else(|| Decision::bare(Err(unconfigured()), Mode::Enforce))
+            })
+        };
+        match self.tokens.try_borrow_mut() {
+            Ok(mut tokens) => tokens.with(host, decide),
+            Err(_) => decide(&mut Memory::own(&mut Known::default())),
+        }
     }
 
     /// Charges a decision that stands to the source it is about, if it is a failure.

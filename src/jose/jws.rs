@@ -132,6 +132,14 @@ impl UnverifiedJws {
         })
     }
 
+    /// Whether [`Self::verify`] would check the signature with a public key of the set.
+    #[must_use]
+    pub fn has_public_key(&self, keys: &KeySet, allowed: AlgorithmSet) -> bool {
+        Algorithm::from_name(&self.header.alg)
+            .filter(|algorithm| allowed.contains(*algorithm) && !algorithm.is_symmetric())
+            .is_some_and(|algorithm| self.fitting(keys, algorithm).next().is_some())
+    }
+
     fn named<'k>(&self, keys: &'k KeySet) -> impl Iterator<Item = &'k Key> {
         let kid = self.kid();
         keys.iter()

@@ -1,6 +1,7 @@
 //! What a source of keys says: a JWK Set, or the bundle of a SPIFFE trust domain.
 
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::fetch::FetchError;
 use crate::crypto::AlgorithmSet;
@@ -40,6 +41,22 @@ impl Reading {
                 .map(Document::Bundle)
                 .map_err(FetchError::Bundle),
         }
+    }
+
+    /// What tells a document that is read like this from any other, and from itself if it were read in
+    /// another way: SHA-256.
+    #[must_use]
+    pub fn digest(&self, document: &[u8]) -> [u8; 32] {
+        let (kind, exponent_3) = match self {
+            Self::KeySet(rules) => (0, rules.allow_rsa_exponent_3),
+            Self::Bundle => (1, false),
+        };
+        Sha256::new()
+            .chain_update([kind, u8::from(exponent_3)])
+            .chain_update(self.algorithms().bits().to_le_bytes())
+            .chain_update(document)
+            .finalize()
+            .into()
     }
 
     /// The algorithms whose keys are taken.

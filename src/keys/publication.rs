@@ -5,7 +5,6 @@
 //! tag is as good as nothing. The tag is as secret as the VM's configuration: where other plugins
 //! are not trusted, that holds a random text, or the plugin has a `vm_id` of its own.
 
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use crate::spiffe::Highest;
@@ -23,17 +22,11 @@ impl PublicationKey {
     /// The key for everyone who runs in a VM of this configuration and has this source.
     #[must_use]
     pub fn new(vm_configuration: &[u8], source: &str) -> Self {
-        let length = u64::try_from(vm_configuration.len()).unwrap_or(u64::MAX);
-        let mut digest = Sha256::new();
-        digest.update(b"postern publication key");
-        digest.update(length.to_le_bytes());
-        digest.update(vm_configuration);
-        digest.update(source);
-        let mut key = [0; 16];
-        key.iter_mut()
-            .zip(digest.finalize())
-            .for_each(|(to, from)| *to = from);
-        Self(Seed(key))
+        Self(Seed::of_vm(
+            "postern publication key",
+            vm_configuration,
+            source,
+        ))
     }
 
     /// The name under which those who share this key find what `descriptor` says in shared data.

@@ -4,7 +4,6 @@ use super::Document;
 use super::source::{KeySource, Remote};
 use crate::spiffe::Highest;
 use crate::time::Now;
-use crate::token::cache::Fingerprint;
 
 /// A document in force: which version, and when it was last confirmed.
 #[derive(Clone, Debug)]
@@ -13,8 +12,8 @@ pub struct Version {
     pub number: u64,
     /// When it was last fetched.
     pub fetched_at: Now,
-    /// Tells its bytes from others'.
-    pub fingerprint: Fingerprint,
+    /// Tells it from others: [`Reading::digest`](super::Reading::digest).
+    pub digest: [u8; 32],
     /// The highest `spiffe_sequence` so far.
     pub highest: Option<Highest>,
     /// What it says.
@@ -24,12 +23,23 @@ pub struct Version {
 /// What can be said of a source's document now.
 #[derive(Debug)]
 pub enum Held<'a> {
-    /// This is in force, and the number tells it from any other that this worker has had.
-    Document(&'a Document, u64),
+    /// This is in force.
+    Document(InForce<'a>),
     /// None has been had yet.
     Never,
     /// The one that was had is too old to be believed.
     Stale,
+}
+
+/// A document in force, and what tells it from others.
+#[derive(Clone, Copy, Debug)]
+pub struct InForce<'a> {
+    /// What it says.
+    pub document: &'a Document,
+    /// Tells it from any other that this worker has had.
+    pub epoch: u64,
+    /// Tells it from any other that any worker has had.
+    pub digest: &'a [u8; 32],
 }
 
 /// What audit says of the keys that a decision was made with.
@@ -70,13 +80,23 @@ impl Ring {
     #[must_use]
     pub fn held<'a>(&'a self, slot: usize, source: &'a KeySource, now: Now) -> Held<'a> {
         let remote = match source {
-            KeySource::Inline(document) => return Held::Document(document, 0),
+            KeySource::Inline(document, digest) => {
+                return Held::Document(InForce {
+                    document,
+                    epoch: 0,
+                    digest,
+                });
+            }
             KeySource::Remote(remote) => remote,
         };
         match self.version(slot) {
             None => Held::Never,
             Some(version) if is_stale(version, remote, now) => Held::Stale,
-            Some(version) => Held::Document(&version.document, self.epoch(slot)),
+            Some(version) => Held::Document(InForce {
+                document: &version.document,
+                epoch: self.epoch(slot),
+                digest: &version.digest,
+            }),
         }
     }
 

@@ -9,8 +9,8 @@ use super::{Document, Reading};
 /// Where the keys of an issuer or of a trust domain come from.
 #[derive(Clone, Debug)]
 pub enum KeySource {
-    /// The configuration itself.
-    Inline(Document),
+    /// The configuration itself, and the [digest](Reading::digest) of what it says.
+    Inline(Document, [u8; 32]),
     /// A provider, through a cluster of the proxy.
     Remote(Remote),
 }

@@ -8,6 +8,7 @@
 use std::hash::{BuildHasherDefault, Hasher};
 
 use lru::LruCache;
+use sha2::{Digest, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use crate::time::Now;
@@ -39,11 +40,33 @@ impl Fingerprint {
 }
 
 impl Seed {
+    /// The secret that everyone has who runs in a VM of this configuration: one for each `purpose`,
+    /// which none begins another, and `subject`.
+    #[must_use]
+    pub fn of_vm(purpose: &str, vm_configuration: &[u8], subject: &str) -> Self {
+        let length = u64::try_from(vm_configuration.len()).unwrap_or(u64::MAX);
+        let digest = Sha256::new()
+            .chain_update(purpose)
+            .chain_update(length.to_le_bytes())
+            .chain_update(vm_configuration)
+            .chain_update(subject)
+            .finalize();
+        let mut key = [0; 16];
+        key.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        Self(key)
+    }
+
     /// The fingerprint of a token's bytes.
     #[must_use]
     pub fn fingerprint(&self, token: &[u8]) -> Fingerprint {
+        self.fingerprint_of(&[token])
+    }
+
+    /// The fingerprint of all parts together, one behind the other.
+    #[must_use]
+    pub fn fingerprint_of(&self, parts: &[&[u8]]) -> Fingerprint {
         let mut hasher = SipHasher24::new_with_key(&self.0);
-        hasher.write(token);
+        parts.iter().for_each(|part| hasher.write(part));
         Fingerprint(hasher.finish128().as_u128())
     }
 }

@@ -377,7 +377,7 @@ fn stands(judge: &Judge<'_>, index: usize, id: &SpiffeId) -> Result<(), Refusal>
     let Some(authority) = judge.authority(Signatory::TrustDomain(index)) else {
         return Ok(());
     };
-    let (document, _) = judge.document(&authority)?;
+    let document = judge.document(&authority)?.document;
     match document.bundle().map(Bundle::keys) {
         Some(BundleKeys::Revoked) => Err(refused(SvidError::Revoked(id.trust_domain().clone()))),
         _ => Ok(()),

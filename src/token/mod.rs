@@ -9,6 +9,7 @@ pub mod caller;
 pub mod certificate;
 pub mod credential;
 mod refused;
+pub mod shared;
 #[cfg(test)]
 mod tests;
 
@@ -16,10 +17,10 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Config, Issuer, JwtSvid, TrustDomain};
-use crate::crypto::{AlgorithmSet, Crypto};
+use crate::crypto::{Algorithm, AlgorithmSet, Crypto, VerifyingKey};
 use crate::decision::{Denial, Reason};
-use crate::jose::{Claims, Expectations, JwsError, KeySet, UnverifiedJws, check_type};
-use crate::keys::ring::{Held, Ring};
+use crate::jose::{Claims, Expectations, JwsError, KeySet, UnverifiedJws, VerifiedJws, check_type};
+use crate::keys::ring::{Held, InForce, Ring};
 use crate::keys::schedule::Want;
 use crate::keys::{Document, KeySource};
 use crate::spiffe::{self, Signatory, SvidError, SvidExpectations};
@@ -28,26 +29,61 @@ use crate::time::Now;
 use cache::{Seed, TokenCache};
 pub use caller::Caller;
 use certificate::Leaf;
-use refused::{Basis, REFUSED_BYTES, RefusedTokens};
+use refused::{Basis, REFUSED_BYTES, Refused, RefusedTokens};
+use shared::{Shared, Under};
 
 /// The tokens that one worker has verified or refused and the certificates that it has read, and the
 /// secret that their fingerprints are keyed with.
 ///
 /// Without a secret nothing is remembered and everything is verified anew.
 #[derive(Default)]
-pub struct Known(Option<Memory>);
+pub struct Known {
+    kept: Option<Kept>,
+    /// What has happened since this was last taken.
+    pub tally: Tally,
+}
 
-struct Memory {
+/// How often a token's signature was found to hold.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// By a check.
+    pub verified: u64,
+    /// By the word of another worker.
+    pub shared: u64,
+}
+
+/// What is known of tokens, lent out for a decision.
+pub struct Memory<'a> {
+    /// To this worker.
+    pub known: &'a mut Known,
+    /// To all workers; none where they do not tell each other.
+    pub shared: Option<Shared<'a>>,
+}
+
+impl<'a> Memory<'a> {
+    /// What this worker knows alone.
+    #[must_use]
+    pub fn own(known: &'a mut Known) -> Self {
+        Self {
+            known,
+            shared: None,
+        }
+    }
+}
+
+struct Kept {
     seed: Seed,
     good: TokenCache<Remembered>,
     refused: RefusedTokens,
 }
 
-/// What is remembered under a fingerprint: of a token, or of a certificate's digest.
+/// What is remembered under a fingerprint: of a good token, of a bad one, or of a certificate's
+/// digest. One type, so that the module has one cache in it.
 #[derive(Clone, Debug)]
 enum Remembered {
     Token(Rc<Caller>),
     Certificate(Rc<Leaf>),
+    Refusal(Rc<Refused>),
 }
 
 impl Known {
@@ -55,11 +91,15 @@ impl Known {
     /// keyed with `seed`.
     #[must_use]
     pub fn new(seed: Seed, bytes: usize) -> Self {
-        Self(Some(Memory {
+        let kept = Kept {
             seed,
             good: TokenCache::new(bytes),
             refused: RefusedTokens::new(REFUSED_BYTES),
-        }))
+        };
+        Self {
+            kept: Some(kept),
+            tally: Tally::default(),
+        }
     }
 
     /// What the certificate of that SHA-256 says, read at most once while it is remembered; where
@@ -71,7 +111,7 @@ impl Known {
         read: impl FnOnce() -> Option<Leaf>,
     ) -> Rc<Leaf> {
         let missing = || Rc::new(Leaf::MISSING);
-        let Some(Memory { seed, good, .. }) = &mut self.0 else {
+        let Some(Kept { seed, good, .. }) = &mut self.kept else {
             return read().map_or_else(missing, Rc::new);
         };
         // No token begins with a zero byte.
@@ -137,19 +177,21 @@ impl Judge<'_> {
     /// The first check that fails, in the order of the configuration reference.
     pub fn authenticate(
         &self,
-        known: &mut Known,
+        memory: &mut Memory<'_>,
         token: &[u8],
         judged_by: &mut Option<usize>,
         before_signature: impl FnOnce() -> Result<(), Denial>,
     ) -> Result<Rc<Caller>, Refusal> {
-        let Some(Memory {
+        let Known { kept, tally } = &mut *memory.known;
+        let shared = memory.shared.as_mut();
+        let Some(Kept {
             seed,
             good,
             refused,
-        }) = &mut known.0
+        }) = kept
         else {
             before_signature()?;
-            return self.judge(token, judged_by).0.map(Rc::new);
+            return self.judge(token, judged_by, tally, shared).0.map(Rc::new);
         };
         // What is too long to be read is too long to be hashed.
         self.check_length(token)?;
@@ -167,7 +209,7 @@ impl Judge<'_> {
             return Err(denial.into());
         }
         before_signature()?;
-        match self.judge(token, judged_by) {
+        match self.judge(token, judged_by, tally, shared) {
             (Ok(caller), _) => {
                 let caller = Rc::new(caller);
                 let kept = Remembered::Token(Rc::clone(&caller));
@@ -200,7 +242,7 @@ impl Judge<'_> {
     ) -> Option<Authority<'_>> {
         let authority = self.authority(signatory)?;
         match self.ring.held(authority.slot, authority.keys, self.now) {
-            Held::Document(_, epoch) if epoch == key_epoch => Some(authority),
+            Held::Document(keys) if keys.epoch == key_epoch => Some(authority),
             _ => None,
         }
     }
@@ -229,34 +271,62 @@ impl Judge<'_> {
         &self,
         token: &[u8],
         judged_by: &mut Option<usize>,
+        tally: &mut Tally,
+        shared: Option<&mut Shared<'_>>,
     ) -> (Result<Caller, Refusal>, Basis) {
         let mut basis = Basis::default();
-        let judged = self.verify(token, &mut basis);
+        let judged = self.verify(token, &mut basis, tally, shared);
         *judged_by = basis.slot;
         (judged, basis)
     }
 
-    fn verify(&self, token: &[u8], basis: &mut Basis) -> Result<Caller, Refusal> {
-        let mark = mark(token);
-        let token = UnverifiedJws::parse(token, self.config.tokens.max_bytes)
+    fn verify(
+        &self,
+        token: &[u8],
+        basis: &mut Basis,
+        tally: &mut Tally,
+        shared: Option<&mut Shared<'_>>,
+    ) -> Result<Caller, Refusal> {
+        let jws = UnverifiedJws::parse(token, self.config.tokens.max_bytes)
             .map_err(|error| denial(&error, error.reason()))?;
-        let authority = self.authority_of(&token)?;
+        let authority = self.authority_of(&jws)?;
         basis.slot = Some(authority.slot);
-        let (document, epoch) = self.document(&authority)?;
-        basis.keys = Some((authority.signatory(), epoch));
-        let verified = token
-            .verify(
-                authority.jwt_keys(document)?,
-                authority.algorithms(),
-                self.crypto,
-            )
-            .map_err(|error| authority.key_refusal(&error))?;
+        let in_force = self.document(&authority)?;
+        basis.keys = Some((authority.signatory(), in_force.epoch));
+        let keys = authority.jwt_keys(in_force.document)?;
+        let shared = shared.filter(|_| jws.has_public_key(keys, authority.algorithms()));
+        let sought = shared.map(|shared| {
+            let sought = shared.look(&authority.under(in_force.digest), token, self.now);
+            (shared, sought)
+        });
+        let is_shared = sought.as_ref().is_some_and(|(_, sought)| sought.verified);
+        let verified = self.check_signature(jws, &authority, keys, is_shared)?;
+        tally.note(is_shared);
         authority.check_type(verified.typ())?;
         let claims =
             Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
         basis.ends = claims.expires_at().map(|exp| (exp, authority.clock_skew()));
-        let caller = self.caller(&authority, claims, epoch)?;
-        Ok(caller.registered(&self.config.clients).by_token(mark))
+        let caller = self.caller(&authority, claims, in_force.epoch)?;
+        if let Some((shared, sought)) = sought.filter(|_| !is_shared) {
+            shared.tell(sought, caller.deadline(), self.now);
+        }
+        Ok(caller
+            .registered(&self.config.clients)
+            .by_token(mark(token)))
+    }
+
+    /// Whether a key of the authority's fits and holds; where another worker found that the signature
+    /// does, all but that is checked.
+    fn check_signature(
+        &self,
+        jws: UnverifiedJws,
+        authority: &Authority<'_>,
+        keys: &KeySet,
+        is_shared: bool,
+    ) -> Result<VerifiedJws, Refusal> {
+        let crypto = if is_shared { &Proven } else { self.crypto };
+        jws.verify(keys, authority.algorithms(), crypto)
+            .map_err(|error| authority.key_refusal(&error))
     }
 
     // RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the
@@ -274,10 +344,10 @@ impl Judge<'_> {
             .ok_or_else(|| Denial::new(Reason::IssuerUnknown, "the token is nobody's"))
     }
 
-    fn document<'a>(&'a self, authority: &Authority<'a>) -> Result<(&'a Document, u64), Refusal> {
+    fn document<'a>(&'a self, authority: &Authority<'a>) -> Result<InForce<'a>, Refusal> {
         let name = authority.name();
         match self.ring.held(authority.slot, authority.keys, self.now) {
-            Held::Document(document, epoch) => Ok((document, epoch)),
+            Held::Document(in_force) => Ok(in_force),
             Held::Never => {
                 let denial = unavailable(name, "have not been had yet");
                 Err(authority.wanted(Want::First, denial))
@@ -330,6 +400,26 @@ impl Judge<'_> {
     }
 }
 
+impl Tally {
+    fn note(&mut self, is_shared: bool) {
+        let count = if is_shared {
+            &mut self.shared
+        } else {
+            &mut self.verified
+        };
+        *count = count.saturating_add(1);
+    }
+}
+
+/// Takes the signature for one that holds, where that is proven.
+struct Proven;
+
+impl Crypto for Proven {
+    fn verify(&self, _: &VerifyingKey, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
+        true
+    }
+}
+
 /// What tells a token apart from others: a hash of what is signed. One token can have several good
 /// signatures, which would make it look like several.
 fn mark(token: &[u8]) -> u64 {
@@ -371,6 +461,14 @@ impl Authority<'_> {
                 Reason::KeysUnavailable,
                 "the keys are a trust domain's",
             )),
+        }
+    }
+
+    fn under<'k>(&'k self, keys: &'k [u8; 32]) -> Under<'k> {
+        Under {
+            name: self.name(),
+            keys,
+            algorithms: self.algorithms(),
         }
     }
 

@@ -6,8 +6,10 @@
 //! reason, and for [`HOLDS`] at most. Refused and verified tokens have memories of their own, so that
 //! whoever makes up bad tokens drives no good one out; here the least recently used make way.
 
+use std::rc::Rc;
 use std::time::Duration;
 
+use super::Remembered;
 use super::cache::{Fingerprint, TokenCache};
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimsError, NumericDate};
@@ -25,7 +27,7 @@ pub const HOLDS: Duration = Duration::from_secs(60);
 
 /// The refusals that one worker remembers.
 #[derive(Debug)]
-pub struct RefusedTokens(pub(super) TokenCache<Refused>);
+pub struct RefusedTokens(pub(super) TokenCache<Remembered>);
 
 /// What a refusal was based on beside the configuration, as far as the token came.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,14 +40,15 @@ pub struct Basis {
     pub ends: Option<(NumericDate, Duration)>,
 }
 
-#[derive(Clone, Debug)]
-pub(super) struct Refused {
+/// A refusal that will be repeated.
+#[derive(Debug)]
+pub struct Refused {
     why: Why,
     keys: Option<(Signatory<usize, usize>, u64)>,
     since: Now,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 enum Why {
     Denied(Denial),
     /// It was past its `exp`; how that is told names the instant at which it is told.
@@ -69,7 +72,9 @@ impl RefusedTokens {
         now: Now,
         slot_in_force: impl FnOnce(Signatory<usize, usize>, u64) -> Option<usize>,
     ) -> Option<(Denial, Option<usize>)> {
-        let refused = self.0.find(token, now)?;
+        let Some(Remembered::Refusal(refused)) = self.0.find(token, now) else {
+            return None;
+        };
         if now < refused.since {
             return None;
         }
@@ -83,7 +88,7 @@ impl RefusedTokens {
     /// Remembers why a token was refused, if it would be again.
     pub fn keep(&mut self, token: Fingerprint, denial: &Denial, basis: &Basis, now: Now) {
         // Keys that were asked for and not there will be.
-        if !lasts(denial.reason) || basis.slot.is_some() != basis.keys.is_some() {
+        if !denial.reason.lasts() || basis.slot.is_some() != basis.keys.is_some() {
             return;
         }
         let (why, until) = match (denial.reason, basis.ends) {
@@ -98,71 +103,24 @@ impl RefusedTokens {
             (_, None) => (Why::Denied(denial.clone()), Now::MAX),
         };
         let bytes = size_of::<Refused>().saturating_add(denial.detail.len());
-        let refused = Refused {
+        let refused = Remembered::Refusal(Rc::new(Refused {
             why,
             keys: basis.keys,
             since: now,
-        };
+        }));
         self.0
             .keep(token, refused, bytes, until.min(now.after(HOLDS)));
     }
 }
 
 impl Why {
-    fn told(self, now: Now) -> Denial {
-        match self {
-            Self::Denied(denial) => denial,
+    fn told(&self, now: Now) -> Denial {
+        match *self {
+            Self::Denied(ref denial) => denial.clone(),
             Self::Expired(expires_at) => super::denial(
                 &ClaimsError::Expired { expires_at, now },
                 Reason::TokenExpired,
             ),
         }
-    }
-}
-
-/// Whether a token that was refused for this will be again, by the same keys and configuration.
-const fn lasts(reason: Reason) -> bool {
-    match reason {
-        // What the token says, and whether its signature holds. (A proxy that does not answer is no
-        // refusal: then the module checks the signature itself.)
-        Reason::CredentialMalformed
-        | Reason::IssuerUnknown
-        | Reason::TrustDomainUnknown
-        | Reason::AlgorithmNotAllowed
-        | Reason::KeyUnknown
-        | Reason::SignatureInvalid
-        | Reason::TypeMismatch
-        | Reason::TokenExpired
-        | Reason::TokenLifetimeExceeded
-        | Reason::AudienceMismatch
-        | Reason::ClaimMissing
-        | Reason::SvidInvalid => true,
-        // Time makes it good, or somebody who takes it back.
-        Reason::TokenNotYetValid | Reason::TokenRevoked => false,
-        // What was not there may be a moment later.
-        Reason::KeysUnavailable
-        | Reason::LimitsUnavailable
-        | Reason::HostUnavailable
-        | Reason::ConfigInvalid => false,
-        // Said of a request, not of its token.
-        Reason::PathAmbiguous
-        | Reason::RouteUnknown
-        | Reason::CredentialMissing
-        | Reason::CredentialAmbiguous
-        | Reason::ProofMissing
-        | Reason::ProofInvalid
-        | Reason::ProofReplayed
-        | Reason::ClientUnregistered
-        | Reason::ClientSuspended
-        | Reason::ClientExpired
-        | Reason::SourceNotAllowed
-        | Reason::ScopeMissing
-        | Reason::NotAllowed
-        | Reason::ContextDenied
-        | Reason::DelegationDenied
-        | Reason::RiskDenied
-        | Reason::RateLimited
-        | Reason::QuotaExceeded
-        | Reason::SourceThrottled => false,
     }
 }

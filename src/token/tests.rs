@@ -4,13 +4,17 @@ use std::cell::Cell;
 
 use serde_json::{Value, json};
 
+use super::shared::ShareKey;
 use super::*;
 use crate::crypto::test_keys::{Signer, signer};
 use crate::crypto::{Algorithm, Pure, VerifyingKey};
 use crate::jose::{KeyRules, KeyUse};
+use crate::keys::Reading;
 use crate::keys::ring::Version;
+use crate::limits::cells::{Cells as _, OwnCells};
 
 const START: u64 = 1_772_445_600;
+const SECRET: &[u8] = b"a text that nobody else knows";
 
 /// Checks signatures, and counts how often.
 #[derive(Default)]
@@ -48,7 +52,11 @@ fn named(signer: &Signer, kid: &str) -> Value {
 
 impl Worker {
     fn new(keys: Value) -> Self {
-        let configuration = json!({
+        Self::configured(keys, json!({}))
+    }
+
+    fn configured(keys: Value, of_issuer: Value) -> Self {
+        let mut configuration = json!({
             "version": 1,
             "issuers": [
                 {"name": "other", "issuer": "https://other.example", "audiences": ["orders"],
@@ -58,6 +66,9 @@ impl Worker {
             ],
             "routes": [{"name": "all", "match": {"path": "/{rest*}"}}],
         });
+        for (name, value) in of_issuer.as_object().unwrap() {
+            configuration["issuers"][1][name] = value.clone();
+        }
         Self {
             config: Config::parse(configuration.to_string().as_bytes()).unwrap(),
             ring: Ring::new(2),
@@ -89,7 +100,7 @@ impl Worker {
         let version = Version {
             number: 1,
             fetched_at: Now::from_secs(self.secs),
-            fingerprint: Seed([0; 16]).fingerprint(kid.as_bytes()),
+            digest: Reading::KeySet(rules).digest(kid.as_bytes()),
             highest: None,
             document: Document::KeySet(KeySet::parse(&document, &rules).unwrap().0),
         };
@@ -97,6 +108,15 @@ impl Worker {
     }
 
     fn ask(&mut self, token: &str) -> Said {
+        self.ask_with(None, token)
+    }
+
+    /// As a worker that finds here what others have verified.
+    fn ask_in(&mut self, pages: &mut OwnCells, token: &str) -> Said {
+        self.ask_with(Some((SECRET, pages)), token)
+    }
+
+    fn ask_with(&mut self, pages: Option<(&[u8], &mut OwnCells)>, token: &str) -> Said {
         let before = self.crypto.0.get();
         let judge = Judge {
             config: &self.config,
@@ -105,8 +125,15 @@ impl Worker {
             now: Now::from_secs(self.secs),
         };
         let mut judged_by = None;
-        let verdict =
-            judge.authenticate(&mut self.known, token.as_bytes(), &mut judged_by, || Ok(()));
+        let shared = pages.map(|(secret, pages)| Shared {
+            key: ShareKey::new(secret),
+            pages,
+        });
+        let mut memory = Memory {
+            known: &mut self.known,
+            shared,
+        };
+        let verdict = judge.authenticate(&mut memory, token.as_bytes(), &mut judged_by, || Ok(()));
         Said {
             verdict: verdict.map(|caller| caller.identity().to_owned()),
             judged_by,
@@ -196,7 +223,7 @@ fn a_bad_token_of_every_lasting_kind_is_refused_again_in_the_same_words_without_
             let again = worker.ask(&token);
             assert_eq!(again, Said { checks: 0, ..first }, "{expected:?}");
         }
-        let Some(Memory { refused, .. }) = &worker.known.0 else {
+        let Some(Kept { refused, .. }) = &worker.known.kept else {
             panic!("nothing is remembered")
         };
         assert_eq!(refused.0.len(), bad_tokens().len());
@@ -287,7 +314,7 @@ fn bad_tokens_drive_no_good_one_out_and_take_no_more_than_their_bytes() {
         worker.ask(&format!("bad.{number}"));
     }
     assert_eq!(worker.ask(&good).checks, 0);
-    let Some(Memory { refused, .. }) = &worker.known.0 else {
+    let Some(Kept { refused, .. }) = &worker.known.kept else {
         panic!("nothing is remembered")
     };
     assert!(
@@ -303,7 +330,7 @@ fn a_token_that_is_too_long_is_refused_by_its_length_alone() {
     let mut worker = Worker::inline();
     let said = worker.ask(&"x".repeat(8193));
     assert_eq!(reason(&said), Reason::CredentialMalformed);
-    let Some(Memory { refused, .. }) = &worker.known.0 else {
+    let Some(Kept { refused, .. }) = &worker.known.kept else {
         panic!("nothing is remembered")
     };
     assert_eq!(refused.0.len(), 0);
@@ -314,4 +341,264 @@ fn a_token_with_another_signature_is_the_same_token() {
     assert_eq!(mark(b"head.claims.one"), mark(b"head.claims.other"));
     assert_ne!(mark(b"head.claims.one"), mark(b"head.others.one"));
     assert_ne!(mark(b"head.claims.one"), mark(b"heads.claims.one"));
+}
+
+fn set(kid: &str) -> Value {
+    json!({"inline": {"keys": [named(signer(Algorithm::EdDsa), kid)]}})
+}
+
+/// Pages on which one worker told that it verified `token`.
+fn told(token: &str) -> OwnCells {
+    let mut pages = OwnCells::default();
+    assert_eq!(Worker::inline().ask_in(&mut pages, token).checks, 1);
+    pages
+}
+
+/// The only page that is written, and where.
+fn only_page(pages: &mut OwnCells) -> (u32, Vec<u8>) {
+    let mut written = (0..shared::PAGES).filter_map(|page| {
+        let (bytes, _) = pages.read(page);
+        (!bytes.is_empty()).then_some((page, bytes))
+    });
+    let only = written.next().unwrap();
+    assert_eq!(written.next(), None);
+    only
+}
+
+#[test]
+fn what_one_worker_verified_others_take_over_and_check_all_the_same() {
+    let good = token(json!({}));
+    let mut pages = told(&good);
+    let mut other = Worker::inline();
+    let said = other.ask_in(&mut pages, &good);
+    assert_eq!(said.verdict.unwrap(), "corp/batch-7");
+    assert_eq!((said.judged_by, said.checks), (Some(1), 0));
+    assert_eq!(
+        other.known.tally,
+        Tally {
+            verified: 0,
+            shared: 1
+        }
+    );
+    assert_eq!(other.ask_in(&mut pages, &good).checks, 0);
+    assert_eq!(
+        other.known.tally,
+        Tally {
+            verified: 0,
+            shared: 1
+        },
+        "it is known now"
+    );
+    // Another word in the configuration than the one that told.
+    let stricter = json!({"audiences": ["else"]});
+    let mut stricter = Worker::configured(set("k1"), stricter);
+    let said = stricter.ask_in(&mut pages, &good);
+    assert_eq!((reason(&said), said.checks), (Reason::AudienceMismatch, 0));
+    let mut typed = Worker::configured(set("k1"), json!({"profile": "at+jwt"}));
+    let said = typed.ask_in(&mut pages, &good);
+    assert_eq!((reason(&said), said.checks), (Reason::TypeMismatch, 0));
+}
+
+#[test]
+fn a_token_is_verified_anew_under_anything_else_than_it_was_verified_under() {
+    let good = token(json!({}));
+    let others = [
+        ("another document", set("k1"), json!({})),
+        ("another name", set("k1"), json!({"name": "corporation"})),
+        (
+            "other algorithms",
+            set("k1"),
+            json!({"algorithms": ["EdDSA", "ES256"]}),
+        ),
+    ];
+    for (what, mut keys, of_issuer) in others {
+        if what == "another document" {
+            keys["inline"]["keys"][0]["use"] = json!("sig");
+        }
+        let mut pages = told(&good);
+        let mut worker = Worker::configured(keys, of_issuer);
+        let said = worker.ask_in(&mut pages, &good);
+        assert!(said.verdict.is_ok(), "{what}: {said:?}");
+        assert_eq!(said.checks, 1, "{what}");
+    }
+    let mut pages = told(&good);
+    let mut exponent = set("k1");
+    exponent["allow_rsa_exponent_3"] = json!(true);
+    assert_eq!(Worker::new(exponent).ask_in(&mut pages, &good).checks, 1);
+    let mut pages = told(&good);
+    let secret = Some((&b"a text that nobody else knew"[..], &mut pages));
+    assert_eq!(Worker::inline().ask_with(secret, &good).checks, 1);
+}
+
+#[test]
+fn a_token_of_withdrawn_keys_is_not_taken_over() {
+    let mut pages = OwnCells::default();
+    let good = token(json!({}));
+    let (mut one, mut other) = (Worker::remote(), Worker::remote());
+    assert_eq!(one.ask_in(&mut pages, &good).checks, 1);
+    other.put("k2");
+    let said = other.ask_in(&mut pages, &good);
+    assert!(matches!(said.verdict, Err(Refusal::Keys(..))), "{said:?}");
+    // The key is there again, in a document that was the one before.
+    other.put("k1");
+    assert_eq!(other.ask_in(&mut pages, &good).checks, 0);
+}
+
+#[test]
+fn another_token_is_never_taken_for_one_that_was_verified() {
+    let good = token(json!({}));
+    let mut pages = told(&good);
+    let mut worker = Worker::inline();
+    for bad in [
+        forged(&good),
+        token(json!({"sub": "batch-8"})),
+        good[1..].to_owned(),
+    ] {
+        worker.ask_in(&mut pages, &bad);
+    }
+    let said = worker.ask_in(&mut pages, &forged(&good));
+    assert_eq!(reason(&said), Reason::SignatureInvalid);
+    assert_eq!(
+        worker.known.tally,
+        Tally {
+            verified: 1,
+            shared: 0
+        }
+    );
+}
+
+#[test]
+fn every_changed_bit_and_every_truncation_of_a_page_makes_the_signature_be_checked() {
+    let good = token(json!({}));
+    let (place, page) = only_page(&mut told(&good));
+    let flips = (0..page.len() * 8).map(|bit| {
+        let mut changed = page.clone();
+        changed[bit / 8] ^= 1 << (bit % 8);
+        changed
+    });
+    let cuts = (0..page.len()).map(|length| page[..length].to_vec());
+    let more = [[&page[..], &[0]].concat(), page.repeat(2), page.repeat(40)];
+    for changed in flips.chain(cuts).chain(more) {
+        let mut pages = OwnCells::default();
+        let (_, version) = pages.read(place);
+        pages.write(place, &changed, version);
+        assert_eq!(Worker::inline().ask_in(&mut pages, &good).checks, 1);
+        // And what was no page is one again.
+        assert_eq!(Worker::inline().ask_in(&mut pages, &good).checks, 0);
+    }
+}
+
+#[test]
+fn a_page_that_is_copied_elsewhere_proves_nothing() {
+    let good = token(json!({}));
+    let (place, page) = only_page(&mut told(&good));
+    let mut pages = OwnCells::default();
+    for elsewhere in (0..shared::PAGES).filter(|other| *other != place) {
+        let (_, version) = pages.read(elsewhere);
+        pages.write(elsewhere, &page, version);
+    }
+    for number in 0..20 {
+        let another = token(json!({"jti": number.to_string()}));
+        let said = Worker::inline().ask_in(&mut pages, &another);
+        assert_eq!(said.checks, 1);
+    }
+    assert_eq!(Worker::inline().ask_in(&mut pages, &good).checks, 1);
+}
+
+#[test]
+fn what_is_told_ends_with_its_token() {
+    let (good, more) = (
+        token(json!({"exp": START + 5})),
+        json!({"clock_skew": "1m"}),
+    );
+    let mut pages = told(&good);
+    // It takes the token for longer than the one that told.
+    let mut lenient = Worker::configured(set("k1"), more);
+    lenient.secs += 5;
+    let said = lenient.ask_in(&mut pages, &good);
+    assert!(said.verdict.is_ok());
+    assert_eq!(said.checks, 1);
+}
+
+#[test]
+fn pages_are_as_many_and_as_large_as_they_are_whatever_is_told() {
+    let mut pages = OwnCells::default();
+    let tag = |number: u32| format!("header.{number}.signature");
+    let under = Under {
+        name: "corp",
+        keys: &[0; 32],
+        algorithms: AlgorithmSet::asymmetric(),
+    };
+    let now = Now::from_secs(START);
+    let mut shared = Shared {
+        key: ShareKey::new(SECRET),
+        pages: &mut pages,
+    };
+    for number in 0..40_000 {
+        let sought = shared.look(&under, tag(number).as_bytes(), now);
+        let until = Now::from_secs(START + 1 + u64::from(number));
+        shared.tell(sought, until, now);
+    }
+    // The last to end are kept, and the first to end have made way.
+    let found = |shared: &mut Shared<'_>, numbers: std::ops::Range<u32>| {
+        let verified = |number: &u32| shared.look(&under, tag(*number).as_bytes(), now).verified;
+        numbers.filter(verified).count()
+    };
+    assert!(found(&mut shared, 39_000..40_000) > 990);
+    assert!(found(&mut shared, 0..1000) < 100);
+    // Those that have ended make way first.
+    let later = Now::from_secs(START + 100_000);
+    let sought = shared.look(&under, b"new", later);
+    assert!(!sought.verified);
+    shared.tell(sought, later.after(Duration::from_secs(1)), later);
+    let sizes: Vec<_> = (0..shared::PAGES)
+        .map(|page| pages.read(page).0.len())
+        .collect();
+    assert_eq!(sizes.iter().max(), Some(&(4 * 24 + 16)));
+    assert_eq!(sizes.iter().min(), Some(&(24 + 16)));
+}
+
+#[test]
+fn a_token_of_a_shared_secret_or_of_no_key_is_not_looked_for() {
+    let mut pages = OwnCells::default();
+    let secret = signer(Algorithm::Hs256);
+    let keys = json!({"inline": {"keys": [named(secret, "k1")]}});
+    let mut worker = Worker::configured(keys, json!({"algorithms": ["HS256"]}));
+    let claims = json!({
+        "iss": "https://idp.example", "aud": "orders", "sub": "x", "iat": START, "exp": START + 9,
+    });
+    let good = secret.token(json!({"kid": "k1"}), &claims.to_string());
+    assert!(worker.ask_in(&mut pages, &good).verdict.is_ok());
+    let unknown = signer(Algorithm::EdDsa).token(json!({"kid": "k9"}), &claims.to_string());
+    let mut other = Worker::inline();
+    assert_eq!(
+        reason(&other.ask_in(&mut pages, &unknown)),
+        Reason::KeyUnknown
+    );
+    assert_eq!(
+        reason(&other.ask_in(&mut pages, &forged(&token(json!({}))))),
+        Reason::SignatureInvalid
+    );
+    assert_eq!(
+        reason(&other.ask_in(&mut pages, &token(json!({"aud": "x"})))),
+        Reason::AudienceMismatch
+    );
+    assert!(
+        (0..shared::PAGES).all(|page| pages.read(page).0.is_empty()),
+        "nothing is told"
+    );
+}
+
+#[test]
+fn only_a_text_that_is_not_short_is_taken_for_a_secret() {
+    const CASES: &[(&[u8], bool)] = &[
+        (b"", false),
+        (b"fifteen letters", false),
+        (b"sixteen letters!", true),
+        (b"                          ", false),
+        (b"\xff\xfe an array of bytes, not a text", false),
+    ];
+    for (configuration, expected) in CASES {
+        assert_eq!(shared::is_secret(configuration), *expected);
+    }
 }

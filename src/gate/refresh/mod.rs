@@ -63,7 +63,7 @@ impl Refresh {
         let owners = || config.key_owners();
         let sources = owners().filter_map(|(slot, owner)| match owner.keys()? {
             KeySource::Remote(remote) => Some(Source::new(slot, &owner, remote, vm_configuration)),
-            KeySource::Inline(_) => None,
+            KeySource::Inline(..) => None,
         });
         Self {
             ring: Ring::new(owners().count()),

@@ -17,7 +17,6 @@ use crate::keys::{Document, Location, Remote};
 use crate::spiffe::{Bundle, BundleKeys, Highest};
 use crate::time::Now;
 use crate::token::Wanted;
-use crate::token::cache::{Fingerprint, Seed};
 
 /// An issuer or a trust domain whose keys are fetched.
 pub struct Source {
@@ -156,9 +155,9 @@ impl Source {
     // Numbers alone do not tell sets apart: they begin anew where shared data was lost.
     fn adopt(&self, ring: &mut Ring, publication: Publication) -> bool {
         let (number, fetched_at) = (publication.version, publication.fetched_at);
-        let fingerprint = fingerprint(&publication.document);
+        let digest = self.remote.reading.digest(&publication.document);
         let held = ring.version(self.slot);
-        if held.is_some_and(|held| held.number == number && held.fingerprint == fingerprint) {
+        if held.is_some_and(|held| held.number == number && held.digest == digest) {
             ring.confirm(self.slot, fetched_at);
             return false;
         }
@@ -172,7 +171,7 @@ impl Source {
         let version = Version {
             number,
             fetched_at,
-            fingerprint,
+            digest,
             highest,
             document,
         };
@@ -290,8 +289,8 @@ impl Source {
         let highest = document.follow(own).map_err(FetchError::Rollback)?;
         let before = held.map_or(0, |version| version.number);
         let body = answer.body.clone().unwrap_or_default();
-        let fingerprint = fingerprint(&body);
-        let is_held = held.is_some_and(|version| version.fingerprint == fingerprint);
+        let digest = self.remote.reading.digest(&body);
+        let is_held = held.is_some_and(|version| version.digest == digest);
         let follow = |published: Option<Highest>| document.follow(published.max(own));
         let number = self.records.publish(*host, body, before, now, follow);
         let number = number.map_err(FetchError::Rollback)?;
@@ -318,7 +317,7 @@ impl Source {
         let version = Version {
             number,
             fetched_at: now,
-            fingerprint,
+            digest,
             highest,
             document,
         };
@@ -391,9 +390,4 @@ fn said(document: &Document) -> &'static str {
         Some(BundleKeys::NoneForJwt) => ", without keys for JWT-SVIDs",
         Some(BundleKeys::Usable(_)) | None => "",
     }
-}
-
-// No secret: a provider that chose its sets to collide would only keep its own older one in force.
-fn fingerprint(document: &[u8]) -> Fingerprint {
-    Seed([0; 16]).fingerprint(document)
 }

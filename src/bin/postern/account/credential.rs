@@ -9,7 +9,7 @@ use postern::keys::{Document, KeySource};
 use postern::spiffe::{self, Signatory};
 use postern::token::caller::Proven;
 use postern::token::certificate::Presented;
-use postern::token::{Caller, Known, credential};
+use postern::token::{Caller, Known, Memory, credential};
 use serde_json::{Map, Value};
 
 use super::{Findings, Inquiry, denial};
@@ -77,9 +77,12 @@ fn by_token(inquiry: &Inquiry<'_>, token: &[u8], findings: &mut Findings) -> Opt
             envelope(inquiry.config, &jws, findings);
         }
     }
-    let judged = inquiry
-        .judge
-        .authenticate(&mut Known::default(), token, &mut None, || Ok(()));
+    let judged = inquiry.judge.authenticate(
+        &mut Memory::own(&mut Known::default()),
+        token,
+        &mut None,
+        || Ok(()),
+    );
     match judged {
         Ok(caller) => {
             verified(inquiry, &caller, findings);
@@ -155,7 +158,7 @@ fn envelope(config: &Config, jws: &UnverifiedJws, findings: &mut Findings) {
 
 fn held(keys: &KeySource, kid: Option<&str>) -> String {
     match keys {
-        KeySource::Inline(Document::KeySet(set)) => {
+        KeySource::Inline(Document::KeySet(set), _) => {
             let found = kid.is_some() && set.iter().any(|key| key.kid() == kid);
             let word = match (kid, found) {
                 (None, _) => "and the token names none",
@@ -165,7 +168,7 @@ fn held(keys: &KeySource, kid: Option<&str>) -> String {
             let keys = if set.len() == 1 { "key" } else { "keys" };
             format!(", {} {keys}, {word}", set.len())
         }
-        KeySource::Inline(Document::Bundle(_)) => ", keys of its bundle".to_owned(),
+        KeySource::Inline(Document::Bundle(_), _) => ", keys of its bundle".to_owned(),
         KeySource::Remote(remote) => {
             format!(
                 ", keys that the proxy fetches from cluster {}",

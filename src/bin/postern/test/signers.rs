@@ -8,7 +8,7 @@ use std::thread;
 use postern::config::Config;
 use postern::crypto::AlgorithmSet;
 use postern::jose::{KeyRules, KeySet, KeyUse};
-use postern::keys::{Document, KeySource};
+use postern::keys::{Document, KeySource, Reading};
 use postern::spiffe::Bundle;
 use serde_json::{Value, json};
 
@@ -138,9 +138,11 @@ pub fn give_issuer(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
         allow_rsa_exponent_3: false,
         key_use: KeyUse::Signature,
     };
-    let (keys, _) = KeySet::parse(&json!({"keys": keys}), &rules)
+    let document = json!({"keys": keys});
+    let digest = Reading::KeySet(rules).digest(document.to_string().as_bytes());
+    let (keys, _) = KeySet::parse(&document, &rules)
         .map_err(|error| format!("the keys for issuer \"{name}\": {error}"))?;
-    issuer.keys = KeySource::Inline(Document::KeySet(keys));
+    issuer.keys = KeySource::Inline(Document::KeySet(keys), digest);
     Ok(())
 }
 
@@ -153,9 +155,11 @@ pub fn give_domain(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
             "no trust domain \"{name}\" with jwt_svid is configured"
         ));
     };
-    let bundle = Bundle::from_json(&json!({"keys": keys}))
+    let document = json!({"keys": keys});
+    let digest = Reading::Bundle.digest(document.to_string().as_bytes());
+    let bundle = Bundle::from_json(&document)
         .map_err(|error| format!("the keys for trust domain \"{name}\": {error}"))?;
-    svid.bundle = KeySource::Inline(Document::Bundle(bundle));
+    svid.bundle = KeySource::Inline(Document::Bundle(bundle), digest);
     Ok(())
 }
 

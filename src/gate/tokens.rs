@@ -1,0 +1,76 @@
+//! What is known of tokens: by this worker, and in the host's shared data by all of them.
+
+use super::limits::HostCells;
+use super::metrics::Metrics;
+use crate::config::Config;
+use crate::host::{Cas, Host};
+use crate::limits::cells::OwnCells;
+use crate::token::shared::{ShareKey, Shared, is_secret};
+use crate::token::{Known, Memory, Tally};
+
+/// How the names of pages begin; other plugins may be in the same place.
+const PAGE: &str = "postern.tokens.1.";
+
+const VERIFIED: &str = "postern.tokens.verified";
+const SHARED: &str = "postern.tokens.shared";
+
+/// The tokens that one worker knows, and where it finds those that others do.
+pub struct Tokens {
+    known: Known,
+    /// The version that makes a page where there is none, and the key of all pages.
+    sharing: Option<(Cas, ShareKey)>,
+    metrics: Metrics,
+}
+
+impl Tokens {
+    /// The tokens of a worker, shared where there is shared data and a secret to share them by.
+    pub fn new(
+        config: &Config,
+        known: Known,
+        absent: Option<Cas>,
+        vm_configuration: &[u8],
+    ) -> Self {
+        let share = config.tokens.share;
+        let shares = share.unwrap_or_else(|| is_secret(vm_configuration));
+        let sharing = absent.filter(|_| shares);
+        Self {
+            known,
+            sharing: sharing.map(|absent| (absent, ShareKey::new(vm_configuration))),
+            metrics: Metrics::default(),
+        }
+    }
+
+    /// Lends the tokens out, and counts the signatures that were checked or taken over.
+    pub fn with<T>(&mut self, host: &dyn Host, work: impl FnOnce(&mut Memory<'_>) -> T) -> T {
+        // A host that refuses shared data half-way is as good as one that has none.
+        let mut own = OwnCells::default();
+        let mut pages = HostCells {
+            host,
+            prefix: PAGE,
+            absent: self.sharing.map(|(absent, _)| absent),
+            own: &mut own,
+        };
+        let shared = self.sharing.map(|(_, key)| Shared {
+            key,
+            pages: &mut pages,
+        });
+        let done = work(&mut Memory {
+            known: &mut self.known,
+            shared,
+        });
+        let tally = std::mem::take(&mut self.known.tally);
+        if tally != Tally::default() {
+            self.report(host, tally);
+        }
+        done
+    }
+
+    fn report(&mut self, host: &dyn Host, tally: Tally) {
+        if tally.verified > 0 {
+            self.metrics.add(host, VERIFIED.to_owned(), tally.verified);
+        }
+        if tally.shared > 0 {
+            self.metrics.add(host, SHARED.to_owned(), tally.shared);
+        }
+    }
+}
