@@ -89,7 +89,7 @@ fn rules(allow_rsa_exponent_3: bool, algorithms: AlgorithmSet) -> KeyRules {
 }
 
 fn of_document(keys: KeySet, rules: KeyRules, document: &Value) -> KeySource {
-    let digest = Reading::KeySet(rules).digest(document.to_string().as_bytes());
+    let digest = Reading::KeySet(rules).digest_of(document);
     KeySource::Inline(Document::KeySet(keys), digest)
 }
 

@@ -282,7 +282,7 @@ fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<String>) -> Op
             "{place}: has no keys, which revokes the trust domain"
         )),
     }
-    let digest = Reading::Bundle.digest(document.to_string().as_bytes());
+    let digest = Reading::Bundle.digest_of(document);
     Some(KeySource::Inline(Document::Bundle(bundle), digest))
 }
 

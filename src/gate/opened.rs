@@ -15,7 +15,7 @@ use crate::keys::ring::Ring;
 use crate::proof::{Connection, digest_from_hex};
 use crate::request::Headers;
 use crate::time::Now;
-use crate::token::{Judge, Known, Memory};
+use crate::token::Judge;
 
 /// A request whose header fields have not been seen.
 pub struct Opened {
@@ -130,11 +130,12 @@ impl Open {
             now,
         };
         // A host that calls back into a decision under way gets none: nothing would be counted.
-        let Ok(mut limits) = self.limits.try_borrow_mut() else {
+        let (limits, tokens) = (self.limits.try_borrow_mut(), self.tokens.try_borrow_mut());
+        let (Ok(mut limits), Ok(mut tokens)) = (limits, tokens) else {
             let denial = Denial::new(Reason::HostUnavailable, "the host called back too early");
             return Decision::bare(Err(denial), Mode::Enforce);
         };
-        let mut decide = |memory: &mut Memory<'_>| {
+        tokens.with(host, |memory| {
             limits.with(host, |counters| {
                 let risk = self.risk.as_ref().map(RefCell::try_borrow_mut);
                 let Some(Ok(mut risk)) = risk else {
@@ -145,11 +146,7 @@ impl Open {
                 });
                 decision.unwrap_or_else(|| Decision::bare(Err(unconfigured()), Mode::Enforce))
             })
-        };
-        match self.tokens.try_borrow_mut() {
-            Ok(mut tokens) => tokens.with(host, decide),
-            Err(_) => decide(&mut Memory::own(&mut Known::default())),
-        }
+        })
     }
 
     /// Charges a decision that stands to the source it is about, if it is a failure.
