@@ -154,6 +154,24 @@ fn a_bad_token_that_comes_again_is_answered_audited_and_charged_like_the_first()
 }
 
 #[test]
+fn a_bad_token_that_a_worker_remembers_is_throttled_as_one_that_it_does_not() {
+    let pressure = json!({"source": {"pressure": {"rate": "1/1h", "burst": 5}}});
+    let proxy = Proxy::new(2, &configured(remote(), pressure));
+    proxy.publish(&key_set());
+    // The first worker has just seen that the source may fail, and the second lets it fail no more.
+    assert_eq!(proxy.reason(0, &forged()), "signature_invalid");
+    for _ in 0..4 {
+        assert_eq!(proxy.reason(1, &forged()), "signature_invalid");
+    }
+    let (host, remembered) = proxy.ask(0, &forged());
+    let other = token(&claims(json!({"jti": "t-2"}))).replace('.', "..");
+    let (other_host, anew) = proxy.ask(1, &other);
+    assert_eq!(remembered["status_detail"], "source_throttled");
+    assert_eq!(timeless(remembered), timeless(anew));
+    assert_eq!(host.replies(), other_host.replies());
+}
+
+#[test]
 fn a_refused_token_is_let_in_once_its_keys_are_there() {
     let proxy = Proxy::new(2, &configured(remote(), json!({})));
     let mut other = key_set();

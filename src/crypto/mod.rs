@@ -35,6 +35,13 @@ pub use known_answers::KnownAnswers;
 pub use pure::Pure;
 pub use verifying_key::{KeyError, PublicNumbers, VerifyingKey};
 
+/// SHA-256: one hash for the whole module, which is smaller for it.
+#[must_use]
+pub fn sha256(bytes: &[u8]) -> [u8; 32] {
+    use sha2::{Digest as _, Sha256};
+    Sha256::digest(bytes).into()
+}
+
 /// Checks signatures.
 pub trait Crypto {
     /// Whether `signature` over `message` holds under `key` with `algorithm`.

@@ -1,11 +1,12 @@
 //! One JSON Web Key (RFC 7517 section 4, RFC 7518 section 6, RFC 8037 section 2).
 
 use serde_json::{Map, Value};
-use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::{Excerpt, JwkError, base64url, jwk_error::MAX_KID_BYTES};
-use crate::crypto::{Algorithm, AlgorithmSet, Curve, KeyError, PublicNumbers, VerifyingKey};
+use crate::crypto::{
+    Algorithm, AlgorithmSet, Curve, KeyError, PublicNumbers, VerifyingKey, sha256,
+};
 
 /// What a key must be to be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,7 +94,7 @@ impl Key {
                 format!(r#"{{"crv":"Ed25519","kty":"OKP","x":"{}"}}"#, text(x))
             }
         };
-        Some(Sha256::digest(canonical).into())
+        Some(sha256(canonical.as_bytes()))
     }
 }
 
@@ -520,7 +521,7 @@ mod tests {
             r#"{{"crv":"P-256","kty":"EC","x":{},"y":{}}}"#,
             ec["x"], ec["y"]
         );
-        let expected: [u8; 32] = Sha256::digest(canonical).into();
+        let expected = sha256(canonical.as_bytes());
         assert_eq!(
             Key::parse(&ec, &PUBLIC()).unwrap().thumbprint(),
             Some(expected)

@@ -1,10 +1,9 @@
 //! What a source of keys says: a JWK Set, or the bundle of a SPIFFE trust domain.
 
 use serde_json::Value;
-use sha2::{Digest, Sha256};
 
 use super::fetch::FetchError;
-use crate::crypto::AlgorithmSet;
+use crate::crypto::{AlgorithmSet, sha256};
 use crate::jose::{KeyRules, KeySet};
 use crate::spiffe::{self, Bundle, Highest, Rollback};
 
@@ -51,12 +50,9 @@ impl Reading {
             Self::KeySet(rules) => (0, rules.allow_rsa_exponent_3),
             Self::Bundle => (1, false),
         };
-        Sha256::new()
-            .chain_update([kind, u8::from(exponent_3)])
-            .chain_update(self.algorithms().bits().to_le_bytes())
-            .chain_update(document)
-            .finalize()
-            .into()
+        let [low, high] = self.algorithms().bits().to_le_bytes();
+        let read = [kind, u8::from(exponent_3), low, high];
+        sha256(&[&read, document].concat())
     }
 
     /// As [`Self::digest`], of a document that stands in another one.

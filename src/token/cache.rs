@@ -8,9 +8,9 @@
 use std::hash::{BuildHasherDefault, Hasher};
 
 use lru::LruCache;
-use sha2::{Digest, Sha256};
 use siphasher::sip128::{Hasher128, SipHasher24};
 
+use crate::crypto::sha256;
 use crate::time::Now;
 
 /// What a worker keeps of an entry besides the value: key, links, table slot, bookkeeping.
@@ -45,14 +45,13 @@ impl Seed {
     #[must_use]
     pub fn of_vm(purpose: &str, vm_configuration: &[u8], subject: &str) -> Self {
         let length = u64::try_from(vm_configuration.len()).unwrap_or(u64::MAX);
-        let digest = Sha256::new()
-            .chain_update(purpose)
-            .chain_update(length.to_le_bytes())
-            .chain_update(vm_configuration)
-            .chain_update(subject)
-            .finalize();
-        let mut key = [0; 16];
-        key.iter_mut().zip(digest).for_each(|(to, from)| *to = from);
+        let parts = [
+            purpose.as_bytes(),
+            &length.to_le_bytes(),
+            vm_configuration,
+            subject.as_bytes(),
+        ];
+        let [key @ .., _, _, _, _, _, _, _, _, _, _, _, _, _, _, _, _] = sha256(&parts.concat());
         Self(key)
     }
 

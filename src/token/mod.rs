@@ -87,7 +87,7 @@ enum Remembered {
 }
 
 impl Known {
-    /// An empty memory of at most `bytes` of what was verified and [`REFUSED_BYTES`] of what was not,
+    /// An empty memory of at most `bytes` of what was verified and half a MiB of what was refused,
     /// keyed with `seed`.
     #[must_use]
     pub fn new(seed: Seed, bytes: usize) -> Self {
@@ -308,7 +308,7 @@ impl Judge<'_> {
         basis.ends = claims.expires_at().map(|exp| (exp, authority.clock_skew()));
         let caller = self.caller(&authority, claims, in_force.epoch)?;
         if let Some((shared, sought)) = sought.filter(|_| !is_shared) {
-            shared.tell(sought, caller.deadline(), self.now);
+            shared.tell(sought, caller.deadline());
         }
         Ok(caller
             .registered(&self.config.clients)

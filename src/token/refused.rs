@@ -6,6 +6,7 @@
 //! reason, and for [`HOLDS`] at most. Refused and verified tokens have memories of their own, so that
 //! whoever makes up bad tokens drives no good one out; here the least recently used make way.
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -43,16 +44,12 @@ pub struct Basis {
 /// A refusal that will be repeated.
 #[derive(Debug)]
 pub struct Refused {
-    why: Why,
+    reason: Reason,
+    detail: Cow<'static, str>,
+    /// The `exp` that it was past; how that is told names the instant at which it is told.
+    expired: Option<NumericDate>,
     keys: Option<(Signatory<usize, usize>, u64)>,
     since: Now,
-}
-
-#[derive(Debug)]
-enum Why {
-    Denied(Denial),
-    /// It was past its `exp`; how that is told names the instant at which it is told.
-    Expired(NumericDate),
 }
 
 impl RefusedTokens {
@@ -82,7 +79,7 @@ impl RefusedTokens {
             Some((signatory, epoch)) => Some(slot_in_force(signatory, epoch)?),
             None => None,
         };
-        Some((refused.why.told(now), slot))
+        Some((refused.told(now), slot))
     }
 
     /// Remembers why a token was refused, if it would be again.
@@ -91,36 +88,35 @@ impl RefusedTokens {
         if !denial.reason.lasts() || basis.slot.is_some() != basis.keys.is_some() {
             return;
         }
-        let (why, until) = match (denial.reason, basis.ends) {
-            (Reason::TokenExpired, Some((expires_at, _))) => (Why::Expired(expires_at), Now::MAX),
-            // Without its `exp` it could be told only as of now.
-            (Reason::TokenExpired, None) => return,
+        let expired = denial.reason == Reason::TokenExpired;
+        let until = match basis.ends {
             // From then on it is expired, whatever else is wrong.
-            (_, Some((expires_at, skew))) => (
-                Why::Denied(denial.clone()),
-                expires_at.instant().after(skew),
-            ),
-            (_, None) => (Why::Denied(denial.clone()), Now::MAX),
+            Some((expires_at, skew)) if !expired => expires_at.instant().after(skew),
+            _ => Now::MAX,
         };
         let bytes = size_of::<Refused>().saturating_add(denial.detail.len());
-        let refused = Remembered::Refusal(Rc::new(Refused {
-            why,
+        let refused = Refused {
+            reason: denial.reason,
+            detail: denial.detail.clone(),
+            expired: basis
+                .ends
+                .filter(|_| expired)
+                .map(|(expires_at, _)| expires_at),
             keys: basis.keys,
             since: now,
-        }));
+        };
+        let until = until.min(now.after(HOLDS));
         self.0
-            .keep(token, refused, bytes, until.min(now.after(HOLDS)));
+            .keep(token, Remembered::Refusal(Rc::new(refused)), bytes, until);
     }
 }
 
-impl Why {
+impl Refused {
     fn told(&self, now: Now) -> Denial {
-        match *self {
-            Self::Denied(ref denial) => denial.clone(),
-            Self::Expired(expires_at) => super::denial(
-                &ClaimsError::Expired { expires_at, now },
-                Reason::TokenExpired,
-            ),
+        let expired = |expires_at| ClaimsError::Expired { expires_at, now };
+        match self.expired {
+            Some(expires_at) => super::denial(&expired(expires_at), self.reason),
+            None => Denial::new(self.reason, self.detail.clone()),
         }
     }
 }

@@ -7,8 +7,8 @@
 //! Tags are SipHash-2-4 (128 bits), a pseudo-random function, keyed with a digest of the VM's
 //! configuration. Other plugins may share the namespace: whoever knows that text could make tags and so
 //! let forged tokens in, whoever does not can only take records away or put old ones back, which are
-//! as true as they were. A page carries a tag of its own, so that one that was changed, or stood
-//! elsewhere, is as good as none.
+//! as true as they were. A page carries a tag of its own, so that one that was changed is as
+//! good as none.
 //!
 //! There are [`PAGES`] pages of four records at most. Two workers that write one page at once lose a
 //! record, and a full page gives up the one that ends first: its signature is then checked again.
@@ -63,10 +63,11 @@ pub struct Sought {
     tag: [u8; TAG],
     page: u32,
     version: Version,
-    records: Vec<Record>,
+    records: [Record; RECORDS],
 }
 
-#[derive(Clone, Copy)]
+/// That a token is verified; the default proves nothing.
+#[derive(Clone, Copy, Default)]
 struct Record {
     tag: [u8; TAG],
     until: Now,
@@ -94,42 +95,46 @@ impl ShareKey {
         self.0.fingerprint_of(&parts).to_bytes()
     }
 
-    fn seal(&self, page: u32, records: &[u8]) -> [u8; TAG] {
-        let parts = [b"pages", &page.to_le_bytes()[..], records];
-        self.0.fingerprint_of(&parts).to_bytes()
+    // Where a page stands needs no seal: its tags say where they are looked for.
+    fn seal(&self, records: &[u8]) -> [u8; TAG] {
+        self.0.fingerprint_of(&[b"pages", records]).to_bytes()
     }
 
-    fn encode(&self, page: u32, records: &[Record]) -> Vec<u8> {
+    fn encode(&self, records: &[Record; RECORDS]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(RECORDS * RECORD + TAG);
-        for record in records {
-            bytes.extend(record.tag);
-            bytes.extend(record.until.nanos().to_le_bytes());
+        for Record { tag, until } in records {
+            bytes.extend_from_slice(tag);
+            bytes.extend_from_slice(&until.nanos().to_le_bytes());
         }
-        bytes.extend(self.seal(page, &bytes));
+        bytes.extend_from_slice(&self.seal(&bytes));
         bytes
     }
 
-    /// The records of a page; none where it is not one of ours.
-    fn decode(&self, page: u32, bytes: &[u8]) -> Vec<Record> {
-        let Some((records, seal)) = bytes.split_last_chunk::<TAG>() else {
-            return Vec::new();
-        };
-        let is_page =
-            records.len() <= RECORDS * RECORD && bool::from(self.seal(page, records).ct_eq(seal));
-        let (records, _) = records.as_chunks::<RECORD>();
-        let records = records.iter().filter(|_| is_page);
-        records.filter_map(Record::decode).collect()
+    /// The records of a page; empty ones where it is not one of ours.
+    fn decode(&self, bytes: &[u8]) -> [Record; RECORDS] {
+        let mut records = [Record::default(); RECORDS];
+        if let Some((body, seal)) = bytes.split_last_chunk::<TAG>()
+            && bool::from(self.seal(body).ct_eq(seal))
+        {
+            let (written, _) = body.as_chunks::<RECORD>();
+            let each = records.iter_mut().zip(written);
+            each.for_each(|(record, bytes)| *record = Record::decode(bytes));
+        }
+        records
     }
 }
 
 impl Record {
-    fn decode(bytes: &[u8; RECORD]) -> Option<Self> {
-        let (tag, until) = bytes.split_first_chunk::<TAG>()?;
-        let until = u64::from_le_bytes(until.try_into().ok()?);
-        Some(Self {
-            tag: *tag,
-            until: Now::from_nanos(until),
-        })
+    fn decode(bytes: &[u8; RECORD]) -> Self {
+        let mut record = Self::default();
+        if let Some((tag, until)) = bytes.split_first_chunk::<TAG>() {
+            let until = until.try_into().map_or(0, u64::from_le_bytes);
+            record = Self {
+                tag: *tag,
+                until: Now::from_nanos(until),
+            };
+        }
+        record
     }
 
     fn proves(&self, tag: &[u8; TAG], now: Now) -> Choice {
@@ -144,7 +149,7 @@ impl Shared<'_> {
         let [low, high, ..] = tag;
         let page = u32::from(u16::from_le_bytes([low, high])) % PAGES;
         let (bytes, version) = self.pages.read(page);
-        let records = self.key.decode(page, &bytes);
+        let records = self.key.decode(&bytes);
         let proofs = records.iter().map(|record| record.proves(&tag, now));
         let verified = proofs.fold(Choice::from(0), |any, proof| any | proof);
         Sought {
@@ -159,7 +164,7 @@ impl Shared<'_> {
     /// Tells the others that the token that was looked for is verified, and when it ends.
     ///
     /// A record that is lost, since another worker was faster, does no harm.
-    pub fn tell(&mut self, sought: Sought, until: Now, now: Now) {
+    pub fn tell(&mut self, sought: Sought, until: Now) {
         let Sought {
             tag,
             page,
@@ -167,16 +172,11 @@ impl Shared<'_> {
             mut records,
             ..
         } = sought;
-        records.retain(|record| now < record.until);
-        if records.len() >= RECORDS {
-            let first = records.iter().map(|record| record.until).min();
-            let first = records
-                .iter()
-                .position(|record| Some(record.until) == first);
-            records.swap_remove(first.unwrap_or_default());
+        // One that has ended does so before any other, and an empty one has from the beginning.
+        if let Some(first) = records.iter_mut().min_by_key(|record| record.until) {
+            *first = Record { tag, until };
         }
-        records.push(Record { tag, until });
-        let bytes = self.key.encode(page, &records);
+        let bytes = self.key.encode(&records);
         self.pages.write(page, &bytes, version);
     }
 }
