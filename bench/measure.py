@@ -42,7 +42,7 @@ class Bench:
         """Serves `fresh` fresh tokens or keys, which fills caches, or one token until the code is hot."""
         for scenario in self.sound():
             with self.remembering_failure(scenario):
-                self.serve(scenario, max(fresh if scenario.fresh else self.requests, scenario.keys))
+                self.serve(scenario, max(fresh if scenario.fresh else self.requests, scenario.keys, scenario.count))
         for scenario in self.sound():
             with self.remembering_failure(scenario):
                 check_record(scenario, self.requests)
@@ -79,7 +79,7 @@ class Bench:
         if scenario.record:
             scenario.record.file.write_bytes(b"")
         file = self.tokens.file(scenario.tokens)
-        count = self.tokens.count if scenario.fresh else 1
+        count = (scenario.count or self.tokens.count) if scenario.fresh else 1
         first = self.next_token if scenario.fresh or scenario.keys else 0
         before, start = envoy.counters(), envoy.cpu()
         sent = load(envoy.port, file, count, first, requests, scenario.keys)

@@ -33,6 +33,7 @@ class Scenario:
     group: str
     tokens: str = "RS256"  # the kind of token that every request has
     fresh: bool = False  # a new token for each request, or one token for all
+    count: int = 0  # how many tokens there are where not all that were made, so that all were seen
     keys: int = 0  # how many values of x-key there are
     status: int = 200  # what every request is answered with,
     says: str = ""  # and text in the body of that answer
@@ -210,7 +211,13 @@ class Postern:
         return [
             self.scenario(name, what, latency=algorithm == "RS256", **same),
             self.scenario(f"{name}-quiet", what, audited=False, extra=True, **same),
+            *([self.shared(same)] if algorithm == "RS256" else []),
         ]
+
+    def shared(self, same: dict) -> Scenario:
+        """Tokens that are remembered where all workers find them, and not by the one that is asked."""
+        what = "RS256, tokens that another worker has verified"
+        return self.scenario("postern-rs256-shared", what, share=True, count=5000, **same)
 
     def refused(self) -> list[Scenario]:
         forged = {"status": 401, "says": "signature_invalid", "tokens": "RS256-forged"}
@@ -256,7 +263,7 @@ class Postern:
         ]  # fmt: skip
 
     def scenario(self, name, what, group="cached", audited=True, **more) -> Scenario:
-        settings = {key: more.pop(key) for key in ("limit", "clients", "routes", "risk", "pressure", "batch") if key in more}
+        settings = {key: more.pop(key) for key in ("limit", "clients", "routes", "risk", "pressure", "batch", "share") if key in more}
         keyed = more.get("keys", 0) > 0
         configuration = json.dumps(postern_config(self.tokens, audited, keyed=keyed, **settings))
         scenario = Scenario(name, f"Postern {what}, scopes, {'all' if audited else 'nothing'} audited", group, **more)
@@ -269,7 +276,7 @@ class Postern:
 
 
 def postern_config(
-    tokens: Tokens, audited=True, limit=None, clients=0, routes=1, risk=False, pressure=None, keyed=False, batch=None
+    tokens: Tokens, audited=True, limit=None, clients=0, routes=1, risk=False, pressure=None, keyed=False, batch=None, share=False
 ) -> dict:
     issuer = {"name": "corp", "issuer": ISSUER, "audiences": [AUDIENCE]}
     issuer |= {"keys": {"inline": tokens.jwks}, "algorithms": list(ALGORITHMS)}
@@ -281,6 +288,8 @@ def postern_config(
         "routes": [route(name) for name in names],
         "audit": {"log": {"level": "info", "decisions": shares}},
     }
+    if share:
+        config["tokens"] = {"share": True, "cache": "64KiB"}
     if batch:
         config["audit"]["log"]["batch"] = batch
     if risk:

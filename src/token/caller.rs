@@ -178,7 +178,7 @@ impl Caller {
         }
     }
 
-    /// What tells its token apart from others; none where a certificate proves it.
+    /// What tells its token apart from others; none where a certificate proves it, or nobody asks.
     #[must_use]
     pub fn token_mark(&self) -> Option<u64> {
         self.token_mark
