@@ -25,6 +25,8 @@ struct Counting;
 
 thread_local! {
     static COUNTED: Cell<Option<usize>> = const { Cell::new(None) };
+    /// The bytes that were allocated and not freed.
+    static LIVE: Cell<isize> = const { Cell::new(0) };
 }
 
 fn count() {
@@ -32,22 +34,30 @@ fn count() {
     let _ = COUNTED.try_with(|counted| counted.set(counted.get().map(|count| count + 1)));
 }
 
+fn live(more: usize, less: usize) {
+    let change = more.cast_signed() - less.cast_signed();
+    let _ = LIVE.try_with(|live| live.set(live.get() + change));
+}
+
 #[allow(unsafe_code, reason = "an allocator cannot be written without")]
 // SAFETY: everything is the system allocator's; what is counted allocates nothing.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
+        live(layout.size(), 0);
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        live(0, layout.size());
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
+        live(size, layout.size());
         // SAFETY: as above.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -281,4 +291,54 @@ fn gathered_events_take_one_call_together_and_no_more_allocations() {
     // The first batch finds the size of its memory, and each later one has it.
     let later = served.iter().skip(200);
     assert!(later.clone().all(|(allocations, _)| *allocations <= 9));
+}
+
+/// The bytes that a gate keeps after each `count` requests with tokens of their own.
+fn kept(config: &Value, count: usize, token: impl Fn(usize) -> String) -> Vec<isize> {
+    let config = Config::parse(config.to_string().as_bytes()).unwrap();
+    let gate = Rc::new(Gate::open(config, b"", &Plain::default()));
+    let serve = |number: usize| {
+        let bearer = format!("Bearer {}", token(number));
+        let path = format!("/v1/orders/{number}");
+        let host = Plain::with_request(&[
+            (":authority", "api.example"),
+            (":path", &path),
+            (":method", "GET"),
+            ("authorization", &bearer),
+        ]);
+        match Opened::new(Rc::clone(&gate)).headers(&host) {
+            Stage::Decided(_, decided) => decided.finish(&host),
+            Stage::Waiting(_) => panic!("the request is held"),
+        }
+    };
+    let begin = LIVE.get();
+    let many = (0..4 * count).step_by(count);
+    many.map(|first| {
+        (first..first + count).for_each(serve);
+        LIVE.get() - begin
+    })
+    .collect()
+}
+
+#[test]
+fn what_a_gate_keeps_of_good_tokens_does_not_grow_with_traffic() {
+    let config = limited(&json!({"tokens": {"cache": "64KiB"}}));
+    let kept = kept(&config, 300, |number| {
+        let (id, who) = (format!("t-{number}"), format!("client-{number}"));
+        token(&claims(json!({"jti": id, "sub": who, "client_id": who})))
+    });
+    assert!(kept[0] > 10_000, "{kept:?}");
+    assert!(kept[3] < 100_000 && kept[3] < kept[0] + 10_000, "{kept:?}");
+}
+
+#[test]
+fn what_a_gate_keeps_of_bad_tokens_does_not_grow_with_traffic() {
+    let pressure = json!({"pressure": {"mode": "off"}});
+    let config = limited(&json!({"source": pressure}));
+    // Each takes some hundred bytes, up to 512 KiB.
+    let kept = kept(&config, 3000, |number| {
+        format!("{number}.{number}.{number}")
+    });
+    assert!(kept[0] > 100_000, "{kept:?}");
+    assert!(kept[3] < 800_000 && kept[3] < kept[0] + 100_000, "{kept:?}");
 }
