@@ -134,7 +134,9 @@ def check_round(scenario: Scenario, sent: dict, counted: dict, requests: int):
     # Each connection may have one request under way when the last one is sent.
     if abs(completed - requests) > CONNECTIONS:
         raise Broken(f"{completed} requests were completed, not {requests}")
-    if scenario.native_cache is not None and not expected_hits <= hits <= expected_hits + CONNECTIONS:
+    # A worker that the warm-up passed by has the token to verify once.
+    first = scenario.workers - 1
+    if scenario.native_cache is not None and not expected_hits - first <= hits <= expected_hits + CONNECTIONS:
         raise Broken(f"{hits} of {completed} tokens came out of jwt_authn's cache")
 
 
