@@ -22,6 +22,24 @@ CREDENTIAL, VALUE = b"authorization", b"corp/client-00@corp.example"
 COUNTER, BUCKET = b"postern.limits.1.000000", b"\1" * 31
 TEXTS = (SOURCE, STATUS, IDENTITY, CLIENT, SCOPES, CREDENTIAL, VALUE, COUNTER, BUCKET)
 TEXT_AT = {text: 8192 + 64 * place for place, text in enumerate(TEXTS)}
+# The fields of a request as its upstream gets them, in the form of the ABI.
+FIELDS = {
+    b":authority": b"api.example",
+    b":path": b"/v1/orders/4711?limit=20",
+    b":method": b"GET",
+    b":scheme": b"http",
+    b"user-agent": b"orders-client/1.0",
+    b"accept": b"application/json",
+    b"x-forwarded-proto": b"http",
+    b"x-request-id": b"1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed",
+    IDENTITY: VALUE,
+    CLIENT: VALUE,
+    SCOPES: VALUE,
+}
+NUMBERS = (len(FIELDS), *(len(text) for field in FIELDS.items() for text in field))
+MAP = b"".join(number.to_bytes(4, "little") for number in NUMBERS)
+MAP += b"".join(text + b"\0" for field in FIELDS.items() for text in field)
+MAP_AT = 16384
 VERIFIED = 0x0108  # the bytes 08 01, read as a little-endian number
 
 ANSWER = (ANSWER_AT, SIZE_AT)
@@ -44,8 +62,9 @@ IMPORTS = [
     ("proxy_remove_header_map_value", THREE),
     ("proxy_get_shared_data", FIVE),
     ("proxy_set_shared_data", FIVE),
+    ("proxy_set_header_map_pairs", THREE),
 ]
-READ_HEADERS, LOG, CALL_FOREIGN, PROPERTY, NOW, REPLACE, REMOVE, GET_SHARED, SET_SHARED = range(len(IMPORTS))
+READ_HEADERS, LOG, CALL_FOREIGN, PROPERTY, NOW, REPLACE, REMOVE, GET_SHARED, SET_SHARED, SET_HEADERS = range(len(IMPORTS))
 
 # (export, parameters, the constant it returns or None)
 FUNCTIONS = [
@@ -126,6 +145,7 @@ def module(code: dict, arguments: bytes = b"") -> bytes:
         exports.append(text(name) + b"\x00" + leb(index))
     bodies = [body(code.get(name, b""), value) for name, _, value in FUNCTIONS]
     data = [(FUNCTION_AT, FUNCTION), (RECORD_AT, RECORD), (ARGUMENTS_AT, arguments)]
+    data.append((MAP_AT, MAP))
     data += [(place, content) for content, place in TEXT_AT.items()]
     sections = [
         (1, [b"\x60" + vector(map(byte, inputs)) + vector(map(byte, outputs)) for inputs, outputs in TYPES]),
@@ -191,6 +211,7 @@ CALLS = {
     "property": call(PROPERTY, *at(SOURCE), *ANSWER),
     "set-header": call(REPLACE, REQUEST_HEADERS, *at(IDENTITY), *at(VALUE)),
     "remove-header": call(REMOVE, REQUEST_HEADERS, *at(CLIENT)),
+    "set-header-map": call(SET_HEADERS, REQUEST_HEADERS, MAP_AT, len(MAP)),
     "set-shared": call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0),
     # Behind a write, or there would be nothing to read.
     "set-and-get-shared": call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0) + call(GET_SHARED, *at(COUNTER), *ANSWER, VERSION_AT),
