@@ -3,6 +3,7 @@
 //! The gate fills in a [`Record`]; [`ocsf`] gives it the form that is written. A record holds
 //! nothing that could be used to call again: no token, no signature, no secret, no query string.
 
+mod json;
 pub mod ocsf;
 
 use std::net::SocketAddr;
