@@ -135,11 +135,11 @@ impl Decided {
             open.config.audit.denied
         };
         if open.chance.falls_within(share) {
-            let record = self.record(host, status);
+            let (record, audit) = (self.record(host, status), &open.config.audit);
             match open.events.try_borrow_mut() {
-                Ok(mut events) => events.add(host, &record),
+                Ok(mut events) => events.add(host, audit, &record),
                 // A host that calls back while it is logged to.
-                Err(_) => host.log(open.config.audit.level, &ocsf::line(&record)),
+                Err(_) => host.log(audit.level, &ocsf::line(&record)),
             }
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::audit::{Record, ocsf};
 use crate::config::Audit;
-use crate::host::{Host, LogLevel};
+use crate::host::Host;
 
 /// The memory that is kept for the next batch, in bytes; twice a batch where that is more.
 const KEPT: usize = 64 << 10;
@@ -11,46 +11,28 @@ const KEPT: usize = 64 << 10;
 ///
 /// They are written when there are as many bytes as the configuration says, with the gate's tick,
 /// and when the gate ends.
-#[derive(Debug)]
-pub struct Events {
-    level: LogLevel,
-    /// From how many bytes on what was gathered is written; zero where nothing is gathered.
-    batch: usize,
-    lines: String,
-}
+#[derive(Debug, Default)]
+pub struct Events(String);
 
 impl Events {
-    pub fn new(audit: &Audit) -> Self {
-        Self {
-            level: audit.level,
-            batch: audit.batch,
-            lines: String::new(),
-        }
-    }
-
-    /// Whether events are gathered, and so have to be flushed now and then.
-    pub fn gathers(&self) -> bool {
-        self.batch > 0
-    }
-
     /// Adds an event, and writes what there is if it is enough.
-    pub fn add(&mut self, host: &dyn Host, record: &Record<'_>) {
-        if !self.lines.is_empty() {
-            self.lines.push('\n');
+    pub fn add(&mut self, host: &dyn Host, audit: &Audit, record: &Record<'_>) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
         }
-        ocsf::write(&mut self.lines, record);
-        if self.lines.len() >= self.batch {
-            self.flush(host);
+        ocsf::write(&mut self.0, record);
+        if self.0.len() >= audit.batch {
+            self.flush(host, audit);
         }
     }
 
     /// Writes what there is.
-    pub fn flush(&mut self, host: &dyn Host) {
-        if self.lines.is_empty() {
+    pub fn flush(&mut self, host: &dyn Host, audit: &Audit) {
+        if self.0.is_empty() {
             return;
         }
-        host.log(self.level, &self.lines);
-        self.lines.clear();
-        self.lines.shrink_to(KEPT.max(self.batch.saturating_mul(2)));
+        host.log(audit.level, &self.0);
+        self.0.clear();
+        self.0.shrink_to(KEPT.max(audit.batch.saturating_mul(2)));
     }
 }

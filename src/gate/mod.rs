@@ -99,7 +99,6 @@ impl Gate {
         let limits = Limits::open(&config, host);
         let (absent, secret) = limits.sharing();
         let risk = Risk::open(&config, absent, secret).map(RefCell::new);
-        let events = RefCell::new(Events::new(&config.audit));
         let tokens = Tokens::new(&config, known, absent, vm_configuration);
         Self {
             open: Some(Open {
@@ -110,7 +109,7 @@ impl Gate {
                 limits: RefCell::new(limits),
                 risk,
                 looked: RefCell::default(),
-                events,
+                events: RefCell::default(),
                 chance,
             }),
         }
@@ -121,8 +120,7 @@ impl Gate {
     pub fn needs_ticks(&self) -> bool {
         let has_sources =
             |open: &Open| matches!(open.refresh.try_borrow(), Ok(refresh) if refresh.has_sources());
-        let gathers =
-            |open: &Open| matches!(open.events.try_borrow(), Ok(events) if events.gathers());
+        let gathers = |open: &Open| open.config.audit.batch > 0;
         let open = self.open.as_ref();
         open.is_some_and(|open| open.risk.is_some() || has_sources(open) || gathers(open))
     }
@@ -148,7 +146,7 @@ impl Gate {
         if let Some(open) = &self.open
             && let Ok(mut events) = open.events.try_borrow_mut()
         {
-            events.flush(host);
+            events.flush(host, &open.config.audit);
         }
     }
 
