@@ -52,6 +52,17 @@ impl Headers {
         Ok(Self { bytes })
     }
 
+    /// The serialised map.
+    #[must_use]
+    pub fn as_abi(&self) -> &[u8] {
+        const NONE: [u8; COUNT] = [0; COUNT];
+        if self.bytes.is_empty() {
+            &NONE
+        } else {
+            &self.bytes
+        }
+    }
+
     /// Every field in the order received.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         self.fields().map(|field| (field.name(), field.value()))
@@ -198,6 +209,9 @@ mod tests {
         let fields: &[(&[u8], &[u8])] = &[(b":path", b"/"), (b"x", b"\xff\x00\xfe"), (b"x", b"")];
         let headers = Headers::from_abi(serialised(fields)).unwrap();
         assert_eq!(headers.iter().collect::<Vec<_>>(), fields);
+        assert_eq!(Headers::new(fields.iter().copied()), headers);
+        assert_eq!(headers.as_abi(), serialised(fields));
+        assert_eq!(Headers::default().as_abi(), serialised(&[]));
         assert_eq!(headers.only(":path"), Some(&b"/"[..]));
         assert_eq!(
             headers.only("X"),

@@ -34,7 +34,7 @@ fn count() {
     let _ = COUNTED.try_with(|counted| counted.set(counted.get().map(|count| count + 1)));
 }
 
-fn live(more: usize, less: usize) {
+fn note_live(more: usize, less: usize) {
     let change = more.cast_signed() - less.cast_signed();
     let _ = LIVE.try_with(|live| live.set(live.get() + change));
 }
@@ -44,20 +44,20 @@ fn live(more: usize, less: usize) {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         count();
-        live(layout.size(), 0);
+        note_live(layout.size(), 0);
         // SAFETY: the caller's promise is passed on.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        live(0, layout.size());
+        note_live(0, layout.size());
         // SAFETY: as above.
         unsafe { System.dealloc(pointer, layout) }
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
         count();
-        live(size, layout.size());
+        note_live(size, layout.size());
         // SAFETY: as above.
         unsafe { System.realloc(pointer, layout, size) }
     }
@@ -83,17 +83,8 @@ struct Plain {
 
 impl Plain {
     fn with_request(fields: &[(&str, &str)]) -> Self {
-        let number = |size: usize| u32::try_from(size).unwrap().to_le_bytes();
-        let mut map = number(fields.len()).to_vec();
-        for (name, value) in fields {
-            map.extend(number(name.len()));
-            map.extend(number(value.len()));
-        }
-        for (name, value) in fields {
-            map.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
-        }
         Self {
-            map,
+            map: Headers::new(fields.iter().copied()).as_abi().to_vec(),
             calls: RefCell::new(Vec::with_capacity(1000)),
             ..Self::default()
         }
@@ -211,6 +202,18 @@ fn limited(changes: &Value) -> Value {
     config
 }
 
+/// The request's whole life.
+fn live(gate: &Rc<Gate>, host: &Plain) -> Next {
+    match Opened::new(Rc::clone(gate)).headers(host) {
+        Stage::Decided(next, decided) => {
+            decided.response_headers(host);
+            decided.finish(host);
+            next
+        }
+        Stage::Waiting(_) => panic!("the request is held"),
+    }
+}
+
 /// The allocations and the calls of each of `count` requests after the first few.
 fn served(config: &Value, count: usize) -> Vec<(usize, Vec<&'static str>)> {
     let bearer = format!("Bearer {}", token(&claims(json!({}))));
@@ -227,17 +230,7 @@ fn served(config: &Value, count: usize) -> Vec<(usize, Vec<&'static str>)> {
     ]);
     let config = Config::parse(config.to_string().as_bytes()).unwrap();
     let gate = Rc::new(Gate::open(config, b"", &host));
-    let one = || {
-        let opened = Opened::new(Rc::clone(&gate));
-        match opened.headers(&host) {
-            Stage::Decided(next, decided) => {
-                assert_eq!(next, Next::Continue);
-                decided.response_headers(&host);
-                decided.finish(&host);
-            }
-            Stage::Waiting(_) => panic!("the request is held"),
-        }
-    };
+    let one = || assert_eq!(live(&gate, &host), Next::Continue);
     // The token is verified, and buffers find their size.
     (0..5).for_each(|_| one());
     gate.flush(&host);
@@ -306,10 +299,7 @@ fn kept(config: &Value, count: usize, token: impl Fn(usize) -> String) -> Vec<is
             (":method", "GET"),
             ("authorization", &bearer),
         ]);
-        match Opened::new(Rc::clone(&gate)).headers(&host) {
-            Stage::Decided(_, decided) => decided.finish(&host),
-            Stage::Waiting(_) => panic!("the request is held"),
-        }
+        live(&gate, &host);
     };
     let begin = LIVE.get();
     let many = (0..4 * count).step_by(count);

@@ -248,7 +248,8 @@ impl Host for Proxy {
     }
 
     fn send_reply(&self, reply: &Reply) -> Result<(), HostError> {
-        let fields = abi_map(&reply.fields);
+        let fields = Headers::new(reply.fields.iter().map(|(name, value)| (*name, value)));
+        let fields = fields.as_abi();
         let details = reply.reason.code();
         let grpc = reply.grpc.map_or(-1, |status| status as i32);
         // SAFETY: every pointer is to a slice that is valid for the call.
@@ -347,21 +348,4 @@ impl Host for Proxy {
         // SAFETY: as above.
         let _ = unsafe { proxy_record_metric(metric, value) };
     }
-}
-
-/// The serialised map of the ABI: a count, sizes, then names and values with a NUL behind each.
-fn abi_map(fields: &[(&str, String)]) -> Vec<u8> {
-    let size = |text: &str| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
-    let mut bytes = u32::try_from(fields.len())
-        .unwrap_or(u32::MAX)
-        .to_le_bytes()
-        .to_vec();
-    for (name, value) in fields {
-        bytes.extend(size(name));
-        bytes.extend(size(value));
-    }
-    for (name, value) in fields {
-        bytes.extend([name.as_bytes(), b"\0", value.as_bytes(), b"\0"].concat());
-    }
-    bytes
 }
