@@ -89,8 +89,7 @@ fn rules(allow_rsa_exponent_3: bool, algorithms: AlgorithmSet) -> KeyRules {
 }
 
 fn of_document(keys: KeySet, rules: KeyRules, document: &Value) -> KeySource {
-    let digest = Reading::KeySet(rules).digest_of(document);
-    KeySource::Inline(Document::KeySet(keys), digest)
+    KeySource::inline(Document::KeySet(keys), &Reading::KeySet(rules), document)
 }
 
 /// The bundle endpoint of a trust domain. None only where an error was noted.

@@ -282,8 +282,8 @@ fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<String>) -> Op
             "{place}: has no keys, which revokes the trust domain"
         )),
     }
-    let digest = Reading::Bundle.digest_of(document);
-    Some(KeySource::Inline(Document::Bundle(bundle), digest))
+    let bundle = Document::Bundle(bundle);
+    Some(KeySource::inline(bundle, &Reading::Bundle, document))
 }
 
 impl X509Svid {

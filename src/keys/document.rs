@@ -55,13 +55,6 @@ impl Reading {
         sha256(&[&read, document].concat())
     }
 
-    /// As [`Self::digest`], of a document that stands in another one.
-    #[must_use]
-    pub fn digest_of(&self, document: &Value) -> [u8; 32] {
-        // Writing to memory does not fail.
-        self.digest(&serde_json::to_vec(document).unwrap_or_default())
-    }
-
     /// The algorithms whose keys are taken.
     #[must_use]
     pub const fn algorithms(&self) -> AlgorithmSet {

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::schedule::Periods;
 use super::uri::HttpUri;
 use super::{Document, Reading};
@@ -13,6 +15,16 @@ pub enum KeySource {
     Inline(Document, [u8; 32]),
     /// A provider, through a cluster of the proxy.
     Remote(Remote),
+}
+
+impl KeySource {
+    /// What the configuration says itself: a document, read from `json` in that way.
+    #[must_use]
+    pub fn inline(document: Document, reading: &Reading, json: &Value) -> Self {
+        // Writing to memory does not fail.
+        let digest = reading.digest(&serde_json::to_vec(json).unwrap_or_default());
+        Self::Inline(document, digest)
+    }
 }
 
 /// A provider of keys.

@@ -139,10 +139,10 @@ pub fn give_issuer(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
         key_use: KeyUse::Signature,
     };
     let document = json!({"keys": keys});
-    let digest = Reading::KeySet(rules).digest_of(&document);
     let (keys, _) = KeySet::parse(&document, &rules)
         .map_err(|error| format!("the keys for issuer \"{name}\": {error}"))?;
-    issuer.keys = KeySource::Inline(Document::KeySet(keys), digest);
+    let keys = Document::KeySet(keys);
+    issuer.keys = KeySource::inline(keys, &Reading::KeySet(rules), &document);
     Ok(())
 }
 
@@ -156,10 +156,9 @@ pub fn give_domain(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
         ));
     };
     let document = json!({"keys": keys});
-    let digest = Reading::Bundle.digest_of(&document);
     let bundle = Bundle::from_json(&document)
         .map_err(|error| format!("the keys for trust domain \"{name}\": {error}"))?;
-    svid.bundle = KeySource::Inline(Document::Bundle(bundle), digest);
+    svid.bundle = KeySource::inline(Document::Bundle(bundle), &Reading::Bundle, &document);
     Ok(())
 }
 
