@@ -45,9 +45,7 @@ impl UnverifiedJws {
     /// It must have at most `max_bytes`, and three segments of strict base64url; its header must
     /// be a JSON object without duplicate members, with an `alg`, without `crit` or `b64`.
     pub fn parse(token: &[u8], max_bytes: usize) -> Result<Self, JwsError> {
-        if token.len() > max_bytes {
-            return Err(JwsError::TooLarge(max_bytes));
-        }
+        Self::check_length(token, max_bytes)?;
         let [header, payload, signature] = segments(token)?;
         // The token is longer than its signature and the dot before it.
         let input_len = token
@@ -65,6 +63,18 @@ impl UnverifiedJws {
                 bytes,
             },
         })
+    }
+
+    /// Checks that a token is short enough to be read.
+    ///
+    /// # Errors
+    ///
+    /// [`JwsError::TooLarge`].
+    pub fn check_length(token: &[u8], max_bytes: usize) -> Result<(), JwsError> {
+        if token.len() > max_bytes {
+            return Err(JwsError::TooLarge(max_bytes));
+        }
+        Ok(())
     }
 
     /// The `alg` that the token claims, to be shown at most.

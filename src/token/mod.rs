@@ -115,7 +115,7 @@ impl Known {
             return read().map_or_else(missing, Rc::new);
         };
         // No token begins with a zero byte.
-        let fingerprint = seed.fingerprint(&[&[0], &digest[..]].concat());
+        let fingerprint = seed.fingerprint_of(&[&[0], digest]);
         if let Some(Remembered::Certificate(leaf)) = good.find(fingerprint, now) {
             return leaf;
         }
@@ -194,7 +194,9 @@ impl Judge<'_> {
             return self.judge(token, judged_by, tally, shared).0.map(Rc::new);
         };
         // What is too long to be read is too long to be hashed.
-        self.check_length(token)?;
+        let max_bytes = self.config.tokens.max_bytes;
+        UnverifiedJws::check_length(token, max_bytes)
+            .map_err(|error| denial(&error, error.reason()))?;
         let fingerprint = seed.fingerprint(token);
         if let Some(Remembered::Token(caller)) = good.find(fingerprint, self.now)
             && let Some(authority) = self.in_force(caller.signatory(), caller.key_epoch())
@@ -223,15 +225,6 @@ impl Judge<'_> {
                 Err(refusal)
             }
         }
-    }
-
-    fn check_length(&self, token: &[u8]) -> Result<(), Denial> {
-        let max = self.config.tokens.max_bytes;
-        if token.len() > max {
-            let error = JwsError::TooLarge(max);
-            return Err(denial(&error, error.reason()));
-        }
-        Ok(())
     }
 
     /// Whose word a remembered judgement is, if the keys are still those it was made with.
