@@ -140,17 +140,17 @@ class Native:
 
     def floors(self) -> list[Scenario]:
         """What no filter can be cheaper than."""
+        calls = "a module that makes the calls of a known token and one limit"
         made = [
             self.floor("wasm-empty", wasm_floor.empty(), "a module that does nothing"),
             self.floor("wasm-floor", wasm_floor.floor(), "a module that reads the header map and logs a line"),
+            # Shown beside the chain: no module that has to make these calls can be cheaper.
+            self.floor("wasm-calls", wasm_floor.calling(), calls, against="chain", extra=False),
         ]
-        made.append(self.floor("wasm-calls", wasm_floor.calling(), "a module that makes the calls of a known token and one limit"))
         for algorithm in ("RS256", "ES256"):
             module = wasm_floor.verifying("sha256", *self.tokens.signature_parts(algorithm))
             what = f"the same, and has Envoy verify one {algorithm} signature"
             made.append(self.floor(f"wasm-floor-{algorithm.lower()}", module, what))
-        # Shown beside the chain: no module that has to make these calls can be cheaper.
-        made[2].against, made[2].extra = "chain", False
         for scenario in made[1:]:
             scenario.record = Record(self.work / f"{scenario.name}.log", AUDIT_LINE)
         return made
@@ -159,13 +159,16 @@ class Native:
         """What a call of the host costs, so many of it a request."""
         modules = {name: wasm_floor.repeating(name) for name in wasm_floor.CALLS}
         many = wasm_floor.REPEATED
-        made = [self.floor(f"wasm-{many}-{name}", module, f"{many} times {name}", "calls") for name, module in modules.items()]
-        return [self.floor("wasm-empty-alone", wasm_floor.empty(), "a module that does nothing", "calls"), *made]
+        alone = {"group": "calls", "extra": False}
+        return [
+            self.floor("wasm-empty-alone", wasm_floor.empty(), "a module that does nothing", **alone),
+            *(self.floor(f"wasm-{many}-{name}", module, f"{many} times {name}", **alone) for name, module in modules.items()),
+        ]
 
-    def floor(self, name: str, module: bytes, what: str, group: str = "cached") -> Scenario:
+    def floor(self, name: str, module: bytes, what: str, **more) -> Scenario:
         file = self.work / f"{name}.wasm"
         file.write_bytes(module)
-        return Scenario(name, what, group, filters=[wasm("floor", file, "")], extra=group == "cached")
+        return Scenario(name, what, filters=[wasm("floor", file, "")], **{"group": "cached", "extra": True} | more)
 
 
 def base(workers: int) -> str:

@@ -97,14 +97,14 @@ def calling() -> bytes:
     """With a blind write instead of a compared one, which is not dearer."""
     decide = [
         read_headers(),
-        call(PROPERTY, *at(SOURCE), *ANSWER),
-        call(NOW, ANSWER_AT),
-        call(GET_SHARED, *at(COUNTER), *ANSWER, VERSION_AT),
-        call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0),
+        CALLS["property"],
+        CALLS["now"],
+        GET_COUNTER,
+        CALLS["set-shared"],
         call(REMOVE, REQUEST_HEADERS, *at(CREDENTIAL)),
         *(call(REPLACE, REQUEST_HEADERS, *at(name), *at(VALUE)) for name in (IDENTITY, CLIENT, SCOPES)),
     ]
-    end = [call(PROPERTY, *at(STATUS), *ANSWER), call(NOW, ANSWER_AT), log_record()]
+    end = [call(PROPERTY, *at(STATUS), *ANSWER), CALLS["now"], log_record()]
     return module({"proxy_on_request_headers": b"".join(decide), "proxy_on_log": b"".join(end)})
 
 
@@ -204,6 +204,8 @@ def signed_leb(value: int) -> bytes:
     return byte(low | 0x80) + signed_leb(rest) if rest or low & 0x40 else byte(low)
 
 
+GET_COUNTER = call(GET_SHARED, *at(COUNTER), *ANSWER, VERSION_AT)
+SET_COUNTER = call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0)
 # What is asked of the proxy, alone.
 CALLS = {
     "now": call(NOW, ANSWER_AT),
@@ -212,8 +214,8 @@ CALLS = {
     "set-header": call(REPLACE, REQUEST_HEADERS, *at(IDENTITY), *at(VALUE)),
     "remove-header": call(REMOVE, REQUEST_HEADERS, *at(CLIENT)),
     "set-header-map": call(SET_HEADERS, REQUEST_HEADERS, MAP_AT, len(MAP)),
-    "set-shared": call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0),
+    "set-shared": SET_COUNTER,
     # Behind a write, or there would be nothing to read.
-    "set-and-get-shared": call(SET_SHARED, *at(COUNTER), *at(BUCKET), 0) + call(GET_SHARED, *at(COUNTER), *ANSWER, VERSION_AT),
+    "set-and-get-shared": SET_COUNTER + GET_COUNTER,
     "log": log_record(),
 }
