@@ -8,8 +8,8 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use postern::config::Config;
 use postern::gate::{Gate, Next, Opened, Stage, Waiting};
-use postern::host::HttpCall;
 use postern::host::memory::{Call, MemoryHost, SharedData};
+use postern::host::{HttpCall, Property};
 use postern::time::Now;
 use serde_json::{Value, json};
 use std::rc::Rc;
@@ -284,13 +284,18 @@ fn a_clock_that_jumps_back_releases_those_that_wait() {
 #[test]
 fn a_caller_that_leaves_while_it_waits_leaves_one_event_and_its_place() {
     let mut proxy = Proxy::new(1, &configured(json!({"remote": remote(json!({}))})));
-    let hosts: Vec<_> = (0..1024).map(|_| proxy.request(&good())).collect();
+    let from = |source: &str| {
+        let host = proxy.request(&good());
+        host.set_property(Property::SourceAddress, format!("{source}:1").as_bytes());
+        host
+    };
+    let sources = ["192.0.2.1", "192.0.2.2"];
+    let hosts: Vec<_> = (0..1024).map(|at| from(sources[at / 512])).collect();
     let waiting: Vec<_> = hosts.iter().map(|host| proxy.hold(0, host)).collect();
-    assert_eq!(
-        proxy.reason(0, &good()),
-        "keys_unavailable",
-        "places are bounded"
-    );
+    for (source, why) in [("192.0.2.1", "of a source"), ("192.0.2.3", "of all")] {
+        let stage = proxy.stage(0, &from(source));
+        assert!(matches!(stage, Stage::Decided(Next::Stop, _)), "{why}");
+    }
     proxy.pass(200);
     assert_eq!(
         proxy.workers[0].root.metric("postern.keys.waiting"),
@@ -307,6 +312,27 @@ fn a_caller_that_leaves_while_it_waits_leaves_one_event_and_its_place() {
         Some(0)
     );
     proxy.hold(0, &proxy.request(&good()));
+}
+
+/// Whoever has guessed too often is not waited for, though it is only watched.
+#[test]
+fn an_unknown_key_of_a_source_under_pressure_does_not_wait() {
+    let mut configuration = configured(json!({"remote": remote(json!({"cooldown": "1s"}))}));
+    configuration["source"] = json!({"pressure": {"rate": "2/1h", "burst": 2, "mode": "observe"}});
+    let mut proxy = Proxy::new(1, &configuration);
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.pass(10_000);
+    let send = |token: &str| {
+        let host = proxy.request(token);
+        host.set_property(Property::SourceAddress, b"192.0.2.1:1");
+        proxy.stage(0, &host)
+    };
+    assert!(matches!(send(&with_kid("k2")), Stage::Waiting(_)));
+    for _ in 0..4 {
+        assert!(matches!(send("no.token"), Stage::Decided(..)));
+    }
+    assert!(matches!(send(&with_kid("k2")), Stage::Decided(..)));
 }
 
 #[test]

@@ -41,7 +41,7 @@ use refresh::Refresh;
 pub use refresh::TICK;
 use risk::Risk;
 use tokens::Tokens;
-pub use waiting::Waiting;
+pub use waiting::{HURRY, RELEASES, Waiting};
 
 /// What the proxy does with the request after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::decide::{Arrival, Decision, charge_failure, decide};
-use super::refresh::Asked;
+use super::refresh::{Asked, Waiter};
 use super::summary::Summary;
 use super::waiting::Waiting;
 use super::{Decided, Gate, Open, Stage, upstream};
@@ -12,6 +12,7 @@ use crate::crypto::Hosted;
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, Property};
 use crate::keys::ring::Ring;
+use crate::keys::schedule::Want;
 use crate::proof::{Connection, digest_from_hex};
 use crate::request::Headers;
 use crate::time::Now;
@@ -46,7 +47,7 @@ impl Opened {
         let summary = self.summary(&headers, host);
         let mut decision = open.decide(host, &headers, &summary, summary.time);
         for _ in 0..2 {
-            match open.ask(&decision, host) {
+            match open.ask(&decision, &headers, &summary, host) {
                 // What is only observed is not held up.
                 Asked::Wait(hold, ticket) if decision.mode == Mode::Enforce => {
                     let waiting = Waiting::new(self.gate, headers, summary, hold, ticket);
@@ -178,12 +179,33 @@ impl Open {
         }
     }
 
-    fn ask(&self, decision: &Decision, host: &dyn Host) -> Asked {
-        match (decision.wanted, self.refresh.try_borrow_mut()) {
-            (Some(wanted), Ok(mut refresh)) => refresh.ask(wanted, host),
-            _ => Asked::No,
+    fn ask(
+        &self,
+        decision: &Decision,
+        headers: &Headers,
+        summary: &Summary,
+        host: &dyn Host,
+    ) -> Asked {
+        let (Some(wanted), Ok(mut refresh)) = (decision.wanted, self.refresh.try_borrow_mut())
+        else {
+            return Asked::No;
+        };
+        // Keys that nobody has are what whoever guesses asks for.
+        if decision.pressed && wanted.want == Want::UnknownKey {
+            return Asked::No;
         }
+        let waiter = Waiter {
+            source: summary.source.map(|source| source.ip()),
+            connection: connection_id(host),
+            bytes: headers.as_abi().len(),
+        };
+        refresh.ask(wanted, waiter, host)
     }
+}
+
+fn connection_id(host: &dyn Host) -> Option<u64> {
+    let bytes = host.property(Property::ConnectionId)?;
+    bytes.try_into().ok().map(u64::from_le_bytes)
 }
 
 struct Peer<'a>(&'a dyn Host);

@@ -1,6 +1,7 @@
 //! A request that is held until keys were fetched, or its time is up.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use super::decide::Decision;
 use super::refresh::{Hold, Ticket};
@@ -10,6 +11,15 @@ use crate::decision::Mode;
 use crate::host::Host;
 use crate::request::Headers;
 use crate::time::Now;
+
+/// The most held requests that are let go on, or answered, until the next tick.
+///
+/// A proxy carries out what a call of the module asks for at the end of that call, each reply or
+/// continuation from within the one before: they nest, and V8's stack ends at about 300.
+pub const RELEASES: usize = 16;
+
+/// How soon the next tick is wanted while more requests could be let go on.
+pub const HURRY: Duration = Duration::from_millis(1);
 
 /// A request that is held until keys were fetched, or its time is up.
 ///
@@ -54,6 +64,12 @@ impl Waiting {
             refresh.is_ok_and(|refresh| refresh.is_over(&self.hold))
         };
         out_of_time || self.gate.open.as_ref().is_none_or(over)
+    }
+
+    /// When the request is decided at the latest.
+    #[must_use]
+    pub fn deadline(&self) -> Now {
+        self.hold.deadline
     }
 
     /// Takes note that the proxy keeps `bytes` of the request's body by now.

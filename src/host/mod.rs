@@ -27,6 +27,8 @@ pub enum Property {
     /// `connection.peer_certificate_valid`: whether the proxy validated it, one byte. Envoy says no
     /// on a TLS session that was resumed.
     PeerCertificateValid,
+    /// `connection.id`: the number of the caller's connection, 8 bytes little-endian.
+    ConnectionId,
     /// `response.code`: the status sent to the caller, 8 bytes little-endian.
     ResponseCode,
 }
@@ -40,6 +42,7 @@ impl Property {
             Self::PeerCertificateDigest => "connection\0sha256_peer_certificate_digest",
             Self::PeerCertificate => "connection\0peer_certificate",
             Self::PeerCertificateValid => "connection\0peer_certificate_valid",
+            Self::ConnectionId => "connection\0id",
             Self::ResponseCode => "response\0code",
         }
     }

@@ -1,14 +1,15 @@
 //! The HTTP context: the proxy's callbacks of one request, handed to the gate.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::{Rc, Weak};
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 
 use super::calls::Proxy;
-use crate::gate::{Decided, Gate, Next, Opened, Stage, Waiting};
+use crate::gate::{Decided, Gate, Next, Opened, RELEASES, Stage, Waiting};
 use crate::host::Host;
+use crate::time::Now;
 
 /// One request in the proxy.
 pub struct Http {
@@ -26,49 +27,76 @@ enum Phase {
 
 /// The requests that the proxy holds until the root context lets them go on.
 #[derive(Clone, Default)]
-pub struct Held(Rc<RefCell<Vec<HeldRequest>>>);
+pub struct Held {
+    /// In the order of their deadlines.
+    requests: Rc<RefCell<Vec<HeldRequest>>>,
+    /// How many may still go on before the next tick.
+    left: Rc<Cell<usize>>,
+}
 
 struct HeldRequest {
     id: u32,
+    deadline: Now,
     phase: Weak<RefCell<Phase>>,
 }
 
 impl Held {
-    /// Lets every request go on, or answers it, that can be decided by now; `root` is the context
-    /// that is called.
-    pub fn release(&self, root: u32) {
-        if self.0.borrow().is_empty() {
-            return;
+    /// Takes note of a tick: what was asked of the proxy before it is done.
+    pub fn tick(&self) {
+        self.left.set(RELEASES);
+    }
+
+    /// Lets requests go on, or answers them, that can be decided by now, as many as one tick may;
+    /// answers whether there are more. `root` is the context that is called.
+    pub fn release(&self, root: u32) -> bool {
+        if self.requests.borrow().is_empty() {
+            return false;
         }
         let now = Proxy.now();
-        let held = self.0.take();
+        let mut more = false;
+        let held = self.requests.take();
         for request in held {
             // A request whose caller left is gone.
             let Some(phase) = request.phase.upgrade() else {
                 continue;
             };
-            if phase
+            let is_ready = phase
                 .try_borrow()
-                .is_ok_and(|phase| !is_waiting(&phase, now))
-            {
+                .is_ok_and(|phase| !is_waiting(&phase, now));
+            if is_ready && self.take_one() {
                 resume(request.id, &phase);
             } else {
-                self.0.borrow_mut().push(request);
+                more |= is_ready;
+                self.requests.borrow_mut().push(request);
             }
         }
         // What the root context does next is its own again. It cannot be gone while it is called.
         let _ = Proxy.speak_for(root);
+        more
     }
 
-    fn add(&self, id: u32, phase: &Rc<RefCell<Phase>>) {
-        self.0.borrow_mut().push(HeldRequest {
-            id,
-            phase: Rc::downgrade(phase),
-        });
+    fn take_one(&self) -> bool {
+        let left = self.left.get();
+        self.left.set(left.saturating_sub(1));
+        left > 0
+    }
+
+    fn add(&self, id: u32, phase: &Rc<RefCell<Phase>>, deadline: Now) {
+        let mut requests = self.requests.borrow_mut();
+        let at = requests.partition_point(|other| other.deadline <= deadline);
+        let phase = Rc::downgrade(phase);
+        requests.insert(
+            at,
+            HeldRequest {
+                id,
+                deadline,
+                phase,
+            },
+        );
     }
 }
 
-fn is_waiting(phase: &Phase, now: crate::time::Now) -> bool {
+fn is_waiting(phase: &Phase, now: Now) -> bool {
     matches!(phase, Phase::Waiting(waiting) if !waiting.is_ready(now))
 }
 
@@ -131,7 +159,7 @@ impl HttpContext for Http {
             Phase::Opened(opened) => match opened.headers(&Proxy) {
                 Stage::Decided(next, decided) => (Phase::Decided(decided), action(next)),
                 Stage::Waiting(waiting) => {
-                    self.held.add(self.id, &self.phase);
+                    self.held.add(self.id, &self.phase, waiting.deadline());
                     (Phase::Waiting(waiting), Action::Pause)
                 }
             },

@@ -8,8 +8,9 @@ use proxy_wasm::types::ContextType;
 use super::calls::Proxy;
 use super::http::{Held, Http};
 use crate::config::Config;
-use crate::gate::{Gate, TICK};
+use crate::gate::{Gate, HURRY, TICK};
 use crate::host::{Host, HostError, LogLevel};
+use crate::time::Now;
 
 /// What the requests of one worker share.
 pub struct Root {
@@ -17,6 +18,10 @@ pub struct Root {
     gate: Rc<Gate>,
     vm_configuration: Vec<u8>,
     held: Held,
+    /// When the gate was last told of a tick.
+    ticked: Now,
+    /// Whether ticks come sooner than the gate needs them, for the requests that are held.
+    hurried: bool,
 }
 
 impl Root {
@@ -26,6 +31,16 @@ impl Root {
             gate: Rc::new(Gate::closed()),
             vm_configuration: Vec::new(),
             held: Held::default(),
+            ticked: Now::default(),
+            hurried: false,
+        }
+    }
+
+    fn release(&mut self) {
+        let hurried = self.held.release(self.id);
+        if hurried != self.hurried {
+            self.hurried = hurried;
+            Proxy.set_tick_period(if hurried { HURRY } else { TICK });
         }
     }
 
@@ -61,7 +76,7 @@ impl Context for Root {
 
     fn on_http_call_response(&mut self, call: u32, _fields: usize, body: usize, _trailers: usize) {
         self.gate.response(&Proxy, call, body);
-        self.held.release(self.id);
+        self.release();
     }
 }
 
@@ -88,8 +103,14 @@ impl RootContext for Root {
     }
 
     fn on_tick(&mut self) {
-        self.gate.tick(&Proxy);
-        self.held.release(self.id);
+        let now = Proxy.now();
+        // A clock that jumps back makes one tick more.
+        if !self.hurried || now < self.ticked || now.since(self.ticked) >= TICK {
+            self.ticked = now;
+            self.gate.tick(&Proxy);
+        }
+        self.held.tick();
+        self.release();
     }
 
     fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {

@@ -26,11 +26,15 @@ use crate::keys::schedule::Want;
 use crate::token::Wanted;
 
 use hold::Waiters;
-pub use hold::{Hold, Ticket};
+pub use hold::{Hold, Ticket, Waiter};
 use source::Source;
 
 /// How often the root context looks at what has changed.
 pub const TICK: Duration = Duration::from_millis(200);
+
+/// The most fetches that are begun in one tick: a proxy answers one that it cannot send from within
+/// the tick's end, one inside the other.
+const FETCHES: usize = 8;
 
 /// What a request that lacks keys is to do.
 pub enum Asked {
@@ -89,7 +93,7 @@ impl Refresh {
     }
 
     /// What a request is to do that lacks these keys.
-    pub fn ask(&mut self, wanted: Wanted, host: &dyn Host) -> Asked {
+    pub fn ask(&mut self, wanted: Wanted, waiter: Waiter, host: &dyn Host) -> Asked {
         let is_wanted = |source: &&mut Source| source.slot() == wanted.slot;
         let Some(source) = self.sources.iter_mut().find(is_wanted) else {
             return Asked::No;
@@ -98,7 +102,7 @@ impl Refresh {
             return Asked::Again;
         }
         let hold = source.ask(wanted, host);
-        let held = hold.and_then(|hold| Some((hold, self.waiters.admit()?)));
+        let held = hold.and_then(|hold| Some((hold, self.waiters.admit(waiter)?)));
         held.map_or(Asked::No, |(hold, ticket)| Asked::Wait(hold, ticket))
     }
 
@@ -117,13 +121,18 @@ impl Refresh {
 
     /// Takes up what was published, and fetches what is due.
     pub fn tick(&mut self, chance: &Chance, host: &dyn Host) {
+        let mut left = FETCHES;
         for source in &mut self.sources {
-            source.tick(&mut Tools {
+            let tools = &mut Tools {
                 ring: &mut self.ring,
                 metrics: &mut self.metrics,
                 chance,
                 host,
-            });
+            };
+            // Who has to wait is still due at the next tick.
+            if source.tick(left > 0, tools) {
+                left = left.saturating_sub(1);
+            }
         }
         self.waiters.show(&mut self.metrics, host);
     }
