@@ -165,3 +165,14 @@ def test_whoever_fills_the_waiting_places_leaves_half_of_them(idp, upstream, tmp
             statuses = streams.together(gate.client.port, other, connections=1, source="127.0.0.2")
             flooding.result()
         assert set(statuses.values()) == {200}
+
+
+def test_hundreds_of_sources_whose_calls_fail_at_once_take_no_vm_down(idp, upstream, tmp_path):
+    known = Key.new("ES256", "known")
+    serve(idp, known)
+    policy = fetched.policy(*(fetched.issuer(f"i{number}", cluster="nowhere") for number in range(600)), fetched.issuer())
+    with Gate.open(policy, upstream, tmp_path, tweak=fetched.clusters(idp=idp.port, nowhere=None)) as gate:
+        vms = gate.envoy.vms()
+        token = fetched.token(known)
+        assert fetched.eventually(lambda: gate.client.request("GET", "/any/x", token=token).status == 200)
+        assert_well(gate, vms)

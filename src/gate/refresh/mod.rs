@@ -32,10 +32,6 @@ use source::Source;
 /// How often the root context looks at what has changed.
 pub const TICK: Duration = Duration::from_millis(200);
 
-/// The most fetches that are begun in one tick: a proxy answers one that it cannot send from within
-/// the tick's end, one inside the other.
-const FETCHES: usize = 8;
-
 /// What a request that lacks keys is to do.
 pub enum Asked {
     /// Wait.
@@ -121,18 +117,13 @@ impl Refresh {
 
     /// Takes up what was published, and fetches what is due.
     pub fn tick(&mut self, chance: &Chance, host: &dyn Host) {
-        let mut left = FETCHES;
         for source in &mut self.sources {
-            let tools = &mut Tools {
+            source.tick(&mut Tools {
                 ring: &mut self.ring,
                 metrics: &mut self.metrics,
                 chance,
                 host,
-            };
-            // Who has to wait is still due at the next tick.
-            if source.tick(left > 0, tools) {
-                left = left.saturating_sub(1);
-            }
+            });
         }
         self.waiters.show(&mut self.metrics, host);
     }

@@ -122,14 +122,13 @@ impl Source {
         })
     }
 
-    /// Takes up what was published and, if it `may_fetch`, fetches what is due; answers whether it
-    /// began to.
-    pub fn tick(&mut self, may_fetch: bool, tools: &mut Tools<'_>) -> bool {
+    pub fn tick(&mut self, tools: &mut Tools<'_>) {
         self.take_up(tools.ring, tools.host);
         self.forget_lost_flight(tools.host.now());
-        let fetches = may_fetch && self.flight.is_none() && self.fetch_if_due(tools);
+        if self.flight.is_none() {
+            self.fetch_if_due(tools);
+        }
         self.show(tools);
-        fetches
     }
 
     pub fn response(&mut self, answer: &Answer, tools: &mut Tools<'_>) {
@@ -184,7 +183,7 @@ impl Source {
         self.remote.reading.read(&fetch::document(bytes)?)
     }
 
-    fn fetch_if_due(&mut self, tools: &mut Tools<'_>) -> bool {
+    fn fetch_if_due(&mut self, tools: &mut Tools<'_>) {
         let want = if mem::take(&mut self.asked) {
             Want::UnknownKey
         } else if tools.ring.version(self.slot).is_none() {
@@ -195,11 +194,9 @@ impl Source {
         let (now, holder) = (tools.host.now(), tools.chance.next());
         let periods = self.remote.periods;
         let claim = |schedule: Schedule| schedule.claim(want, &periods, now, holder);
-        let fetches = self.records.change(tools.host, claim) == Some(schedule::Answer::Fetch);
-        if fetches {
+        if self.records.change(tools.host, claim) == Some(schedule::Answer::Fetch) {
             self.fetch(now, holder, tools);
         }
-        fetches
     }
 
     fn fetch(&mut self, now: Now, holder: u64, tools: &mut Tools<'_>) {
