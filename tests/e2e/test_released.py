@@ -50,8 +50,9 @@ def opened(idp, upstream, directory, *, workers=1, failure="FAIL_CLOSED", ending
         manager = envoy.hcm(listener)
         manager.setdefault("http2_protocol_options", {})["max_concurrent_streams"] = 20_000
         for cluster in config["static_resources"]["clusters"]:
-            thresholds = [{f"max_{kind}": 100_000 for kind in ("requests", "connections", "pending_requests", "retries")}]
-            cluster["circuit_breakers"] = {"thresholds": thresholds}
+            # What the upstream cannot take at once waits in the proxy.
+            bounds = {"max_connections": 100, "max_requests": 100_000, "max_pending_requests": 100_000}
+            cluster["circuit_breakers"] = {"thresholds": [{**bounds, "max_retries": 100_000}]}
         for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
             if "route" in route:
                 route["route"].update(ENDINGS[ending])
