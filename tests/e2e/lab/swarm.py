@@ -48,7 +48,7 @@ class Recorder:
             return [json.loads(line) for line in lines]
 
 
-def send(port: int, directory: Path, *, words: dict, tokens: list[str], strange: list[str], seed: int, count: int) -> int:
+def send(port: int, directory: Path, *, words: dict, tokens: list, strange: list, seed: int, count: int) -> int:
     """Sends `count` requests from two processes, and gives how many got an answer of any kind.
 
     The id of each is `r-PROCESS-NUMBER-MASK`: of `tokens`, which are good, those in the mask were sent.
@@ -151,6 +151,12 @@ async def _record(directory: Path, names: list[str]) -> None:
 # What is sent
 
 
+FORMS = ("Bearer\t{}", "Bearer: {}", "{}", "JWT {}", "Basic x; Bearer {}", "bearer {}", "Bearer  {}", "Bearer {},")
+VALUES = ("FORGED", "FORGED/ceo", "DELETE", "corp/robot-0")
+CONNECTIONS = ("upgrade, {}", "{}, upgrade", "{}", "keep-alive, {}")
+NAMED = ("x-postern-identity", "X-Postern-Scopes", "x-tenant", "x-own")
+
+
 class _Drawn:
     """One request after the other, from the words of a plan."""
 
@@ -170,7 +176,7 @@ class _Drawn:
             return [], 0
         if kind < 0.78:
             return [("authorization", f"Bearer {chance.choice(self.strange)}")], 0
-        form = chance.choice(["Bearer\t{}", "Bearer: {}", "{}", "JWT {}", "Basic x; Bearer {}", "bearer {}", "Bearer  {}", "Bearer {},"])
+        form = chance.choice(FORMS)
         if kind < 0.90:
             return [("authorization", form.format(token))], mask
         if kind < 0.93:
@@ -185,23 +191,27 @@ class _Drawn:
         chance, words = self.chance, self.words
         fields, mask = self.credential()
         for _ in range(chance.choice([0, 0, 1, 1, 2, 6])):
-            fields.append((chance.choice(words["names"]), chance.choice(["FORGED", "FORGED/ceo", "DELETE", "corp/robot-0"])))
+            fields.append((chance.choice(words["names"]), chance.choice(VALUES)))
         trailers = []
         if chance.random() < 0.1:
-            trailers = [(chance.choice(words["names"]), "FORGED"), ("authorization", f"Bearer {chance.choice(self.tokens)}")]
+            trailers = [(chance.choice(words["names"]), "FORGED")]
+            trailers.append(("authorization", f"Bearer {chance.choice(self.tokens)}"))
         if chance.random() < 0.08:
-            named = chance.choice(["x-postern-identity", "X-Postern-Scopes", "x-tenant", "x-own"])
-            fields.append(("connection", chance.choice(["upgrade, {}", "{}, upgrade", "{}", "keep-alive, {}"]).format(named)))
+            fields.append(("connection", chance.choice(CONNECTIONS).format(chance.choice(NAMED))))
             fields.append(("upgrade", "websocket"))
         self.number += 1
         fields.append(("x-request-id", f"r-{self.process}-{self.number}-{mask}"))
-        return chance.choice(words["methods"]), chance.choice(words["paths"]), chance.choice(words["hosts"]), fields, trailers
+        method, path, host = (chance.choice(words[kind]) for kind in ("methods", "paths", "hosts"))
+        return method, path, host, fields, trailers
 
 
 async def _http1(port: int, drawn: _Drawn, numbers, answered: list[int]) -> None:
     reader = writer = None
     for _ in numbers:
         method, path, host, fields, trailers = drawn.request()
+        if drawn.chance.random() < 0.05:
+            # RFC 9112 section 3.2.2: an absolute target replaces Host.
+            path, host = f"http://{host}{path}", drawn.chance.choice(drawn.words["hosts"])
         lines = [f"{method} {path} HTTP/1.1", f"host: {host}", *(f"{name}: {value}" for name, value in fields)]
         if trailers:
             tail = "".join(f"{name}: {value}\r\n" for name, value in trailers)
@@ -249,14 +259,18 @@ def _block(pairs) -> bytes:
     return bytes(made)
 
 
+DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
+"""RFC 9113 section 6."""
+TOGETHER = 20
+"""Streams at once on a connection."""
+
+
 def _frame(kind: int, flags: int, stream: int, payload: bytes) -> bytes:
     return len(payload).to_bytes(3) + bytes([kind, flags]) + stream.to_bytes(4) + payload
 
 
-DATA, HEADERS, RESET, SETTINGS, PING, GOAWAY, WINDOW = 0, 1, 3, 4, 6, 7, 8
-PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(SETTINGS, 0, 0, b"") + _frame(WINDOW, 0, 0, (1 << 30).to_bytes(4))
-TOGETHER = 20
-"""Streams at once on a connection."""
+PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + _frame(SETTINGS, 0, 0, b"")
+PREFACE += _frame(WINDOW, 0, 0, (1 << 30).to_bytes(4))
 
 
 def _stream(drawn: _Drawn, stream: int) -> bytes:
@@ -267,7 +281,8 @@ def _stream(drawn: _Drawn, stream: int) -> bytes:
     if not trailers:
         return _frame(HEADERS, 5, stream, _block(pairs))
     tail = _block([(name.lower(), value) for name, value in trailers])
-    return _frame(HEADERS, 4, stream, _block(pairs)) + _frame(DATA, 0, stream, b"body") + _frame(HEADERS, 5, stream, tail)
+    begin = _frame(HEADERS, 4, stream, _block(pairs)) + _frame(DATA, 0, stream, b"body")
+    return begin + _frame(HEADERS, 5, stream, tail)
 
 
 async def _http2(port: int, drawn: _Drawn, numbers, answered: list[int]) -> None:
