@@ -165,7 +165,8 @@ def test_what_is_let_in_reaches_the_upstream_of_its_route_and_tells_nothing_unpr
     assert answered > count * 0.9 and reasons["allowed"] > count / 20, told
     expected = {"path_ambiguous", "method_ambiguous", "credential_missing", "credential_ambiguous", "signature_invalid"}
     assert expected <= reasons.keys(), told
-    # The log is of as many events as all other tests have together: what the end of the run asks of
+    # The log has more events than those of all other tests together: what the end of the run asks of
     # each was asked here, and the log is not kept.
     assert gate.envoy.failures() == [] and minted.leaks(gate.envoy.log_path.read_bytes()) == []
     gate.envoy.log_path.unlink()
+    envoy.Envoy.everyone.remove(gate.envoy)
