@@ -52,7 +52,7 @@ fn every_test_and_file_that_a_page_names_is_there() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// The pages below docs and the README, with their texts.
+/// The pages below docs and those at the root, with their texts.
 fn pages() -> Vec<(PathBuf, String)> {
     let is_page = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "md");
     let read = |file: PathBuf| {
@@ -60,7 +60,8 @@ fn pages() -> Vec<(PathBuf, String)> {
         (file, text)
     };
     let pages = files("docs").into_iter().filter(is_page);
-    pages.chain([root().join("README.md")]).map(read).collect()
+    let at_root = ["README.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root().join(name));
+    pages.chain(at_root).map(read).collect()
 }
 
 /// The targets of links that are not addresses.

@@ -9,6 +9,8 @@ The end-to-end tests and the demo are both built from these rooms:
 - `client`: requests, the ones no library would send among them
 - `audit`: the events in Envoy's log
 - `gate`: an Envoy and a client for it; `http2`: frames without a library's opinions
+- `readers`: upstreams that read as PHP, Apache, Node, Python, Java and Go do
+- `tables`, `swarm`: random tables for gate and proxy, and very many requests against them
 - `trap`: a module that fails, to see what happens then
 - `scenario`: the steps of `envoy/demo/scenario.yaml`
 """
