@@ -55,7 +55,7 @@ def opened(idp, upstream, directory, *, workers=1, failure="FAIL_CLOSED", ending
             cluster["circuit_breakers"] = {"thresholds": [{**bounds, "max_retries": 100_000}]}
         for route in manager["route_config"]["virtual_hosts"][0]["routes"]:
             if "route" in route:
-                route["route"].update(ENDINGS[ending])
+                route["route"].update({"timeout": "60s", **ENDINGS[ending]})
         if ending == "next filter":
             abort = {"abort": {"http_status": 418, "percentage": {"numerator": 100}}}
             kind = f"{envoy.TYPES}envoy.extensions.filters.http.fault.v3.HTTPFault"
