@@ -25,7 +25,12 @@ fn cases(data: &str) -> Vec<Value> {
 
 fn postern(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
-    command.args(arguments).output().expect("the tool runs")
+    command.args(arguments);
+    if arguments.first() == Some(&"check") {
+        // Registrations end, and a test of them must not.
+        command.args(["--time", "2026-11-28T10:00:00Z"]);
+    }
+    command.output().expect("the tool runs")
 }
 
 fn stdout(output: &Output) -> String {
