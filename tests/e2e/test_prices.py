@@ -5,10 +5,12 @@ Never by a time: how long a check takes is for `docs/operations.md`, and measure
 
 import os
 
+import fetched
 import policies
 import pytest
+from lab import provider
 from lab.gate import changed
-from lab.issuer import Key, b64, compact, jwks, mint, now
+from lab.issuer import Key, b64, compact, mint, now
 
 LARGE = {"lenient": ["large_rsa"]}
 
@@ -32,9 +34,9 @@ def policy(keys, jwk: list[dict], **issuer) -> dict:
     return changed(main, issuers=issuers, source={"pressure": {"mode": "off"}})
 
 
-def forged(alg: str, size: int) -> str:
+def forged(alg: str, size: int, **claims) -> str:
     """A token that names no key, with a signature of that many bytes which nobody made."""
-    claims = {"iss": policies.CORP, "exp": now() + 300, "jti": os.urandom(8).hex()}
+    claims = {"iss": policies.CORP, "exp": now() + 300, "jti": os.urandom(8).hex(), **claims}
     return compact({"alg": alg, "typ": "JWT"}, claims, lambda _: b"\x00" + os.urandom(size - 1))
 
 
@@ -82,13 +84,20 @@ def test_the_old_key_and_the_new_one_are_both_tried_without_a_name(opened, keys)
     gate.check(ask(gate, signed(third)), 401, "key_ambiguous")
 
 
-def test_a_large_key_that_nobody_asked_for_is_passed_over(opened, keys):
-    """In a fetched set; in a configuration it is an error (tests/data/broken_configs.json)."""
-    good = Key.new("ES256")
-    gate = opened(policy(keys, [good.jwk()]))
-    gate.check(ask(gate, mint(good, policies.claims_for())), 200, "allowed")
-    gate.check(ask(gate, forged("PS256", 1024)), 401, "key_unknown")
-    assert tried(gate) == 1
+@pytest.mark.parametrize("lenient, checks, reason", [([], 0, "key_unknown"), (["large_rsa"], 1, "signature_invalid")])
+def test_a_large_key_of_a_fetched_set_is_passed_over_unless_it_was_asked_for(opened, lenient, checks, reason):
+    """In a configuration it is an error (tests/data/broken_configs.json)."""
+    good = Key.new("ES256", "good")
+    idp = provider.Provider()
+    try:
+        idp.answers[fetched.target("corp")] = provider.document({"keys": [good.jwk(), wide(8192)]})
+        issuer = {**fetched.issuer(**fetched.FOREVER), **({"lenient": lenient} if lenient else {})}
+        gate = opened(fetched.policy(issuer), tweak=fetched.clusters(idp=idp.port))
+        gate.check(ask(gate, fetched.token(good)), 200, "allowed")
+        gate.check(ask(gate, forged("PS256", 1024, iss="http://corp.example")), 401, reason)
+        assert tried(gate) == 1 + checks
+    finally:
+        idp.stop()
 
 
 def test_a_source_pays_for_what_its_tokens_cost(opened, keys):
