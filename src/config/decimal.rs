@@ -85,8 +85,8 @@ mod tests {
     #[test]
     fn between_two_texts_that_are_as_short_and_as_near_either_will_do() {
         // One half of the last digit away from both .62 and .63.
-        assert_means(168_199_229_700_167.625);
-        assert_means(-168_199_229_700_167.625);
+        assert_means(168_199_229_700_167.0 + 0.625);
+        assert_means(-168_199_229_700_167.0 - 0.625);
     }
 
     proptest! {
