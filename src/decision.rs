@@ -90,6 +90,8 @@ reasons! {
     KeyUnknown = "key_unknown", 401, "The token's key is not known.";
     /// The signature does not hold.
     SignatureInvalid = "signature_invalid", 401, "The token's signature is not valid.";
+    /// Several keys fit the token, and it does not hold under those that may be tried.
+    KeyAmbiguous = "key_ambiguous", 401, "Several keys could have signed the token and it names none (kid).";
     /// The token's `typ` is not one this issuer's profile takes.
     TypeMismatch = "type_mismatch", 401, "The token's type is not accepted.";
     /// `exp` is past.
@@ -162,6 +164,7 @@ impl Reason {
             | Self::AlgorithmNotAllowed
             | Self::KeyUnknown
             | Self::SignatureInvalid
+            | Self::KeyAmbiguous
             | Self::TypeMismatch
             | Self::TokenExpired
             | Self::TokenNotYetValid
@@ -205,6 +208,7 @@ impl Reason {
             | Self::AlgorithmNotAllowed
             | Self::KeyUnknown
             | Self::SignatureInvalid
+            | Self::KeyAmbiguous
             | Self::TypeMismatch
             | Self::TokenExpired
             | Self::TokenLifetimeExceeded

@@ -8,7 +8,6 @@ use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -25,7 +24,30 @@ fn cases(data: &str) -> Vec<Value> {
 
 fn postern(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_postern"));
-    command.args(arguments).output().expect("the tool runs")
+    command.args(arguments);
+    if arguments.first() == Some(&"check") {
+        // Registrations end, and a test of them must not.
+        command.args(["--time", "2026-11-28T10:00:00Z"]);
+    }
+    command.output().expect("the tool runs")
+}
+
+/// The tool with 30 seconds of CPU time, of which it takes one or two: a clock would count the others
+/// on this machine as well.
+#[cfg(unix)]
+fn bounded(arguments: &[&str]) -> Output {
+    let mut shell = Command::new("sh");
+    shell.args([
+        "-c",
+        "ulimit -t 30; exec \"$0\" \"$@\"",
+        env!("CARGO_BIN_EXE_postern"),
+    ]);
+    shell.args(arguments).output().expect("the tool runs")
+}
+
+#[cfg(not(unix))]
+fn bounded(arguments: &[&str]) -> Output {
+    postern(arguments)
 }
 
 fn stdout(output: &Output) -> String {
@@ -495,13 +517,12 @@ fn pitfalls_of_yaml_are_told_of_and_none_makes_it_hang() {
             "1:1: error: the configuration is a text",
         ),
     ];
-    let begun = Instant::now();
     let files: Vec<PathBuf> = cases
         .iter()
         .map(|(name, text, _)| file("pitfalls", &format!("{name}.yaml"), text))
         .collect();
     let names: Vec<&str> = files.iter().map(|path| path.to_str().unwrap()).collect();
-    let output = postern(&[&["check"], &names[..]].concat());
+    let output = bounded(&[&["check"], &names[..]].concat());
     assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
     let lines = stdout(&output);
     for ((name, _, expected), path) in cases.iter().zip(&names) {
@@ -514,7 +535,6 @@ fn pitfalls_of_yaml_are_told_of_and_none_makes_it_hang() {
         );
     }
     assert!(!lines.contains('\u{1b}'));
-    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]
@@ -527,14 +547,12 @@ fn a_large_file_is_read_in_time() {
         "large.yaml",
         format!("version: 1\nroutes:\n{routes}mode: never\n"),
     );
-    let begun = Instant::now();
-    let output = postern(&["check", large.to_str().unwrap()]);
+    let output = bounded(&["check", large.to_str().unwrap()]);
     assert!(
         stdout(&output).contains("large.yaml:20003:1: error: mode: "),
         "{}",
         stdout(&output)
     );
-    assert!(begun.elapsed() < Duration::from_secs(30));
 }
 
 #[test]

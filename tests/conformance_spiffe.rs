@@ -6,7 +6,7 @@ mod svids;
 mod vectors;
 
 use postern::{
-    crypto::Pure,
+    crypto::{Pure, Work},
     jose::{Audiences, Claims, UnverifiedJws},
     spiffe::{
         ALGORITHMS, Bundle, BundleKeys, Signatory, SpiffeId, SvidExpectations, TrustDomain,
@@ -174,7 +174,7 @@ fn our_verdict(token: &str, domains: &[(TrustDomain, Bundle)], now: Now) -> Resu
     };
     let keys = bundle.jwt_keys(domain).map_err(|error| error.to_string())?;
     let verified = jws
-        .verify(keys, ALGORITHMS, &Pure)
+        .verify(keys, ALGORITHMS, &Pure, &mut Work::ample())
         .map_err(|error| error.to_string())?;
     check_svid_type(verified.typ()).map_err(|error| error.to_string())?;
     let claims = Claims::from_verified(verified).map_err(|error| error.to_string())?;

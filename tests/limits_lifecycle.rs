@@ -13,6 +13,7 @@ use postern::config::Config;
 use postern::gate::{Gate, Next};
 use postern::host::memory::{Call, MemoryHost, SharedData};
 use postern::host::{Host as _, LogLevel, Property};
+use postern::jose::base64url::encode;
 use postern::reply::Reply;
 use postern::time::Now;
 use serde_json::{Value, json};
@@ -518,6 +519,50 @@ fn a_source_that_keeps_failing_is_turned_away_on_every_worker_before_any_signatu
     assert_eq!(bad(2, 10).reason(), "signature_invalid");
     assert_eq!(bad(0, 10).reason(), "source_throttled");
     assert_eq!(proxy.get(0, "/v1/orders/1", 60).reason(), "allowed");
+}
+
+#[test]
+fn a_failure_is_charged_what_its_signature_costs() {
+    // One check with 8192 bits in the module is worth twelve ordinary ones, two with 2048 bits two,
+    // and what costs no signature at all is one failure as before.
+    for (bits, keys, worth) in [(8192, 1, 12), (2048, 2, 2), (0, 1, 1)] {
+        let mut configuration = pressed(json!({"pressure": {"rate": "60/1m", "burst": 24}}));
+        let modulus = encode(&vec![0xa7; bits.max(2048) / 8]);
+        let key = json!({"kty": "RSA", "n": modulus, "e": "AQAB"});
+        configuration["issuers"][0]["keys"] = json!({"inline": {"keys": vec![key; keys]}});
+        configuration["issuers"][0]["lenient"] = json!(["large_rsa"]);
+        let proxy = Proxy::new(&SharedData::default(), 2, &configuration);
+        let forged = |number: u64| {
+            let header = encode(json!({"alg": "PS256"}).to_string().as_bytes());
+            let payload = encode(claims(json!({"jti": number})).to_string().as_bytes());
+            let signature = if bits > 0 {
+                encode(&vec![0x5a; bits / 8])
+            } else {
+                "~".to_owned()
+            };
+            format!("{header}.{payload}.{signature}")
+        };
+        let bad = |number: u64, secs| {
+            let worker = usize::try_from(number % 2).unwrap();
+            let host = request("/v1/orders/1", Some(&forged(number)), &[]);
+            proxy.ask(worker, host, at(secs)).reason().to_owned()
+        };
+        let expected = if bits > 0 {
+            "signature_invalid"
+        } else {
+            "credential_malformed"
+        };
+        for number in 0..24 / worth {
+            assert_eq!(bad(number, 0), expected, "{bits}: {number}");
+        }
+        assert_eq!(bad(100, 0), "source_throttled", "{bits}");
+        // A unit is earned in a second. Whoever has one is let in, and owes the rest of the price.
+        assert_eq!(bad(101, 1), expected, "{bits}");
+        for secs in 1..=worth {
+            assert_eq!(bad(200 + secs, secs), "source_throttled", "{bits}: {secs}");
+        }
+        assert_eq!(bad(300, 1 + worth), expected, "{bits}");
+    }
 }
 
 #[test]

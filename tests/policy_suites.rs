@@ -338,6 +338,9 @@ steps:
     expect: {reason: allowed, route: orders}
 "#;
 
+/// When the tool is told that it is.
+const TEN: &str = "2026-03-02T10:00:00Z";
+
 #[test]
 fn what_is_minted_is_inspected_explained_and_tested_and_its_signature_never_shown() {
     for alg in ["ES256", "EdDSA"] {
@@ -369,22 +372,25 @@ fn what_is_minted_is_inspected_explained_and_tested_and_its_signature_never_show
             );
         }
         let claims = r#"{"iss": "https://idp.example", "aud": "orders", "sub": "a", "scope": "orders.read", "nbf": "now-3m"}"#;
-        let minted = postern(&["token", "mint", "--claims", claims, "--key", private]);
+        let minted = postern(&[
+            "token", "mint", "--claims", claims, "--key", private, "--time", TEN,
+        ]);
         assert_eq!(minted.status.code(), Some(0), "{}", errors(&minted));
         let token = written(test, "token.jwt", &text(&minted));
         let token_file = token.to_str().unwrap();
         let signature = text(&minted).trim().rsplit('.').next().unwrap().to_owned();
-        let inspected = text(&postern(&["token", "inspect", token_file]));
+        let inspected = text(&postern(&["token", "inspect", token_file, "--time", TEN]));
         for part in [
             "NOT VERIFIED",
             "kid: k1",
             "scope: orders.read",
-            "nbf: began 3m",
-            "exp: expires in",
+            "nbf: began 3m ago",
+            "exp: expires in 5m",
         ] {
             assert!(inspected.contains(part), "{part}: {inspected}");
         }
-        assert_eq!(text(&fed(&["token", "inspect"], &text(&minted))), inspected);
+        let piped = fed(&["token", "inspect", "--time", TEN], &text(&minted));
+        assert_eq!(text(&piped), inspected);
         let config = written(
             test,
             "postern.yaml",
@@ -398,6 +404,8 @@ fn what_is_minted_is_inspected_explained_and_tested_and_its_signature_never_show
             &get("/v1/orders/7"),
             "--token",
             token_file,
+            "--time",
+            TEN,
         ]);
         let told = text(&explained);
         for part in [
@@ -410,7 +418,7 @@ fn what_is_minted_is_inspected_explained_and_tested_and_its_signature_never_show
             assert!(told.contains(part), "{part}: {told}{}", errors(&explained));
         }
         let suite = written(test, "suite.yaml", MINTED);
-        let tested = postern(&["test", suite.to_str().unwrap(), "--explain"]);
+        let tested = postern(&["test", suite.to_str().unwrap(), "--explain", "--time", TEN]);
         assert_eq!(
             tested.status.code(),
             Some(0),
@@ -427,6 +435,47 @@ fn what_is_minted_is_inspected_explained_and_tested_and_its_signature_never_show
         ] {
             assert!(!shown.contains(&signature), "{shown}");
         }
+    }
+}
+
+#[test]
+fn it_is_when_the_tool_is_told_that_it_is() {
+    let claims = r#"{"sub": "a"}"#;
+    let minted = text(&postern(&[
+        "token", "mint", "--claims", claims, "--time", TEN,
+    ]));
+    for (time, told) in [
+        ("2026-03-02T10:04:59Z", "exp: expires in 1s"),
+        ("2026-03-02T10:05:01Z", "exp: expired 1s ago"),
+    ] {
+        let inspected = text(&fed(&["token", "inspect", "--time", time], &minted));
+        assert!(inspected.contains(told), "{told}: {inspected}");
+    }
+    let client = r#"
+version: 1
+issuers: [{name: corp, issuer: "https://idp.example", audiences: [a], max_lifetime: 1h, keys: {remote: {cluster: idp, uri: "https://idp.example/jwks.json"}}}]
+clients: [{name: old, match: {issuer: corp, client: old}, owner: a, expires: "2026-03-01"}]
+routes: [{name: a, match: {path: /a}, allow: {clients: [old]}}]
+"#;
+    let config = written("told", "postern.yaml", client);
+    for (time, is_expired) in [(TEN, true), ("2026-02-27T10:00:00Z", false)] {
+        let checked = postern(&["check", config.to_str().unwrap(), "--time", time]);
+        let told = text(&checked);
+        assert_eq!(told.contains("[expired-client]"), is_expired, "{told}");
+    }
+    let commands: [&[&str]; 3] = [
+        &["check", "a.yaml"],
+        &["test", "a.yaml"],
+        &["token", "mint", "--claims", claims],
+    ];
+    for command in commands {
+        let refused = postern(&[command, &["--time", "noon"]].concat());
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(
+            errors(&refused).contains("--time: now, now+5m"),
+            "{}",
+            errors(&refused)
+        );
     }
 }
 

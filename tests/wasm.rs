@@ -2,7 +2,7 @@
 #![cfg(all(target_arch = "wasm32", target_os = "unknown"))]
 
 use postern::{
-    crypto::{AlgorithmSet, Pure},
+    crypto::{AlgorithmSet, Pure, Work},
     decision::Reason,
     jose::{
         Audiences, Claims, ClaimsError, Expectations, JwsError, KeyRules, KeySet, KeyUse, Profile,
@@ -58,6 +58,7 @@ fn keys(jwk: &str) -> (KeySet, AlgorithmSet) {
     let rules = KeyRules {
         algorithms,
         allow_rsa_exponent_3: false,
+        allow_large_rsa: false,
         key_use: KeyUse::Signature,
     };
     let (keys, _) = KeySet::parse(&json!({"keys": [jwk]}), &rules).unwrap();
@@ -66,7 +67,12 @@ fn keys(jwk: &str) -> (KeySet, AlgorithmSet) {
 
 fn verify(token: &str, jwk: &str) -> Result<VerifiedJws, JwsError> {
     let (keys, algorithms) = keys(jwk);
-    UnverifiedJws::parse(token.as_bytes(), 8192)?.verify(&keys, algorithms, &Pure)
+    UnverifiedJws::parse(token.as_bytes(), 8192)?.verify(
+        &keys,
+        algorithms,
+        &Pure,
+        &mut Work::ample(),
+    )
 }
 
 fn expected(audiences: &Audiences) -> Expectations<'_> {

@@ -106,7 +106,11 @@ fn compile(
     let audiences = audiences(&wire.audiences, &wire.any_audience, place, warnings);
     let algorithms = algorithms(&wire.algorithms, &place.member("algorithms"));
     let iss = issuer.as_deref().unwrap_or_default();
-    let keys = keys::compile(&wire.keys, &place.member("keys"), iss, algorithms, warnings);
+    let demands = keys::Demands {
+        algorithms,
+        large_rsa: large_rsa(&wire.lenient, &place.member("lenient")),
+    };
+    let keys = keys::compile(&wire.keys, &place.member("keys"), iss, demands, warnings);
     let profile = wire.profile.optional(&place.member("profile"));
     let clock_skew = clock_skew(&wire.clock_skew, &place.member("clock_skew"));
     let max_lifetime = nonzero_span(&wire.max_lifetime, &place.member("max_lifetime"));
@@ -184,6 +188,16 @@ fn algorithms(names: &List<String>, place: &Place<'_>) -> AlgorithmSet {
         place.error("mixes HS with others; an issuer has shared secrets or public keys, not both");
     }
     listed.into_iter().collect()
+}
+
+/// Whether the one leniency that there is was asked for.
+fn large_rsa(lenient: &List<wire::Lenient>, place: &Place<'_>) -> bool {
+    let words = elements(lenient, place, Empty::Refused);
+    let words = words.map(|(index, word)| word.optional(&place.element(index)));
+    let words: Vec<_> = words.collect();
+    words
+        .iter()
+        .any(|word| matches!(word, Some(wire::Lenient::LargeRsa)))
 }
 
 pub(super) fn clock_skew(field: &Field<Span>, place: &Place<'_>) -> Duration {

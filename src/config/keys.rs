@@ -20,19 +20,28 @@ use crate::keys::{Document, KeySource, Location, Reading, Remote};
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_secs(86_400);
 
+/// What an issuer's section says of its keys.
+#[derive(Clone, Copy)]
+pub(super) struct Demands {
+    /// The algorithms they may be used with.
+    pub algorithms: AlgorithmSet,
+    /// Whether RSA keys may have more than 4096 bits.
+    pub large_rsa: bool,
+}
+
 /// None only where an error was noted. The keys are those of the issuer with this `iss`.
 pub(super) fn compile(
     keys: &Field<wire::Keys>,
     place: &Place<'_>,
     iss: &str,
-    algorithms: AlgorithmSet,
+    demands: Demands,
     warnings: &mut Vec<String>,
 ) -> Option<KeySource> {
     let keys = keys.required(place, "an object with inline, remote or discovery")?;
     let exponent_3 = keys
         .allow_rsa_exponent_3
         .optional(&place.member("allow_rsa_exponent_3"));
-    let rules = rules(exponent_3.copied().unwrap_or_default(), algorithms);
+    let rules = rules(exponent_3.copied().unwrap_or_default(), demands);
     match (&keys.inline, &keys.remote, &keys.discovery) {
         (Field::Absent, Field::Absent, Field::Absent) => {
             place.error("has no source; one of inline, remote and discovery is needed");
@@ -75,7 +84,11 @@ pub(super) fn compile(
 }
 
 // A set of algorithms with an error in it says nothing about the keys.
-fn rules(allow_rsa_exponent_3: bool, algorithms: AlgorithmSet) -> KeyRules {
+fn rules(allow_rsa_exponent_3: bool, demands: Demands) -> KeyRules {
+    let Demands {
+        algorithms,
+        large_rsa,
+    } = demands;
     let asymmetric = AlgorithmSet::asymmetric();
     KeyRules {
         algorithms: if algorithms.is_empty() {
@@ -84,6 +97,7 @@ fn rules(allow_rsa_exponent_3: bool, algorithms: AlgorithmSet) -> KeyRules {
             algorithms
         },
         allow_rsa_exponent_3,
+        allow_large_rsa: large_rsa,
         key_use: KeyUse::Signature,
     }
 }
@@ -265,7 +279,7 @@ fn key_set(
     match KeySet::parse(document, rules) {
         Ok((keys, skipped)) => {
             for key in skipped {
-                if !note_private(&key, place) {
+                if !note_refused(&key, place) {
                     warnings.push(format!("{place}.{key}"));
                 }
             }
@@ -275,7 +289,7 @@ fn key_set(
             if let KeySetError::NoUsableKey(skipped) = &error
                 && skipped
                     .iter()
-                    .filter(|key| note_private(key, place))
+                    .filter(|key| note_refused(key, place))
                     .count()
                     > 0
             {
@@ -291,12 +305,18 @@ fn key_set(
     }
 }
 
-/// Says so where the key is a private one: "configuration never holds a private key".
-pub(super) fn note_private(key: &SkippedKey, place: &Place<'_>) -> bool {
-    let is_private = key.why == JwkError::Private;
-    if is_private {
-        let keys = place.member("keys");
-        keys.element(key.index).error("holds a private key; put the public key here, and replace the private one, which is disclosed now");
+/// Says so where a key is one that a configuration may not hold at all: a private one
+/// ("configuration never holds a private key"), or one that is too large and was not asked for, which
+/// whoever wrote it down wants to be used.
+pub(super) fn note_refused(key: &SkippedKey, place: &Place<'_>) -> bool {
+    let keys = place.member("keys");
+    let place = keys.element(key.index);
+    match key.why {
+        JwkError::Private => place.error("holds a private key; put the public key here, and replace the private one, which is disclosed now"),
+        JwkError::LargeRsa(bits) => place.error(format_args!(
+            "is an RSA key of {bits} bits, which takes long to check signatures with; at most 4096 are accepted, or up to 8192 of an issuer with lenient: [large_rsa]"
+        )),
+        _ => return false,
     }
-    is_private
+    true
 }

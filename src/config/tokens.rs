@@ -1,6 +1,8 @@
 //! How a credential is sent.
 
-use super::bounds::size;
+use std::time::Duration;
+
+use super::bounds::{size, span};
 use super::list::text;
 use super::names;
 use super::place::Place;
@@ -15,6 +17,8 @@ pub struct Tokens {
     pub scheme: String,
     /// The longest token in bytes.
     pub max_bytes: usize,
+    /// How much CPU time the signatures of a request may take beyond the first.
+    pub budget: Duration,
     /// How many bytes a worker keeps of verified tokens.
     pub cache_bytes: usize,
     /// Whether workers take over what others have verified; none where the VM's configuration
@@ -28,6 +32,7 @@ impl Default for Tokens {
             header: "authorization".to_owned(),
             scheme: "Bearer".to_owned(),
             max_bytes: 8192,
+            budget: Duration::from_millis(2),
             cache_bytes: 4 << 20,
             share: None,
         }
@@ -44,10 +49,17 @@ impl Tokens {
         let scheme = text(&wire.scheme, &place.member("scheme"), names::scheme);
         let max_bytes = size(&wire.max_bytes, &place.member("max_bytes"), 512..=64 << 10);
         let cache_bytes = size(&wire.cache, &place.member("cache"), 64 << 10..=256 << 20);
+        let budget = span(
+            &wire.budget,
+            &place.member("budget"),
+            Duration::from_millis(1)..=Duration::from_millis(100),
+            default.budget,
+        );
         Self {
             header: header.unwrap_or(default.header),
             scheme: scheme.unwrap_or(default.scheme),
             max_bytes: max_bytes.unwrap_or(default.max_bytes),
+            budget,
             cache_bytes: cache_bytes.unwrap_or(default.cache_bytes),
             share: wire.share.optional(&place.member("share")).copied(),
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::issuer::{Issuer, clock_skew};
-use super::keys::{compile_bundle_remote, note_private};
+use super::keys::{compile_bundle_remote, note_refused};
 use super::list::{Empty, elements, note_unique, required, texts};
 use super::names;
 use super::place::Place;
@@ -269,7 +269,7 @@ fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<String>) -> Op
         }
     };
     for key in bundle.warnings() {
-        if !note_private(key, place) {
+        if !note_refused(key, place) {
             warnings.push(format!("{place}.{key}"));
         }
     }

@@ -98,6 +98,9 @@ object! {
         /// supported; HS256, HS384 and HS512 only by name, and never beside others.
         #[schema(default, length(min = 1), transform = schema::algorithms)]
         pub algorithms: List<String>,
+        /// What is taken of this issuer that is refused otherwise. Default: nothing.
+        #[schema(default, length(min = 1))]
+        pub lenient: List<Lenient>,
         /// What kind of token it issues. Default: jwt.
         #[schema(default)]
         pub profile: Field<Profile>,
@@ -117,6 +120,15 @@ object! {
         /// Default: none.
         #[schema(default, transform = schema::claim_headers)]
         pub claim_headers: Field<BTreeMap<String, Field<String>>>,
+    }
+}
+
+word! {
+    /// What is refused unless an issuer is said to need it.
+    pub enum Lenient {
+        /// RSA keys of more than 4096 bits, up to 8192: to check one signature with such a key takes
+        /// up to 11 ms of CPU time.
+        LargeRsa = "large_rsa",
     }
 }
 
@@ -343,6 +355,11 @@ object! {
         /// The longest token, from 512B to 64KiB. Default: 8192.
         #[schema(default)]
         pub max_bytes: Field<Size>,
+        /// How much CPU time the signature of one request may take, from 1ms to 100ms, by a list of
+        /// prices. One key is tried whatever it costs, and another where several could have signed the
+        /// token only if there is room for it. Default: 2ms.
+        #[schema(default)]
+        pub budget: Field<Span>,
         /// How much a worker keeps of verified tokens, from 64KiB to 256MiB. Default: 4MiB.
         #[schema(default)]
         pub cache: Field<Size>,

@@ -5,8 +5,8 @@
 //! that is not the curve's, so the pairing is checked before it is asked.
 
 use super::{
-    Algorithm, Crypto, KnownAnswers, Pure, VerifyingKey, der, ec_key::EcKey, rsa_key::RsaKey,
-    verifying_key::Material,
+    Algorithm, Crypto, KnownAnswers, Price, Pure, VerifyingKey, der, ec_key::EcKey, price::Place,
+    rsa_key::RsaKey, verifying_key::Material,
 };
 
 /// Calls the proxy's `verify_signature` with protobuf arguments; none where the proxy refuses or
@@ -49,6 +49,14 @@ impl Crypto for Hosted<'_> {
             Some(result) => result == HOLDS,
             // The proxy answered a moment ago and does not now: that says nothing of the signature.
             None => Pure.verify(key, algorithm, message, signature),
+        }
+    }
+
+    fn price(&self, key: &VerifyingKey, algorithm: Algorithm) -> Price {
+        if self.known.contains(algorithm) {
+            Price::of(key, algorithm, Place::Proxy)
+        } else {
+            Pure.price(key, algorithm)
         }
     }
 }

@@ -12,6 +12,7 @@
 //! | `strict_ed25519` | the one reading of an Ed25519 signature |
 //! | `host` | the checks in the proxy's own BoringSSL |
 //! | `known_answers` | which of the proxy's checks may be believed |
+//! | `price` | what a check costs, and how much of that a request may have |
 
 mod algorithm;
 mod carried;
@@ -19,6 +20,7 @@ mod der;
 mod ec_key;
 mod host;
 mod known_answers;
+pub mod price;
 mod pure;
 mod rsa_key;
 mod strict_ed25519;
@@ -32,6 +34,7 @@ pub use algorithm::{Algorithm, AlgorithmSet};
 pub use ec_key::Curve;
 pub use host::{ForeignCall, Hosted};
 pub use known_answers::KnownAnswers;
+pub use price::{Price, Work};
 pub use pure::Pure;
 pub use verifying_key::{KeyError, PublicNumbers, VerifyingKey};
 
@@ -56,4 +59,7 @@ pub trait Crypto {
         message: &[u8],
         signature: &[u8],
     ) -> bool;
+
+    /// What [`Self::verify`] costs with that key and algorithm.
+    fn price(&self, key: &VerifyingKey, algorithm: Algorithm) -> Price;
 }

@@ -9,6 +9,7 @@ use super::{
     Algorithm, Crypto, VerifyingKey,
     carried::{Es384, Es512, StrictEd25519},
     ec_key::{EcKey, Point},
+    price::{Place, Price},
     rsa_key::RsaKey,
     verifying_key::Material,
 };
@@ -32,6 +33,10 @@ impl Crypto for Pure {
                 Material::Ed25519(key) => holds(&StrictEd25519, key, message, signature),
                 Material::Hmac(secret) => hmac_holds(secret, algorithm, message, signature),
             }
+    }
+
+    fn price(&self, key: &VerifyingKey, algorithm: Algorithm) -> Price {
+        Price::of(key, algorithm, Place::Module)
     }
 }
 

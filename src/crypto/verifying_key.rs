@@ -189,6 +189,15 @@ impl VerifyingKey {
         matches!(self.0, Material::Hmac(_))
     }
 
+    /// How many bits the modulus of an RSA key has, in whole bytes; none where it is another key.
+    #[must_use]
+    pub fn rsa_bits(&self) -> Option<usize> {
+        match &self.0 {
+            Material::Rsa(key) => Some(key.modulus().len().saturating_mul(8)),
+            _ => None,
+        }
+    }
+
     /// The numbers that make the key public; none where it is a secret.
     #[must_use]
     pub fn public_numbers(&self) -> Option<PublicNumbers<'_>> {

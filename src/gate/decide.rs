@@ -15,6 +15,7 @@ use std::rc::Rc;
 use super::allowed::{beside, check_allow, check_client, check_proof, check_registrations};
 use super::assessed::{self, Visit, assess};
 use crate::config::{Config, Route};
+use crate::crypto::Work;
 use crate::decision::{Denial, Mode, Reason};
 use crate::limits::pressure::Look;
 use crate::limits::{Charged, Counters, RouteLimits, Subject};
@@ -51,6 +52,8 @@ pub struct Decision {
     pub route: Option<usize>,
     /// The slot of the keys that judged the token.
     pub judged_by: Option<usize>,
+    /// What its signature cost, and might have.
+    pub work: Work,
     /// The caller, once its credential was verified.
     pub caller: Option<Rc<Caller>>,
     /// Whose X.509-SVID came beside the caller's token.
@@ -78,6 +81,7 @@ impl Decision {
             mode,
             route: None,
             judged_by: None,
+            work: Work::default(),
             caller: None,
             beside: None,
             forwarded_by: None,
@@ -102,6 +106,7 @@ pub fn decide(
     arrival: &Arrival<'_>,
 ) -> Decision {
     let mut decision = Decision::bare(Ok(()), judge.config.mode);
+    decision.work = Work::within(judge.config.tokens.budget);
     let around = Surroundings {
         headers: arrival.headers,
         peer: arrival.peer,
@@ -174,6 +179,7 @@ fn steps(
                 state.memory,
                 token,
                 &mut decision.judged_by,
+                &mut decision.work,
                 before_signature,
             )?
         }
@@ -269,6 +275,7 @@ fn permit(
 /// Charges a refusal to the source it came from, if it is one that could be repeated to guess or to
 /// wear the gate out; a source that has no failures left is told that instead.
 ///
+/// What is charged is the price of the signatures that were checked for it, and one failure at least.
 /// Whoever sends no credential is told to send one, and is not charged for it.
 pub fn charge_failure(
     config: &Config,
@@ -286,7 +293,7 @@ pub fn charge_failure(
     if !failed || denial.reason == Reason::CredentialMissing {
         return;
     }
-    let Some(until) = counters.failed(pressure, source, now) else {
+    let Some(until) = counters.failed(pressure, source, decision.work, now) else {
         return;
     };
     decision.pressed = true;

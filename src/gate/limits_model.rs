@@ -194,7 +194,7 @@ fn order(cell: u32, key: u64, quota: u64) -> Order {
             quota,
         },
         cost: 1,
-        take: true,
+        take: 1,
         observe: false,
         deny_on_contention: true,
     }

@@ -11,6 +11,7 @@ use crate::token::{Known, Memory, Tally};
 /// How the names of pages begin; other plugins may be in the same place.
 const PAGE: &str = "postern.tokens.1.";
 
+const TRIED: &str = "postern.tokens.tried";
 const VERIFIED: &str = "postern.tokens.verified";
 const SHARED: &str = "postern.tokens.shared";
 
@@ -66,6 +67,9 @@ impl Tokens {
     }
 
     fn report(&mut self, host: &dyn Host, tally: Tally) {
+        if tally.tried > 0 {
+            self.metrics.add(host, TRIED.to_owned(), tally.tried);
+        }
         if tally.verified > 0 {
             self.metrics.add(host, VERIFIED.to_owned(), tally.verified);
         }

@@ -164,7 +164,7 @@ fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
 pub(super) mod tests {
     use super::*;
     use crate::{
-        crypto::{Algorithm, AlgorithmSet, Pure, test_keys::signer},
+        crypto::{Algorithm, AlgorithmSet, Pure, Work, test_keys::signer},
         decision::Reason,
         jose::{KeyRules, KeySet, KeyUse, UnverifiedJws, json::JsonError},
     };
@@ -176,12 +176,16 @@ pub(super) mod tests {
         let rules = KeyRules {
             algorithms: AlgorithmSet::asymmetric(),
             allow_rsa_exponent_3: false,
+            allow_large_rsa: false,
             key_use: KeyUse::Signature,
         };
         let (keys, _) = KeySet::parse(&json!({"keys": [signer.jwk()]}), &rules).unwrap();
         let token = signer.token(json!({}), payload);
         let jws = UnverifiedJws::parse(token.as_bytes(), usize::MAX).unwrap();
-        Claims::from_verified(jws.verify(&keys, rules.algorithms, &Pure).unwrap())
+        Claims::from_verified(
+            jws.verify(&keys, rules.algorithms, &Pure, &mut Work::ample())
+                .unwrap(),
+        )
     }
 
     fn error(payload: &str) -> ClaimsError {

@@ -3,7 +3,10 @@
 use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
-use super::{Excerpt, JwkError, base64url, jwk_error::MAX_KID_BYTES};
+use super::{
+    Excerpt, JwkError, base64url,
+    jwk_error::{MAX_KID_BYTES, MAX_RSA_BITS},
+};
 use crate::crypto::{
     Algorithm, AlgorithmSet, Curve, KeyError, PublicNumbers, VerifyingKey, sha256,
 };
@@ -15,6 +18,8 @@ pub struct KeyRules {
     pub algorithms: AlgorithmSet,
     /// Whether an RSA exponent of 3 is taken.
     pub allow_rsa_exponent_3: bool,
+    /// Whether an RSA key may have more than 4096 bits.
+    pub allow_large_rsa: bool,
     /// What a key must be for.
     pub key_use: KeyUse,
 }
@@ -165,7 +170,12 @@ fn verifying_key(members: &Members, rules: &KeyRules) -> Result<VerifyingKey, Jw
         "oct" => oct(members, rules)?,
         other => return Err(JwkError::Unsupported(Excerpt::of(other))),
     };
-    key.map_err(JwkError::Unsound)
+    let key = key.map_err(JwkError::Unsound)?;
+    let bits = key.rsa_bits().filter(|bits| *bits > MAX_RSA_BITS);
+    match bits {
+        Some(bits) if !rules.allow_large_rsa => Err(JwkError::LargeRsa(bits)),
+        _ => Ok(key),
+    }
 }
 
 type Sound = Result<VerifyingKey, KeyError>;
@@ -251,6 +261,7 @@ mod tests {
     const PUBLIC: fn() -> KeyRules = || KeyRules {
         algorithms: AlgorithmSet::asymmetric(),
         allow_rsa_exponent_3: false,
+        allow_large_rsa: false,
         key_use: KeyUse::Signature,
     };
     const SECRET: fn() -> KeyRules = || KeyRules {
@@ -487,6 +498,23 @@ mod tests {
             ..PUBLIC()
         };
         assert!(Key::parse(&jwk, &allowing).is_ok());
+    }
+
+    #[test]
+    fn an_rsa_key_above_4096_bits_is_taken_only_where_it_is_allowed() {
+        let of = |bits: usize| {
+            let modulus = vec![0xa7; bits / 8];
+            jwk(Algorithm::Rs256, json!({"n": base64url::encode(&modulus)}))
+        };
+        let allowing = KeyRules {
+            allow_large_rsa: true,
+            ..PUBLIC()
+        };
+        for (bits, is_large) in [(2048, false), (4096, false), (4104, true), (8192, true)] {
+            assert!(Key::parse(&of(bits), &allowing).is_ok(), "{bits}");
+            let refused = Key::parse(&of(bits), &PUBLIC()).err();
+            assert_eq!(refused, is_large.then_some(JwkError::LargeRsa(bits)));
+        }
     }
 
     #[test]

@@ -9,10 +9,13 @@ use super::{
     json::{self, Bounds, JsonError},
     jws_header::Header,
 };
-use crate::crypto::{Algorithm, AlgorithmSet, Crypto};
+use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, Work, price::Place};
 
 /// How many keys are tried at most for one token.
-const MAX_TRIES: usize = 8;
+const MAX_TRIES: u64 = 8;
+
+/// How many keys are tried in the module for a token that names none: the old one and the new one.
+const MAX_NAMELESS: u64 = 2;
 
 /// A token that was taken apart, and of which nothing is known to be true.
 pub struct UnverifiedJws {
@@ -113,33 +116,58 @@ impl UnverifiedJws {
     ///
     /// The algorithm comes from the key and from `allowed`; the token's `alg` is only compared
     /// (RFC 8725 section 3.1). A token that names a key is tried with the keys of that name, one
-    /// that names none with those that fit; eight at most.
+    /// that names none with those that fit: eight at most, two where they are tried in the module and
+    /// the token names none, and beyond the first as many as `work` has room for.
     ///
     /// # Errors
     ///
     /// [`JwsError::AlgorithmNotAllowed`], [`JwsError::KeyUnsuited`], [`JwsError::KidUnknown`],
-    /// [`JwsError::NoKeyFits`] or [`JwsError::SignatureInvalid`].
+    /// [`JwsError::NoKeyFits`], [`JwsError::SignatureInvalid`], or [`JwsError::KeyAmbiguous`] where
+    /// there are keys left that may not be tried.
     pub fn verify(
         self,
         keys: &KeySet,
         allowed: AlgorithmSet,
         crypto: &dyn Crypto,
+        work: &mut Work,
     ) -> Result<VerifiedJws, JwsError> {
         let algorithm = Algorithm::from_name(&self.header.alg)
             .filter(|algorithm| allowed.contains(*algorithm))
             .ok_or_else(|| JwsError::AlgorithmNotAllowed(Excerpt::of(&self.header.alg)))?;
-        let holds = self
-            .fitting(keys, algorithm)
-            .take(MAX_TRIES)
-            .any(|key| self.holds(key, algorithm, crypto));
-        if !holds {
-            return Err(self.refusal(keys, algorithm));
-        }
+        self.try_keys(keys, algorithm, crypto, work)?;
         Ok(VerifiedJws {
             header: self.header,
             algorithm,
             payload: self.payload,
         })
+    }
+
+    fn try_keys(
+        &self,
+        keys: &KeySet,
+        algorithm: Algorithm,
+        crypto: &dyn Crypto,
+        work: &mut Work,
+    ) -> Result<(), JwsError> {
+        let mut tried = 0_u64;
+        for key in self.fitting(keys, algorithm) {
+            let price = crypto.price(key.verifying_key(), algorithm);
+            if tried >= self.most_tries(price) || !work.take(price) {
+                return Err(JwsError::KeyAmbiguous);
+            }
+            tried = tried.saturating_add(1);
+            if self.holds(key, algorithm, crypto) {
+                return Ok(());
+            }
+        }
+        Err(self.refusal(keys, algorithm))
+    }
+
+    fn most_tries(&self, price: Price) -> u64 {
+        match (price.place, self.kid()) {
+            (Place::Module, None) => MAX_NAMELESS,
+            _ => MAX_TRIES,
+        }
     }
 
     /// Whether [`Self::verify`] would check the signature with a public key of the set.
@@ -251,10 +279,12 @@ fn decode(segment: &[u8], part: Part) -> Result<Vec<u8>, JwsError> {
 
 #[cfg(test)]
 mod tests {
+    use std::{cell::Cell, time::Duration};
+
     use super::*;
     use crate::{
         crypto::{
-            Pure,
+            Pure, VerifyingKey,
             test_keys::{Signer, signer, signers},
         },
         decision::Reason,
@@ -268,6 +298,7 @@ mod tests {
         let rules = KeyRules {
             algorithms,
             allow_rsa_exponent_3: false,
+            allow_large_rsa: false,
             key_use: KeyUse::Signature,
         };
         KeySet::parse(&json!({"keys": jwks}), &rules).unwrap().0
@@ -294,7 +325,12 @@ mod tests {
         } else {
             AlgorithmSet::asymmetric()
         };
-        UnverifiedJws::parse(token.as_bytes(), MAX)?.verify(keys, allowed, &Pure)
+        UnverifiedJws::parse(token.as_bytes(), MAX)?.verify(
+            keys,
+            allowed,
+            &Pure,
+            &mut Work::ample(),
+        )
     }
 
     /// A token with that header, and nothing that could be a signature.
@@ -321,7 +357,7 @@ mod tests {
             assert_eq!(jws.issuer_unchecked(), Some("me"));
             assert_eq!(jws.subject_unchecked(), None);
             let verified = jws
-                .verify(&keys, all_like(signer.algorithm), &Pure)
+                .verify(&keys, all_like(signer.algorithm), &Pure, &mut Work::ample())
                 .unwrap();
             assert_eq!(verified.algorithm(), signer.algorithm);
             assert_eq!(
@@ -460,7 +496,12 @@ mod tests {
         }
         let token = signer(Algorithm::Es256).token(json!({}), "{}");
         let jws = UnverifiedJws::parse(token.as_bytes(), MAX).unwrap();
-        let error = jws.verify(&keys, AlgorithmSet::from_iter([Algorithm::Rs256]), &Pure);
+        let error = jws.verify(
+            &keys,
+            AlgorithmSet::from_iter([Algorithm::Rs256]),
+            &Pure,
+            &mut Work::ample(),
+        );
         assert_eq!(error.unwrap_err().reason(), Reason::AlgorithmNotAllowed);
     }
 
@@ -481,7 +522,9 @@ mod tests {
             Algorithm::ALL.iter().copied().collect(),
         ] {
             let jws = UnverifiedJws::parse(token.as_bytes(), MAX).unwrap();
-            let error = jws.verify(&keys, allowed, &Pure).unwrap_err();
+            let error = jws
+                .verify(&keys, allowed, &Pure, &mut Work::ample())
+                .unwrap_err();
             assert_eq!(error.reason(), Reason::AlgorithmNotAllowed);
         }
     }
@@ -539,15 +582,95 @@ mod tests {
         assert_eq!(error, JwsError::NoKeyFits);
     }
 
+    /// A crypto whose checks have one price, and none of whose signatures hold.
+    struct Dear {
+        price: Price,
+        checks: Cell<u64>,
+    }
+
+    impl Crypto for Dear {
+        fn verify(&self, _: &VerifyingKey, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
+            self.checks.set(self.checks.get() + 1);
+            false
+        }
+
+        fn price(&self, _: &VerifyingKey, _: Algorithm) -> Price {
+            self.price
+        }
+    }
+
+    /// How many of so many keys are tried at that price for a token that may cost 2 ms, and what is
+    /// said in the end.
+    fn tried(keys: usize, header: Value, micros: u64, place: Place) -> (u64, JwsError) {
+        let signer = signer(Algorithm::EdDsa);
+        let set = self::keys(
+            &vec![named(signer, "same"); keys],
+            AlgorithmSet::asymmetric(),
+        );
+        let price = Price {
+            time: Duration::from_micros(micros),
+            place,
+        };
+        let dear = Dear {
+            price,
+            checks: Cell::new(0),
+        };
+        let mut work = Work::within(Duration::from_millis(2));
+        let token = signer.token(header, "{}");
+        let jws = UnverifiedJws::parse(token.as_bytes(), MAX).unwrap();
+        let error = jws.verify(&set, AlgorithmSet::asymmetric(), &dear, &mut work);
+        assert_eq!(work.checks(), dear.checks.get());
+        assert_eq!(
+            work.spent(),
+            price.time * u32::try_from(work.checks()).unwrap()
+        );
+        (work.checks(), error.unwrap_err())
+    }
+
     #[test]
-    fn at_most_eight_keys_are_tried_for_a_token() {
+    fn keys_are_tried_as_far_as_number_place_and_price_allow() {
+        use Place::{Module, Proxy};
+        let (named, nameless) = (json!({"kid": "same"}), json!({}));
+        let (ambiguous, invalid) = (JwsError::KeyAmbiguous, JwsError::SignatureInvalid);
+        // Keys, the token's header, the price of each, where, how many are tried, and what is said.
+        let cases = [
+            (1, &named, 11_200, Module, 1, &invalid),
+            (1, &nameless, 11_200, Module, 1, &invalid),
+            (2, &named, 11_200, Module, 1, &ambiguous),
+            (2, &nameless, 11_200, Module, 1, &ambiguous),
+            (2, &nameless, 1_000, Module, 2, &invalid),
+            (2, &nameless, 1_001, Module, 1, &ambiguous),
+            (3, &nameless, 10, Module, 2, &ambiguous),
+            (3, &named, 10, Module, 3, &invalid),
+            (3, &named, 1_000, Module, 2, &ambiguous),
+            (8, &nameless, 60, Proxy, 8, &invalid),
+            (8, &named, 60, Proxy, 8, &invalid),
+            (9, &nameless, 60, Proxy, 8, &ambiguous),
+            (9, &named, 60, Proxy, 8, &ambiguous),
+            (200, &nameless, 1_250, Proxy, 1, &ambiguous),
+        ];
+        for (keys, header, micros, place, checks, error) in cases {
+            let found = tried(keys, header.clone(), micros, place);
+            assert_eq!(
+                found,
+                (checks, error.clone()),
+                "{keys} {header} {micros} {place:?}"
+            );
+        }
+        assert_eq!(JwsError::KeyAmbiguous.reason(), Reason::KeyAmbiguous);
+    }
+
+    #[test]
+    fn a_token_without_a_kid_holds_under_the_old_key_and_the_new_one_and_no_third() {
         let signers: Vec<_> = (0..9).map(|_| Signer::new(Algorithm::EdDsa)).collect();
-        for kid in [json!({}), json!({"kid": "same"})] {
-            let jwks: Vec<_> = signers.iter().map(|signer| named(signer, "same")).collect();
-            let keys = keys(&jwks, AlgorithmSet::asymmetric());
-            assert!(verify(&signers[7].token(kid.clone(), "{}"), &keys).is_ok());
-            let error = verify(&signers[8].token(kid, "{}"), &keys).unwrap_err();
-            assert_eq!(error, JwsError::SignatureInvalid);
+        let jwks: Vec<_> = signers.iter().map(|signer| named(signer, "same")).collect();
+        let keys = keys(&jwks, AlgorithmSet::asymmetric());
+        for (header, most) in [(json!({}), 2), (json!({"kid": "same"}), 8)] {
+            for (number, signer) in signers.iter().enumerate() {
+                let verified = verify(&signer.token(header.clone(), "{}"), &keys);
+                let expected = (number >= most).then_some(JwsError::KeyAmbiguous);
+                assert_eq!(verified.err(), expected, "{number} {header}");
+            }
         }
     }
 
@@ -580,7 +703,7 @@ mod tests {
             let jws = UnverifiedJws::parse(token.as_bytes(), 100_000).unwrap();
             let debug = format!("{jws:?}");
             let error = jws
-                .verify(&keys, AlgorithmSet::asymmetric(), &Pure)
+                .verify(&keys, AlgorithmSet::asymmetric(), &Pure, &mut Work::ample())
                 .unwrap_err();
             for shown in [error.to_string(), format!("{error:?}"), debug] {
                 assert!(
@@ -624,7 +747,7 @@ mod tests {
             }
             if changed != token.as_bytes() {
                 let verified = UnverifiedJws::parse(&changed, MAX)
-                    .and_then(|jws| jws.verify(&keys, all_like(signer.algorithm), &Pure));
+                    .and_then(|jws| jws.verify(&keys, all_like(signer.algorithm), &Pure, &mut Work::ample()));
                 proptest::prop_assert!(verified.is_err());
             }
         }

@@ -47,6 +47,8 @@ pub enum JwsError {
     NoKeyFits,
     /// The signature does not hold under any key that fits.
     SignatureInvalid,
+    /// More keys fit than may be tried, and it does not hold under those that were.
+    KeyAmbiguous,
     /// The `typ` is not one that the profile takes; none stands for an absent one.
     TypeMismatch(Option<Excerpt>),
 }
@@ -67,6 +69,7 @@ impl JwsError {
             Self::AlgorithmNotAllowed(_) | Self::KeyUnsuited(_) => Reason::AlgorithmNotAllowed,
             Self::KidUnknown(_) | Self::NoKeyFits => Reason::KeyUnknown,
             Self::SignatureInvalid => Reason::SignatureInvalid,
+            Self::KeyAmbiguous => Reason::KeyAmbiguous,
             Self::TypeMismatch(_) => Reason::TypeMismatch,
         }
     }
@@ -102,6 +105,9 @@ impl fmt::Display for JwsError {
                 f.write_str("The token names no key, and the issuer has none for its algorithm.")
             }
             Self::SignatureInvalid => f.write_str("The token's signature does not hold."),
+            Self::KeyAmbiguous => f.write_str(
+                "More keys fit the token than may be tried; it has to name its own (`kid`).",
+            ),
             Self::TypeMismatch(Some(typ)) => write!(f, "The token's type {typ} is not accepted."),
             Self::TypeMismatch(None) => f.write_str("The token has no type, and must have one."),
         }

@@ -156,6 +156,7 @@ mod tests {
         KeyRules {
             algorithms,
             allow_rsa_exponent_3: false,
+            allow_large_rsa: false,
             key_use: KeyUse::Signature,
         }
     }

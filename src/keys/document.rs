@@ -46,12 +46,15 @@ impl Reading {
     /// another way: SHA-256.
     #[must_use]
     pub fn digest(&self, document: &[u8]) -> [u8; 32] {
-        let (kind, exponent_3) = match self {
-            Self::KeySet(rules) => (0, rules.allow_rsa_exponent_3),
-            Self::Bundle => (1, false),
+        let (kind, leniency) = match self {
+            Self::KeySet(rules) => (
+                0,
+                u8::from(rules.allow_rsa_exponent_3) | u8::from(rules.allow_large_rsa) << 1,
+            ),
+            Self::Bundle => (1, 0),
         };
         let [low, high] = self.algorithms().bits().to_le_bytes();
-        let read = [kind, u8::from(exponent_3), low, high];
+        let read = [kind, leniency, low, high];
         sha256(&[&read, document].concat())
     }
 

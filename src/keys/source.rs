@@ -89,10 +89,13 @@ impl Remote {
         for algorithm in self.reading.algorithms().iter() {
             text.extend(["\n", algorithm.name()]);
         }
-        if let Reading::KeySet(rules) = self.reading
-            && rules.allow_rsa_exponent_3
-        {
-            text.push_str("\nexponent 3");
+        if let Reading::KeySet(rules) = self.reading {
+            if rules.allow_rsa_exponent_3 {
+                text.push_str("\nexponent 3");
+            }
+            if rules.allow_large_rsa {
+                text.push_str("\nlarge RSA");
+            }
         }
         text
     }

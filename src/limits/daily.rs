@@ -23,7 +23,7 @@ impl Counters<'_> {
             place: hasher.place(self.limiter.cells),
             meter: A_DAY,
             cost: 1,
-            take: true,
+            take: 1,
             observe: false,
             deny_on_contention: false,
         };

@@ -260,7 +260,7 @@ impl Counters<'_> {
         let mut refusal = None;
         for ((index, limit), (order, receipt)) in chosen.iter().zip(orders.iter().zip(&receipts)) {
             charged.standings.push((*index, receipt.standing));
-            if !order.take && receipt.answer == Answer::Fits {
+            if order.take == 0 && receipt.answer == Answer::Fits {
                 charged.owed.push((*index, order.place));
             }
             let Some(denial) = refusal_of(limit, receipt, now) else {
@@ -320,11 +320,13 @@ impl Counters<'_> {
         subject: &Subject<'_>,
         factor: u32,
     ) -> Result<Order, Denial> {
+        let cost = times(cost(limit, subject.view)?, factor, limit.meter);
+        let is_owed = matches!(limit.cost, Cost::ResponseBytes(_));
         Ok(Order {
             place: self.limiter.place(index, limit, subject),
             meter: limit.meter,
-            cost: times(cost(limit, subject.view)?, factor, limit.meter),
-            take: !matches!(limit.cost, Cost::ResponseBytes(_)),
+            cost,
+            take: if is_owed { 0 } else { cost },
             observe: limit.mode == Mode::Observe,
             deny_on_contention: limit.deny_on_contention,
         })

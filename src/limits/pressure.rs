@@ -3,6 +3,10 @@
 //! A failure is charged to the caller's address (of IPv6: to its /64) like to any limit, across
 //! workers. So that requests of the well-behaved need not ask for it every time, a worker remembers
 //! for [`FRESH`] that an address was not throttled; before a signature is checked it asks anew.
+//!
+//! A failure is charged the price of its signatures, in units of one ordinary check, and one unit at
+//! least. Whoever has one unit left is let in, and what it then costs beyond that is owed: the work
+//! was done, and so has to be earned before the next.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -14,6 +18,7 @@ use super::key::{KeyHasher, subscriber};
 use super::meter::Meter;
 use super::store::{Answer, Order};
 use super::{Cost, Counters, Limit};
+use crate::crypto::{Work, price::ORDINARY};
 use crate::decision::Mode;
 use crate::time::Now;
 
@@ -76,10 +81,20 @@ impl Counters<'_> {
         self.remember(who, receipt.answer, now)
     }
 
-    /// Charges a failure; answers when the source is let in again if it had none left.
-    pub fn failed(&mut self, pressure: &Limit, source: IpAddr, now: Now) -> Option<Now> {
+    /// Charges a failure that took so much work; answers when the source is let in again if it had
+    /// none left.
+    pub fn failed(
+        &mut self,
+        pressure: &Limit,
+        source: IpAddr,
+        work: Work,
+        now: Now,
+    ) -> Option<Now> {
         let who = subscriber(source);
-        let order = self.failure(pressure, &who);
+        let order = Order {
+            take: units(work),
+            ..self.failure(pressure, &who)
+        };
         let receipts = self.ledger(now).charge(&[order]);
         let receipt = receipts.first()?;
         if receipt.answer == Answer::Fits && receipt.standing.remaining == 0 {
@@ -111,11 +126,17 @@ impl Counters<'_> {
             place: hasher.place(self.limiter.cells),
             meter: pressure.meter,
             cost: 1,
-            take: true,
+            take: 1,
             observe: false,
             deny_on_contention: pressure.deny_on_contention,
         }
     }
+}
+
+/// How many units a failure is charged that took so much work.
+fn units(work: Work) -> u64 {
+    let (work, one) = (work.spent().as_nanos(), ORDINARY.as_nanos());
+    u64::try_from(work.div_ceil(one)).unwrap_or(u64::MAX).max(1)
 }
 
 /// The limit that failures are charged to, at that rate.

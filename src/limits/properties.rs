@@ -41,7 +41,7 @@ fn order(key: u64, limit: u32, meter: Meter, cost: u64) -> Order {
         },
         meter,
         cost,
-        take: true,
+        take: cost,
         observe: false,
         deny_on_contention: true,
     }
@@ -130,6 +130,33 @@ proptest! {
         // Up to two seconds may be the difference between workers, and up to one is lost by rounding.
         let later = START - back + interval * burst + 3 * SECOND;
         prop_assert!(charge(&mut cells, order(1, 7, meter, burst), later));
+    }
+
+    /// As source pressure does: whoever has a unit is let in, and owes what it cost beyond that.
+    #[test]
+    fn what_is_owed_is_earned_before_the_next_is_let_in(
+        steps in prop::collection::vec((0_u64..3 * SECOND, 1_u64..12), 1..200),
+        interval in SECOND / 100..SECOND,
+        burst in 1_u64..10,
+    ) {
+        let meter = Meter::Rate { interval, burst };
+        let (mut cells, mut now) = (OwnCells::default(), START);
+        let mut level = i64::try_from(burst * interval).unwrap();
+        let (most, one) = (level, i64::try_from(interval).unwrap());
+        let (mut taken, mut largest) = (0, 0);
+        for (step, price) in steps {
+            now += step;
+            level = (level + i64::try_from(step).unwrap()).min(most);
+            let order = Order { take: price, ..order(1, 7, meter, 1) };
+            let fits = level >= one;
+            prop_assert_eq!(charge(&mut cells, order, now), fits);
+            if fits {
+                level -= one * i64::try_from(price).unwrap();
+                (taken, largest) = (taken + price, largest.max(price));
+            }
+            // Never more than the limit grants, but for what the last one owes.
+            prop_assert!(taken * interval < (burst + largest) * interval + (now - START));
+        }
     }
 
     #[test]

@@ -24,8 +24,9 @@ pub struct Order {
     pub meter: Meter,
     /// How many units have to be there.
     pub cost: u64,
-    /// Whether they are taken now, or only have to be there.
-    pub take: bool,
+    /// How many are taken now: none, as many, or more, which have to be earned before there are any
+    /// again.
+    pub take: u64,
     /// Whether a refusal only counts.
     pub observe: bool,
     /// Whether the request is refused where others kept changing the bucket.
@@ -175,7 +176,7 @@ impl Ledger<'_> {
     }
 
     fn commit(&mut self, order: &Order, mut page: Page, mut look: Look) -> Receipt {
-        if !order.take {
+        if order.take == 0 {
             return look.receipt;
         }
         let (cell, counter) = (order.place.cell, order.place.counter);
@@ -209,7 +210,7 @@ impl Ledger<'_> {
             };
             let counter = order.place.counter;
             let given = self.change(order.place, |bucket, now| {
-                let refund = |position| order.meter.refund(position, order.cost, charged, now);
+                let refund = |position| order.meter.refund(position, order.take, charged, now);
                 bucket.change(counter, refund).then_some(false)
             });
             let lost = u64::from(!given);
@@ -250,7 +251,11 @@ impl Ledger<'_> {
 fn look(order: &Order, page: &Page) -> Look {
     let position = page.bucket.position(order.place.counter);
     let (answer, planned) = match order.meter.charge(position, order.cost, page.now) {
-        Charge::Fits(next) => (Answer::Fits, Some(next)),
+        Charge::Fits(next) if order.take == order.cost => (Answer::Fits, Some(next)),
+        Charge::Fits(_) => {
+            let next = order.meter.take(position, order.take, page.now);
+            (Answer::Fits, Some(next))
+        }
         Charge::Later(at) => (Answer::Later(at), None),
         Charge::Never => (Answer::Never, None),
     };

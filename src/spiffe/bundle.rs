@@ -199,6 +199,7 @@ fn keys(document: &Value) -> Result<(BundleKeys, Vec<SkippedKey>), BundleError> 
     let rules = KeyRules {
         algorithms: ALGORITHMS,
         allow_rsa_exponent_3: false,
+        allow_large_rsa: false,
         key_use: KeyUse::JwtSvid,
     };
     match KeySet::parse(document, &rules) {

@@ -168,7 +168,7 @@ mod tests {
     use super::*;
     use crate::{
         crypto::{
-            Pure,
+            Pure, Work,
             test_keys::{Signer, signer},
         },
         jose::{JwsError, VerifiedJws},
@@ -210,7 +210,7 @@ mod tests {
         }]});
         let bundle = Bundle::from_json(&document).unwrap();
         let keys = bundle.jwt_keys(&domain()).unwrap();
-        unverified(signer, payload).verify(keys, ALGORITHMS, &Pure)
+        unverified(signer, payload).verify(keys, ALGORITHMS, &Pure, &mut Work::ample())
     }
 
     fn checked(changes: Value, audiences: &Audiences) -> Result<SpiffeId, SvidError> {

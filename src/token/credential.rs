@@ -117,6 +117,7 @@ mod tests {
             header: header.to_owned(),
             scheme: "Bearer".to_owned(),
             max_bytes: 8192,
+            budget: std::time::Duration::from_millis(2),
             cache_bytes: 65536,
             share: None,
         }

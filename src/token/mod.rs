@@ -17,7 +17,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::config::{Config, Issuer, JwtSvid, TrustDomain};
-use crate::crypto::{Algorithm, AlgorithmSet, Crypto, VerifyingKey};
+use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, VerifyingKey, Work};
 use crate::decision::{Denial, Reason};
 use crate::jose::{Claims, Expectations, JwsError, KeySet, UnverifiedJws, VerifiedJws, check_type};
 use crate::keys::ring::{Held, InForce, Ring};
@@ -43,9 +43,11 @@ pub struct Known {
     pub tally: Tally,
 }
 
-/// How often a token's signature was found to hold.
+/// How often signatures were checked, and found to hold.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
+    /// Checks, one for each key that was tried.
+    pub tried: u64,
     /// By a check.
     pub verified: u64,
     /// By the word of another worker.
@@ -170,8 +172,9 @@ impl Judge<'_> {
     ///
     /// A remembered token, good or bad, counts only with the very keys it was judged with; the claims
     /// of a good one are checked again, and a bad one is refused in the same words. `judged_by` is set
-    /// to the slot of the keys that the token was held against. `before_signature` has a last say
-    /// before a signature is checked.
+    /// to the slot of the keys that the token was held against, and `work` notes what its signature
+    /// costs and says how much that may be. `before_signature` has a last say before a signature is
+    /// checked.
     ///
     /// # Errors
     /// The first check that fails, in the order of the configuration reference.
@@ -180,6 +183,7 @@ impl Judge<'_> {
         memory: &mut Memory<'_>,
         token: &[u8],
         judged_by: &mut Option<usize>,
+        work: &mut Work,
         before_signature: impl FnOnce() -> Result<(), Denial>,
     ) -> Result<Rc<Caller>, Refusal> {
         let Known { kept, tally } = &mut *memory.known;
@@ -191,7 +195,8 @@ impl Judge<'_> {
         }) = kept
         else {
             before_signature()?;
-            return self.judge(token, judged_by, tally, shared).0.map(Rc::new);
+            let judged = self.judge(token, judged_by, work, tally, shared).0;
+            return judged.map(Rc::new);
         };
         // What is too long to be read is too long to be hashed.
         let max_bytes = self.config.tokens.max_bytes;
@@ -211,7 +216,7 @@ impl Judge<'_> {
             return Err(denial.into());
         }
         before_signature()?;
-        match self.judge(token, judged_by, tally, shared) {
+        match self.judge(token, judged_by, work, tally, shared) {
             (Ok(caller), _) => {
                 let caller = Rc::new(caller);
                 let kept = Remembered::Token(Rc::clone(&caller));
@@ -264,11 +269,15 @@ impl Judge<'_> {
         &self,
         token: &[u8],
         judged_by: &mut Option<usize>,
+        work: &mut Work,
         tally: &mut Tally,
         shared: Option<&mut Shared<'_>>,
     ) -> (Result<Caller, Refusal>, Basis) {
         let mut basis = Basis::default();
-        let judged = self.verify(token, &mut basis, tally, shared);
+        let before = work.checks();
+        let judged = self.verify(token, &mut basis, work, tally, shared);
+        let checks = work.checks().saturating_sub(before);
+        tally.tried = tally.tried.saturating_add(checks);
         *judged_by = basis.slot;
         (judged, basis)
     }
@@ -277,6 +286,7 @@ impl Judge<'_> {
         &self,
         token: &[u8],
         basis: &mut Basis,
+        work: &mut Work,
         tally: &mut Tally,
         shared: Option<&mut Shared<'_>>,
     ) -> Result<Caller, Refusal> {
@@ -293,7 +303,8 @@ impl Judge<'_> {
             (shared, sought)
         });
         let is_shared = sought.as_ref().is_some_and(|(_, sought)| sought.verified);
-        let verified = self.check_signature(jws, &authority, keys, is_shared)?;
+        let work = (!is_shared).then_some(work);
+        let verified = self.check_signature(jws, &authority, keys, work)?;
         tally.note(is_shared);
         authority.check_type(verified.typ())?;
         let claims =
@@ -311,18 +322,21 @@ impl Judge<'_> {
         })
     }
 
-    /// Whether a key of the authority's fits and holds; where another worker found that the signature
-    /// does, all but that is checked.
+    /// Whether a key of the authority's fits and holds, with that work; where there is none, since
+    /// another worker found that the signature does, all but that is checked.
     fn check_signature(
         &self,
         jws: UnverifiedJws,
         authority: &Authority<'_>,
         keys: &KeySet,
-        is_shared: bool,
+        work: Option<&mut Work>,
     ) -> Result<VerifiedJws, Refusal> {
-        let crypto = if is_shared { &Proven } else { self.crypto };
-        jws.verify(keys, authority.algorithms(), crypto)
-            .map_err(|error| authority.key_refusal(&error))
+        let algorithms = authority.algorithms();
+        match work {
+            Some(work) => jws.verify(keys, algorithms, self.crypto, work),
+            None => jws.verify(keys, algorithms, &Proven, &mut Work::default()),
+        }
+        .map_err(|error| authority.key_refusal(&error))
     }
 
     // RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the
@@ -413,6 +427,10 @@ struct Proven;
 impl Crypto for Proven {
     fn verify(&self, _: &VerifyingKey, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
         true
+    }
+
+    fn price(&self, _: &VerifyingKey, _: Algorithm) -> Price {
+        Price::NOTHING
     }
 }
 

@@ -25,6 +25,10 @@ impl Crypto for Counted {
         self.0.set(self.0.get() + 1);
         Pure.verify(key, algorithm, message, sig)
     }
+
+    fn price(&self, key: &VerifyingKey, algorithm: Algorithm) -> Price {
+        Pure.price(key, algorithm)
+    }
 }
 
 /// A worker whose keys are in its configuration, or were fetched.
@@ -95,6 +99,7 @@ impl Worker {
         let rules = KeyRules {
             algorithms: AlgorithmSet::asymmetric(),
             allow_rsa_exponent_3: false,
+            allow_large_rsa: false,
             key_use: KeyUse::Signature,
         };
         let version = Version {
@@ -133,7 +138,14 @@ impl Worker {
             known: &mut self.known,
             shared,
         };
-        let verdict = judge.authenticate(&mut memory, token.as_bytes(), &mut judged_by, || Ok(()));
+        let mut work = Work::within(self.config.tokens.budget);
+        let verdict = judge.authenticate(
+            &mut memory,
+            token.as_bytes(),
+            &mut judged_by,
+            &mut work,
+            || Ok(()),
+        );
         Said {
             verdict: verdict.map(|caller| caller.identity().to_owned()),
             judged_by,
@@ -376,6 +388,7 @@ fn what_one_worker_verified_others_take_over_and_check_all_the_same() {
     assert_eq!(
         other.known.tally,
         Tally {
+            tried: 0,
             verified: 0,
             shared: 1
         }
@@ -384,6 +397,7 @@ fn what_one_worker_verified_others_take_over_and_check_all_the_same() {
     assert_eq!(
         other.known.tally,
         Tally {
+            tried: 0,
             verified: 0,
             shared: 1
         },
@@ -461,6 +475,8 @@ fn another_token_is_never_taken_for_one_that_was_verified() {
     assert_eq!(
         worker.known.tally,
         Tally {
+            // The forged one was checked, and does not count as verified.
+            tried: 2,
             verified: 1,
             shared: 0
         }
@@ -664,4 +680,49 @@ fn only_a_text_that_is_not_short_is_taken_for_a_secret() {
     for (configuration, expected) in CASES {
         assert_eq!(shared::is_secret(configuration), *expected);
     }
+}
+
+/// A set of that many RSA keys, all alike and without a name.
+fn nameless_rsa(bits: usize, count: usize) -> Value {
+    let modulus = crate::jose::base64url::encode(&vec![0xa7; bits / 8]);
+    json!({"inline": {"keys": vec![json!({"kty": "RSA", "n": modulus, "e": "AQAB"}); count]}})
+}
+
+/// A token of PS256 that names no key, with a signature of full size that nobody made.
+fn nameless_ps256(bits: usize, id: &str) -> String {
+    let text = |value: Value| crate::jose::base64url::encode(value.to_string().as_bytes());
+    let header = text(json!({"alg": "PS256"}));
+    let payload = text(json!({"iss": "https://idp.example", "jti": id}));
+    let signature = crate::jose::base64url::encode(&vec![0x5a; bits / 8]);
+    format!("{header}.{payload}.{signature}")
+}
+
+#[test]
+fn a_token_that_names_no_key_is_tried_with_as_many_as_its_budget_has_room_for() {
+    let large = json!({"lenient": ["large_rsa"]});
+    // Bits, keys, what the issuer is granted, how many are tried, and what is said.
+    let cases = [
+        (2048, 1, &json!({}), 1, Reason::SignatureInvalid),
+        (2048, 8, &json!({}), 2, Reason::KeyAmbiguous),
+        (4096, 8, &json!({}), 1, Reason::KeyAmbiguous),
+        (8192, 8, &large, 1, Reason::KeyAmbiguous),
+        (8192, 1, &large, 1, Reason::SignatureInvalid),
+    ];
+    for (bits, count, of_issuer, checks, expected) in cases {
+        let mut worker = Worker::configured(nameless_rsa(bits, count), of_issuer.clone());
+        let token = nameless_ps256(bits, "t-1");
+        let said = worker.ask(&token);
+        assert_eq!((reason(&said), said.checks), (expected, checks), "{bits}");
+        assert_eq!(worker.known.tally.tried, u64::from(checks));
+        let again = worker.ask(&token);
+        assert_eq!((reason(&again), again.checks), (expected, 0), "{bits}");
+    }
+}
+
+#[test]
+fn a_larger_budget_has_room_for_more_keys() {
+    let mut worker = Worker::new(nameless_rsa(4096, 2));
+    worker.config.tokens.budget = Duration::from_millis(6);
+    let said = worker.ask(&nameless_ps256(4096, "t-1"));
+    assert_eq!((reason(&said), said.checks), (Reason::SignatureInvalid, 2));
 }

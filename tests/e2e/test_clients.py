@@ -4,18 +4,19 @@ import threading
 import time
 from datetime import datetime, timedelta, timezone
 
+import fetched
 import policies
 import pytest
 import spiffe_lab
+from lab import clock
 from lab.client import Client
 from lab.gate import Gate
 from spiffe_lab import READER, spiffe
 
-TODAY = datetime.now(timezone.utc).date()
 
 
 def day(offset: int) -> str:
-    return str(TODAY + timedelta(days=offset))
+    return str(datetime.now(timezone.utc).date() + timedelta(days=offset))
 
 
 @pytest.fixture(scope="module")
@@ -28,19 +29,21 @@ def registered(name: str, **members) -> dict:
     return {"name": name, "match": match, "owner": f"{name}@corp.example", "purpose": "a test", **members}
 
 
-CLIENTS = [
-    registered("billing-batch"),
-    registered("by-subject", match={"issuer": "corp", "subject": "robot-9"}),
-    registered("reader", match={"spiffe": "spiffe://prod.example/ns/*/sa/reader"}),
-    registered("suspended", state="suspended"),
-    registered("expired", expires=day(-1)),
-    registered("last-day", expires=day(0)),
-    registered("soon", expires=day(30)),
-    registered("later", expires=day(31)),
-    registered("near", sources=["127.0.0.2/32"]),
-    registered("purposeful", purposes=["invoicing", "reporting"]),
-    registered("bound", proof="mtls"),
-]
+def clients() -> list[dict]:
+    """As of today, which may not be the day on which this file was read."""
+    return [
+        registered("billing-batch"),
+        registered("by-subject", match={"issuer": "corp", "subject": "robot-9"}),
+        registered("reader", match={"spiffe": "spiffe://prod.example/ns/*/sa/reader"}),
+        registered("suspended", state="suspended"),
+        registered("expired", expires=day(-1)),
+        registered("last-day", expires=day(0)),
+        registered("soon", expires=day(30)),
+        registered("later", expires=day(31)),
+        registered("near", sources=["127.0.0.2/32"]),
+        registered("purposeful", purposes=["invoicing", "reporting"]),
+        registered("bound", proof="mtls"),
+    ]
 
 
 def governed(domains, keys, **changes) -> dict:
@@ -52,11 +55,12 @@ def governed(domains, keys, **changes) -> dict:
     ]
     policy["limits"] = [{"name": "per-client", "key": ["client"], "rate": "3/1h"}]
     policy["audit"] = {"purpose_header": "x-request-purpose"}
-    return {**policy, "clients": CLIENTS, **changes}
+    return {**policy, "clients": clients(), **changes}
 
 
 @pytest.fixture(scope="module")
 def office(domains, keys, upstream, tmp_path_factory):
+    clock.stay_in_one_day(300)
     with Gate.open(governed(domains, keys), upstream, tmp_path_factory.mktemp("office"), concurrency=4) as opened:
         yield opened
 
@@ -161,8 +165,8 @@ def test_a_limit_counts_a_registered_client_once(office, keys):
 
 
 def test_an_end_that_is_near_is_warned_of_once_a_day(domains, keys, upstream, tmp_path):
+    clock.stay_in_one_day(300)
     with Gate.open(governed(domains, keys), upstream, tmp_path, concurrency=4) as gate:
-        before = datetime.now(timezone.utc).date()
 
         def many():
             for _ in range(10):
@@ -174,12 +178,16 @@ def test_an_end_that_is_near_is_warned_of_once_a_day(domains, keys, upstream, tm
             thread.start()
         for thread in threads:
             thread.join()
+
+        def warnings() -> list[str]:
+            return [line for line in gate.envoy.log().splitlines() if "the registration of" in line]
+
+        assert fetched.eventually(lambda: len(warnings()) >= 2), warnings()
         time.sleep(0.2)
-        lines = [line for line in gate.envoy.log().splitlines() if "the registration of" in line]
-        if datetime.now(timezone.utc).date() == before:
-            assert len(lines) == 2, lines
-            assert f'"soon" (owner soon@corp.example) ends in 30 days, with {day(30)}' in "".join(lines)
-            assert f'"last-day" (owner last-day@corp.example) ends in 0 days, with {day(0)}' in "".join(lines)
+        lines = warnings()
+        assert len(lines) == 2, lines
+        assert f'"soon" (owner soon@corp.example) ends in 30 days, with {day(30)}' in "".join(lines)
+        assert f'"last-day" (owner last-day@corp.example) ends in 0 days, with {day(0)}' in "".join(lines)
         assert len([count for count in gate.envoy.worker_connections().values() if count]) == 4
 
 
@@ -201,7 +209,7 @@ def test_unregistered_callers_are_let_in_where_that_is_said(domains, keys, upstr
 
 def test_a_hundred_thousand_clients_are_taken_and_told_apart(domains, keys, upstream, tmp_path):
     many = [registered(f"client-{number}") for number in range(100_000)]
-    policy = governed(domains, keys, clients=CLIENTS + many)
+    policy = governed(domains, keys, clients=clients() + many)
     with Gate.open(policy, upstream, tmp_path, concurrency=2) as gate:
         for number in (0, 4711, 99_999):
             gate.check(ask(gate, keys, f"client-{number}"), 200, "allowed", client=f"client-{number}")

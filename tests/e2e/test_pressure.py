@@ -10,7 +10,8 @@ from lab.flood import flood
 from lab.gate import Gate, changed
 from lab.issuer import flipped
 
-FIVE = {"rate": "6/1m", "burst": 5}
+FIVE = {"rate": "5/1h", "burst": 5}
+"""None is earned again while a test runs, however long that takes."""
 
 
 @pytest.fixture
@@ -33,16 +34,12 @@ def test_failures_are_counted_across_workers_and_then_nothing_is_verified(opened
     held = [gate.client.connection() for _ in range(8)]
     for connection in held:
         connection.connect()
-    begin = time.time()
     replies = [ask(gate, forged, on=held[number % 8]) for number in range(60)]
-    earned = int((time.time() - begin) / 10)
     reasons = [reply.reason for reply in replies]
-    failed = reasons.count("signature_invalid")
-    assert 5 <= failed <= 5 + earned and reasons.count("source_throttled") == 60 - failed
-    assert reasons[:5] == ["signature_invalid"] * 5
+    assert reasons == ["signature_invalid"] * 5 + ["source_throttled"] * 55
     last = replies[-1]
     gate.check(last, 429, "source_throttled")
-    assert 0 < int(last.header("retry-after")) <= 10
+    assert 0 < int(last.header("retry-after")) <= 720
     # A token that nobody has verified yet is not verified for this source, on no worker.
     for connection in held:
         gate.check(ask(gate, keys.token(jti=str(time.time())), on=connection), 429, "source_throttled")
@@ -69,8 +66,11 @@ def test_a_flood_of_forged_tokens_has_no_more_failures_than_the_burst_and_what_i
 
 def test_it_is_let_in_again_when_it_was_told(opened, keys):
     gate = opened(pressure={"rate": "1/2s", "burst": 1})
-    assert ask(gate, "nonsense").reason == "credential_malformed"
+    # Where two seconds pass between them, another one may be let in first.
     refused = ask(gate, "nonsense")
+    assert refused.reason == "credential_malformed"
+    while refused.reason == "credential_malformed":
+        refused = ask(gate, "nonsense")
     gate.check(refused, 429, "source_throttled")
     time.sleep(refused.json["retry_after_ms"] / 1000)
     gate.check(ask(gate, keys.token()), 200, "allowed")

@@ -262,7 +262,7 @@ def test_an_empty_bundle_revokes_everything_of_its_domain(domains, keys, upstrea
 
         assert asked() == {"allowed"}
         serve(spire, spiffe_sequence=2)
-        assert fetched.eventually(lambda: asked() == {"svid_invalid"}, timeout=4), asked()
+        assert fetched.eventually(lambda: asked() == {"svid_invalid"}), asked()
         reply = by_certificate.request("GET", "/workloads/x")
         assert "has revoked all its keys" in reply.json["detail"]
         # The other domain's are as good as before, and so are the issuer's tokens.
@@ -279,10 +279,11 @@ def test_the_bundles_own_hint_shortens_the_refresh_within_bounds(domains, keys, 
     timing = {"refresh": "1h", "max_stale": "2h", "cooldown": "1s"}
     serve(spire, signer, spiffe_refresh_hint=0)
     with Gate.open(endpoint(domains, keys, **timing), upstream, tmp_path, tweak=tweak) as gate:
-        assert fetched.eventually(lambda: metric(gate, "fetches.ok") >= 3)
-        # No more often than the cooldown allows, a tenth less.
-        gaps = [later.at - earlier.at for earlier, later in zip(spire.asked, spire.asked[1:], strict=False)]
-        assert min(gaps) > 0.8
+        assert fetched.eventually(lambda: metric(gate, "fetches.ok") >= 6)
+        # No more often than the cooldown allows, a tenth less. One that is late, as the provider saw it,
+        # is nearer to the next: what counts is how many there were in all that time.
+        seen = [one.at for one in spire.asked]
+        assert seen[-1] - seen[0] > 0.8 * (len(seen) - 1)
         serve(spire, signer, spiffe_refresh_hint=999_999)
         assert fetched.eventually(lambda: spire.asked[-1].answer is spire.answers[BUNDLE])
         count = spire.count()

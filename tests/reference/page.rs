@@ -23,7 +23,10 @@ impl Page {
     /// Holds the whole page to a text.
     pub fn is(&self, text: &str) {
         if std::env::var_os("UPDATE_DOCS").is_some() {
-            fs::write(&self.path, text).expect("the page can be written");
+            // In one step: other tests read the page meanwhile.
+            let draft = self.path.with_extension("draft");
+            fs::write(&draft, text).expect("the page can be written");
+            fs::rename(&draft, &self.path).expect("the page can be replaced");
         } else {
             assert!(self.text == text, "{}: {ANEW}", self.path.display());
         }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use postern::{
-    crypto::{AlgorithmSet, Pure},
+    crypto::{AlgorithmSet, Pure, Work},
     jose::{
         JwsError, KeyRules, KeySet, KeySetError, KeyUse, UnverifiedJws, VerifiedJws,
         json::{self, Bounds},
@@ -132,6 +132,7 @@ pub fn rules_for(keys: &Value) -> KeyRules {
             AlgorithmSet::asymmetric()
         },
         allow_rsa_exponent_3: false,
+        allow_large_rsa: true,
         key_use: KeyUse::Signature,
     }
 }
@@ -154,7 +155,12 @@ pub fn verify_with(
     keys: &KeySet,
     allowed: AlgorithmSet,
 ) -> Result<VerifiedJws, JwsError> {
-    UnverifiedJws::parse(token.as_bytes(), 1 << 20)?.verify(keys, allowed, &Pure)
+    UnverifiedJws::parse(token.as_bytes(), 1 << 20)?.verify(
+        keys,
+        allowed,
+        &Pure,
+        &mut Work::ample(),
+    )
 }
 
 fn elements(keys: &Value) -> Vec<Value> {

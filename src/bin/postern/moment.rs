@@ -2,17 +2,42 @@
 
 use std::time::{Duration, SystemTime};
 
+use clap::Args;
 use postern::time::Now;
 use serde_json::Value;
 
+use crate::failure::Failure;
 use crate::instant;
 
 /// What is taken for an instant.
 pub const ACCEPTED: &str =
     "now, now+5m or now-2h (s, m, h, d), or RFC 3339 text such as 2026-03-02T10:00:00Z";
 
+/// When it is: the one place where the tool looks at a clock, and how it is told not to.
+#[derive(Args)]
+pub struct Clock {
+    /// The instant that counts as the present: RFC 3339, or now+5m; the machine's if left out.
+    #[arg(long, value_name = "TIME")]
+    time: Option<String>,
+}
+
+impl Clock {
+    /// The present.
+    ///
+    /// # Errors
+    ///
+    /// What was given is no instant.
+    pub fn now(&self) -> Result<Now, Failure> {
+        let present = present();
+        let given = self.time.as_deref();
+        given
+            .map_or(Some(present), |text| read(text, present))
+            .ok_or_else(|| Failure(format!("--time: {ACCEPTED} is needed")))
+    }
+}
+
 /// The instant that the clock of this machine shows.
-pub fn present() -> Now {
+fn present() -> Now {
     let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
     Now::default().after(since.unwrap_or_default())
 }

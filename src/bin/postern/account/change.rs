@@ -24,6 +24,7 @@ pub fn of(reason: Reason, answer: &Answer, config: &Config) -> String {
         Reason::AlgorithmNotAllowed => "sign with an algorithm that the issuer's configuration allows".into(),
         Reason::KeyUnknown => "publish the key of that kid in the issuer's key set, or sign with one that is there".into(),
         Reason::SignatureInvalid => "have the issuer sign the token, and leave it unaltered".into(),
+        Reason::KeyAmbiguous => "have the issuer name the key in its tokens (kid), or publish fewer; tokens.budget says what may be tried".into(),
         Reason::TypeMismatch => "use a token of the type that the issuer's profile takes".into(),
         Reason::TokenExpired => "get a new token".into(),
         Reason::TokenNotYetValid => "wait, or set the clocks right: the token begins in the future".into(),

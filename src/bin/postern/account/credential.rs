@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use postern::config::{Config, Route};
+use postern::crypto::Work;
 use postern::decision::Reason;
 use postern::jose::{Audiences, NumericDate, UnverifiedJws};
 use postern::keys::{Document, KeySource};
@@ -81,6 +82,7 @@ fn by_token(inquiry: &Inquiry<'_>, token: &[u8], findings: &mut Findings) -> Opt
         &mut Memory::own(&mut Known::default()),
         token,
         &mut None,
+        &mut Work::within(tokens.budget),
         || Ok(()),
     );
     match judged {

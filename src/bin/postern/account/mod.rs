@@ -280,6 +280,7 @@ fn failing_step(reason: Reason, found: Option<&(&'static str, Denial)>) -> Optio
         | Reason::AlgorithmNotAllowed
         | Reason::KeyUnknown
         | Reason::SignatureInvalid
+        | Reason::KeyAmbiguous
         | Reason::TypeMismatch
         | Reason::TokenExpired
         | Reason::TokenNotYetValid

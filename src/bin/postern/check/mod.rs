@@ -13,14 +13,13 @@ mod sarif;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use clap::{Args, ValueEnum};
 use postern::clients::Day;
-use postern::time::Now;
 
 use crate::document::Document;
 use crate::failure::{Failure, note, output};
+use crate::moment::Clock;
 use finding::{Finding, Level};
 use lint::{ERROR, RULES};
 
@@ -43,6 +42,8 @@ pub struct Arguments {
     /// Passes warnings of this rule over; can be given several times.
     #[arg(long, value_name = "RULE", value_parser = rule)]
     allow: Vec<&'static str>,
+    #[command(flatten)]
+    clock: Clock,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -93,7 +94,7 @@ struct Report {
 ///
 /// Where the report cannot be written.
 pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
-    let mut report = Report::of(&arguments.files, today());
+    let mut report = Report::of(&arguments.files, Day::of(arguments.clock.now()?));
     report.pass_over(&arguments.allow);
     let text = match arguments.format {
         Format::Text => form::text(&report),
@@ -166,9 +167,4 @@ fn rule(name: &str) -> Result<&'static str, String> {
         let rules: Vec<&str> = rules().collect();
         format!("no rule has this name; rules are: {}", rules.join(", "))
     })
-}
-
-fn today() -> Day {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH);
-    Day::of(Now::from_secs(since.map_or(0, |since| since.as_secs())))
 }

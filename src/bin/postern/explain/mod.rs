@@ -43,9 +43,8 @@ pub struct Arguments {
     /// A file with the certificate that the caller presents, PEM.
     #[arg(long, value_name = "FILE")]
     peer_cert: Option<PathBuf>,
-    /// The instant of the decision: RFC 3339, or now+5m; the present one if left out.
-    #[arg(long, value_name = "TIME")]
-    time: Option<String>,
+    #[command(flatten)]
+    clock: moment::Clock,
     /// How the account is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -82,12 +81,7 @@ Examples:
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut config = configuration::read(&arguments.config)?;
     let mut opened = configuration::read(&arguments.config)?;
-    let present = moment::present();
-    let now = arguments
-        .time
-        .as_deref()
-        .map_or(Some(present), |text| moment::read(text, present));
-    let now = now.ok_or_else(|| Failure(format!("--time: {} is needed", moment::ACCEPTED)))?;
+    let now = arguments.clock.now()?;
     let mut asked = request(arguments, now)?;
     refuse_credential(&asked, &config.tokens.header)?;
     let mut told = Vec::new();

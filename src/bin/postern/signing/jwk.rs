@@ -163,6 +163,7 @@ mod tests {
             let rules = KeyRules {
                 algorithms: AlgorithmSet::EMPTY.with(algorithm),
                 allow_rsa_exponent_3: false,
+                allow_large_rsa: false,
                 key_use: KeyUse::Signature,
             };
             let (set, _) = KeySet::parse(&json!({"keys": [public(&key)]}), &rules).unwrap();

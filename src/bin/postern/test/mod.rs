@@ -27,6 +27,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use crate::failure::{Failure, note, output};
+use crate::moment::Clock;
 use play::Played;
 
 /// Runs policy tests: requests with what is expected of them, decided by the code of the filter.
@@ -45,6 +46,8 @@ pub struct Arguments {
     /// Runs again whenever a suite or a file that it names changes, until Ctrl-C.
     #[arg(long)]
     watch: bool,
+    #[command(flatten)]
+    clock: Clock,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -102,10 +105,11 @@ pub fn run(arguments: &Arguments) -> Result<ExitCode, Failure> {
 }
 
 fn once(arguments: &Arguments) -> Result<ExitCode, Failure> {
+    let now = arguments.clock.now()?;
     let suites: Vec<Result<Played, Failure>> = arguments
         .suites
         .iter()
-        .map(|file| play::suite(file))
+        .map(|file| play::suite(file, now))
         .collect();
     let (mut played, mut unusable) = (Vec::new(), false);
     for suite in suites {

@@ -48,20 +48,19 @@ impl Played {
     }
 }
 
-/// Plays a suite.
+/// Plays a suite, which begins `now` unless it says when.
 ///
 /// # Errors
 ///
 /// What of it cannot be used.
-pub fn suite(file: &Path) -> Result<Played, Failure> {
+pub fn suite(file: &Path, now: Now) -> Result<Played, Failure> {
     let suite = suite::read(file)?;
     let signers = signers::of(&suite)?;
     let config = configured(&suite, &signers)?;
-    let present = moment::present();
     let start = suite
         .time
         .as_deref()
-        .map_or(Some(present), |text| moment::read(text, present));
+        .map_or(Some(now), |text| moment::read(text, now));
     let Some(start) = start else {
         let file = file.display();
         return Err(Failure(format!(

@@ -136,6 +136,7 @@ pub fn give_issuer(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
     let rules = KeyRules {
         algorithms: issuer.algorithms,
         allow_rsa_exponent_3: false,
+        allow_large_rsa: false,
         key_use: KeyUse::Signature,
     };
     let document = json!({"keys": keys});

@@ -70,6 +70,8 @@ struct Mint {
     /// For how long it is good, where the claims do not say.
     #[arg(long, value_name = "SPAN", default_value = "5m", value_parser = span)]
     expires: std::time::Duration,
+    #[command(flatten)]
+    clock: moment::Clock,
 }
 
 /// Shows header and claims of a token, without trusting them.
@@ -81,6 +83,8 @@ struct Inspect {
     /// A file with the token; - is standard input.
     #[arg(default_value = "-")]
     file: PathBuf,
+    #[command(flatten)]
+    clock: moment::Clock,
 }
 
 /// Does what was asked for.
@@ -95,7 +99,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::Inspect(arguments) => {
             refuse_token(&arguments.file)?;
             let token = explain::read(&arguments.file)?;
-            output(&inspect::text(&token, moment::present())?)
+            output(&inspect::text(&token, arguments.clock.now()?)?)
         }
     }
 }
@@ -143,7 +147,7 @@ fn write_private(file: &Path, text: &str) -> Result<(), Failure> {
 fn mint(arguments: &Mint) -> Result<(), Failure> {
     let mut claims = explain::claims::read(&arguments.claims)?;
     let key = signer(arguments)?;
-    let now = moment::present();
+    let now = arguments.clock.now()?;
     let expires = now.after(arguments.expires).secs();
     claims.entry("iat").or_insert_with(|| json!(now.secs()));
     claims.entry("exp").or_insert_with(|| json!(expires));

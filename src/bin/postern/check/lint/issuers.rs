@@ -16,6 +16,9 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
         let path = format!("issuers[{index}]");
         tokens(issuer, &path, found);
         keys::look(policy, &issuer.keys, &path, "keys", found);
+        if policy.at(&format!("/issuers/{index}/lenient")).is_some() {
+            found.add("large-rsa", format!("{path}.lenient"), "takes RSA keys of more than 4096 bits, with which whoever sends a bad token takes 11 ms of CPU time; ask the issuer for smaller ones, or for ES256");
+        }
         let issued_over_http = issuer.issuer.starts_with("http://");
         if issued_over_http
             && policy

@@ -53,6 +53,10 @@ pub const RULES: &[(&str, &str)] = &[
         "A section says whose forwarded certificates are believed, and none are read.",
     ),
     ("impossible-host", "No request can have that host."),
+    (
+        "large-rsa",
+        "RSA keys may have more than 4096 bits, which are dear to check with.",
+    ),
     ("long-lifetime", "Tokens may live for more than a day."),
     (
         "long-max-stale",
