@@ -27,6 +27,9 @@ pub enum Property {
     /// `connection.peer_certificate_valid`: whether the proxy validated it, one byte. Envoy says no
     /// on a TLS session that was resumed.
     PeerCertificateValid,
+    /// `xds.cluster_name`: the upstream that the proxy has chosen, text; none where it answers
+    /// itself.
+    UpstreamCluster,
     /// `response.code`: the status sent to the caller, 8 bytes little-endian.
     ResponseCode,
 }
@@ -40,6 +43,7 @@ impl Property {
             Self::PeerCertificateDigest => "connection\0sha256_peer_certificate_digest",
             Self::PeerCertificate => "connection\0peer_certificate",
             Self::PeerCertificateValid => "connection\0peer_certificate_valid",
+            Self::UpstreamCluster => "xds\0cluster_name",
             Self::ResponseCode => "response\0code",
         }
     }

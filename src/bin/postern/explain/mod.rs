@@ -43,6 +43,9 @@ pub struct Arguments {
     /// A file with the certificate that the caller presents, PEM.
     #[arg(long, value_name = "FILE")]
     peer_cert: Option<PathBuf>,
+    /// The cluster that the proxy has chosen; the first of the route's upstreams if left out.
+    #[arg(long, value_name = "CLUSTER")]
+    upstream: Option<String>,
     /// The instant of the decision: RFC 3339, or now+5m; the present one if left out.
     #[arg(long, value_name = "TIME")]
     time: Option<String>,
@@ -88,7 +91,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
         .as_deref()
         .map_or(Some(present), |text| moment::read(text, present));
     let now = now.ok_or_else(|| Failure(format!("--time: {} is needed", moment::ACCEPTED)))?;
-    let mut asked = request(arguments, now)?;
+    let mut asked = request(arguments, now)?.routed(&config);
     refuse_credential(&asked, &config.tokens.header)?;
     let mut told = Vec::new();
     if let Some(claims) = &arguments.claims {
@@ -156,6 +159,7 @@ fn request(arguments: &Arguments, now: Now) -> Result<Asked, Failure> {
         certificate: certificate
             .transpose()
             .map_err(|problem| Failure(format!("--peer-cert: {problem}")))?,
+        upstream: arguments.upstream.clone(),
         status: 200,
         response_bytes: 0,
         given_claims: false,
