@@ -135,7 +135,7 @@ fn the_proxy_has_to_have_chosen_an_upstream_of_the_route() {
     let gate = gate(&with_upstreams("enforce"));
     let token = token(&claims(json!({})));
     let ask = |path: &str, chosen: Option<&[u8]>| {
-        let mut host = request(path, Some(&token), &[]);
+        let host = request(path, Some(&token), &[]);
         if let Some(chosen) = chosen {
             host.set_property(Property::UpstreamCluster, chosen);
         }
@@ -157,7 +157,7 @@ fn the_proxy_has_to_have_chosen_an_upstream_of_the_route() {
         assert_eq!(ask("/v1/orders", chosen), "upstream_mismatch", "{chosen:?}");
     }
     // A request without a credential is not told more by it than by the lack of one.
-    let mut host = request("/v1/orders", None, &[]);
+    let host = request("/v1/orders", None, &[]);
     host.set_property(Property::UpstreamCluster, b"static");
     assert_eq!(reason(&gate, &host), "upstream_mismatch");
 }

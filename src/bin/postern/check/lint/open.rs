@@ -11,6 +11,9 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
         if !route.public {
             continue;
         }
+        if route.upstreams.is_empty() && routes.iter().any(|(_, other)| !other.public) {
+            found.add("no-upstreams", format!("routes[{index}].public"), "stands beside routes that need a credential; name the proxy's clusters that are public in upstreams, so that no other is reached by it");
+        }
         let meets = |(_, (other, route)): &(usize, &(&RouteMatch, &Route))| {
             !route.public && hosts_meet(open, other) && methods_meet(open, other)
         };
