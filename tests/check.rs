@@ -624,6 +624,10 @@ fn a_public_route_beside_protected_ones_is_told_to_name_its_upstreams() {
     assert_eq!(denied.status.code(), Some(0));
 }
 
+/// The hosts of a policy, the proxy's manager, its virtual hosts, and what is told of them: rule and
+/// path.
+type Proxied<'a> = (&'a str, &'a str, String, &'a [(&'a str, &'a str)]);
+
 /// A bootstrap with a policy and the routes of its proxy.
 fn proxied(hosts: &str, manager: &str, virtual_hosts: &str) -> String {
     let routes = format!(
@@ -642,8 +646,7 @@ fn where_the_proxy_reads_a_request_differently_is_told() {
             "  - {{domains: ['*'], routes: [{{match: {{prefix: /}}, route: {{cluster: api}}}}, {route}]}}\n"
         )
     };
-    // The hosts of the policy, the manager, its virtual hosts, and what is told of them.
-    let cases: Vec<(&str, &str, String, &[(&str, &str)])> = vec![
+    let cases: Vec<Proxied<'_>> = vec![
         ("[static.example]", "", two.to_owned(), &[]),
         (
             "['static.example:8443']",
@@ -742,7 +745,7 @@ fn where_the_proxy_reads_a_request_differently_is_told() {
             &[],
         ),
     ];
-    let write = |(index, (hosts, manager, routes, _)): (usize, &(&str, &str, String, _))| {
+    let write = |(index, (hosts, manager, routes, _)): (usize, &Proxied<'_>)| {
         file(
             "proxied",
             &format!("{index}.yaml"),

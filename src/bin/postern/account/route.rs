@@ -171,11 +171,12 @@ impl Distance {
     fn of(route: &RouteMatch, authority: &str, method: &str, path: &NormalPath) -> Self {
         let host = Host::of_authority(authority);
         let fits = |host: &Host| route.hosts.iter().any(|pattern| pattern.matches(host));
+        let listed = route.methods.iter().any(|own| own.as_str() == method);
+        let fits_method = listed || (route.methods.is_empty() && Method::is_ordinary(method));
         Self {
             path: route.path.capture(path).is_none(),
             host: !route.hosts.is_empty() && !host.as_ref().is_some_and(fits),
-            method: !route.methods.iter().any(|own| own.as_str() == method)
-                && !(route.methods.is_empty() && Method::is_ordinary(method)),
+            method: !fits_method,
             common: common(route, path),
         }
     }
