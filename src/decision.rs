@@ -74,8 +74,12 @@ macro_rules! reasons {
 reasons! {
     /// The path could be read differently by another reader.
     PathAmbiguous = "path_ambiguous", 400, "The path can be read in more than one way.";
+    /// The method is not in upper case, or none.
+    MethodAmbiguous = "method_ambiguous", 400, "The method can be read in more than one way.";
     /// No configured route matches.
     RouteUnknown = "route_unknown", 403, "No route matches this request.";
+    /// The proxy has chosen an upstream that the route does not name.
+    UpstreamMismatch = "upstream_mismatch", 403, "The upstream is not the route's.";
     /// No credential was sent.
     CredentialMissing = "credential_missing", 401, "A credential is needed.";
     /// Two credentials, or two ways of sending one.
@@ -156,7 +160,9 @@ impl Reason {
     pub const fn step(self) -> Step {
         match self {
             Self::PathAmbiguous
+            | Self::MethodAmbiguous
             | Self::RouteUnknown
+            | Self::UpstreamMismatch
             | Self::CredentialMissing
             | Self::CredentialAmbiguous
             | Self::CredentialMalformed
@@ -224,7 +230,9 @@ impl Reason {
             | Self::ConfigInvalid => false,
             // Said of a request, not of its token.
             Self::PathAmbiguous
+            | Self::MethodAmbiguous
             | Self::RouteUnknown
+            | Self::UpstreamMismatch
             | Self::CredentialMissing
             | Self::CredentialAmbiguous
             | Self::ProofMissing

@@ -128,6 +128,8 @@ fn every_dangerous_configuration_has_exactly_its_warnings() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let mut used = BTreeSet::new();
     for (case, findings) in cases.iter().zip(&found) {
+        // What is only suggested is told of many, and has its own test.
+        let is_note = |finding: &&Value| finding["level"] == "note";
         let warning = |finding: &Value| {
             let rule = finding["rule"].as_str().unwrap();
             used.insert(rule.to_owned());
@@ -136,7 +138,11 @@ fn every_dangerous_configuration_has_exactly_its_warnings() {
             assert!(told(finding).contains("; "), "no remedy: {finding}");
             format!("{} [{rule}]", told(finding))
         };
-        let told: Vec<String> = findings.iter().map(warning).collect();
+        let told: Vec<String> = findings
+            .iter()
+            .filter(|finding| !is_note(finding))
+            .map(warning)
+            .collect();
         assert_eq!(json!(told), case["warnings"], "{}", case["name"]);
     }
     let dangerous = cases
@@ -149,6 +155,10 @@ fn every_dangerous_configuration_has_exactly_its_warnings() {
         "ambiguous-yaml",
         "fail-open",
         "invalid-configuration",
+        "no-upstreams",
+        "proxy-host",
+        "proxy-prefix",
+        "proxy-rewrite",
         "repaired-path",
         "worth-a-look",
         "written-address",
@@ -585,6 +595,192 @@ fn what_a_proxy_is_told_around_a_configuration_is_looked_at() {
         (12, "repaired-path"),
     ];
     assert_eq!(rules[2], of_manager);
+}
+
+#[test]
+fn a_public_route_beside_protected_ones_is_told_to_name_its_upstreams() {
+    let policy = |more: &str, protected: &str| {
+        format!(
+            "version: 1\nissuers: [{{name: corp, issuer: 'https://idp.example', audiences: [a], max_lifetime: 1h, keys: {{inline: {{keys: [{{kty: OKP, crv: Ed25519, kid: a, x: 11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo}}]}}}}}}]\nroutes:\n- {{name: open, match: {{path: /open}}, public: true{more}}}\n- {{name: orders, match: {{path: /orders}}, {protected}}}\n"
+        )
+    };
+    let asks = "allow: {scopes: {all: [a]}}";
+    let files = [
+        file("upstreams", "open.yaml", policy("", asks)),
+        file(
+            "upstreams",
+            "named.yaml",
+            policy(", upstreams: [static]", asks),
+        ),
+        file(
+            "upstreams",
+            "default.yaml",
+            format!("{}defaults: {{upstreams: [api]}}\n", policy("", asks)),
+        ),
+        file("upstreams", "calm.yaml", CALM),
+    ];
+    let (found, output) = checked(&files);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let notes = |of: &Vec<Value>| {
+        let noted = of.iter().filter(|finding| finding["level"] == "note");
+        noted
+            .map(|finding| (finding["rule"].clone(), finding["path"].clone()))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        notes(&found[0]),
+        [(json!("no-upstreams"), json!("routes[0].public"))]
+    );
+    assert!(found[1..].iter().all(|of| notes(of).is_empty()));
+    let denied = postern(&["check", "--deny-warnings", files[0].to_str().unwrap()]);
+    assert!(stdout(&denied).contains(": note: routes[0].public: "));
+    assert!(
+        !stdout(&denied).contains(": warning: "),
+        "{}",
+        stdout(&denied)
+    );
+    assert_eq!(denied.status.code(), Some(0));
+}
+
+/// The hosts of a policy, the proxy's manager, its virtual hosts, and what is told of them: rule and
+/// path.
+type Proxied<'a> = (&'a str, &'a str, String, &'a [(&'a str, &'a str)]);
+
+/// A bootstrap with a policy and the routes of its proxy.
+fn proxied(hosts: &str, manager: &str, virtual_hosts: &str) -> String {
+    let routes = format!(
+        "[{{name: a, match: {{path: '/a/{{rest*}}', hosts: {hosts}}}, public: true}}, {{name: b, match: {{path: /b}}, public: true}}]"
+    );
+    format!(
+        "http_filters:\n- name: postern\n  typed_config:\n    config:\n      vm_config: {{}}\n      configuration:\n        '@type': type.googleapis.com/google.protobuf.Struct\n        value: {{version: 1, routes: {routes}}}\nuse_remote_address: true\n{manager}route_config:\n  virtual_hosts:\n{virtual_hosts}"
+    )
+}
+
+#[test]
+fn where_the_proxy_reads_a_request_differently_is_told() {
+    let two = "  - {domains: [static.example], routes: [{match: {prefix: /}, route: {cluster: static}}]}\n  - {domains: ['*'], routes: [{match: {prefix: /}, route: {cluster: api}}]}\n";
+    let one = |route: &str| {
+        format!(
+            "  - {{domains: ['*'], routes: [{{match: {{prefix: /}}, route: {{cluster: api}}}}, {route}]}}\n"
+        )
+    };
+    let cases: Vec<Proxied<'_>> = vec![
+        ("[static.example]", "", two.to_owned(), &[]),
+        (
+            "['static.example:8443']",
+            "",
+            two.to_owned(),
+            &[
+                ("proxy-host", "route_config.virtual_hosts[0].domains[0]"),
+                ("proxy-host", "route_config.virtual_hosts[1].domains[0]"),
+            ],
+        ),
+        (
+            "['static.example:*']",
+            "",
+            two.to_owned(),
+            &[("proxy-host", "route_config.virtual_hosts[1].domains[0]")],
+        ),
+        (
+            "['static.example:*']",
+            "strip_any_host_port: true\n",
+            two.to_owned(),
+            &[],
+        ),
+        (
+            "[static.example, other.example]",
+            "",
+            two.to_owned(),
+            &[("proxy-host", "route_config.virtual_hosts[1].domains[0]")],
+        ),
+        (
+            "[static.example, 'static.example.']",
+            "strip_trailing_host_dot: true\n",
+            one("{match: {prefix: /x/}, route: {cluster: api}}"),
+            &[("proxy-host", "strip_trailing_host_dot")],
+        ),
+        (
+            "[a.example]",
+            "",
+            one("{match: {prefix: /public}, route: {cluster: static}}"),
+            &[(
+                "proxy-prefix",
+                "route_config.virtual_hosts[0].routes[1].match.prefix",
+            )],
+        ),
+        (
+            "[a.example]",
+            "",
+            one("{match: {prefix: /public}, route: {cluster: api}}"),
+            &[],
+        ),
+        (
+            "[a.example]",
+            "",
+            one("{match: {prefix: /public/}, route: {cluster: static}}"),
+            &[],
+        ),
+        (
+            "[a.example]",
+            "",
+            one("{match: {prefix: /p/, case_sensitive: false}, route: {cluster: static}}"),
+            &[(
+                "proxy-prefix",
+                "route_config.virtual_hosts[0].routes[1].match.case_sensitive",
+            )],
+        ),
+        (
+            "[a.example]",
+            "",
+            one("{match: {safe_regex: {regex: '/x.*'}}, route: {cluster: static}}"),
+            &[(
+                "proxy-prefix",
+                "route_config.virtual_hosts[0].routes[1].match.safe_regex",
+            )],
+        ),
+        (
+            "[a.example]",
+            "",
+            one("{match: {prefix: /x/}, route: {cluster: api, regex_rewrite: {substitution: /}}}"),
+            &[(
+                "proxy-rewrite",
+                "route_config.virtual_hosts[0].routes[1].route.regex_rewrite",
+            )],
+        ),
+        (
+            "[a.example]",
+            "",
+            one("{match: {prefix: /x}, route: {cluster: api, prefix_rewrite: /}}"),
+            &[(
+                "proxy-rewrite",
+                "route_config.virtual_hosts[0].routes[1].route.prefix_rewrite",
+            )],
+        ),
+        (
+            "[a.example]",
+            "",
+            one("{match: {prefix: /x/}, route: {cluster: api, prefix_rewrite: /}}"),
+            &[],
+        ),
+    ];
+    let write = |(index, (hosts, manager, routes, _)): (usize, &Proxied<'_>)| {
+        file(
+            "proxied",
+            &format!("{index}.yaml"),
+            proxied(hosts, manager, routes),
+        )
+    };
+    let files: Vec<PathBuf> = cases.iter().enumerate().map(write).collect();
+    let (found, output) = checked(&files);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    for ((hosts, manager, routes, expected), findings) in cases.iter().zip(&found) {
+        let told: Vec<(&str, &str)> = findings
+            .iter()
+            .inspect(|finding| assert!(told(finding).contains("; "), "no remedy: {finding}"))
+            .map(|f| (f["rule"].as_str().unwrap(), f["path"].as_str().unwrap()))
+            .collect();
+        assert_eq!(told, *expected, "{hosts} {manager} {routes}");
+    }
 }
 
 /// What the demo puts in place of its own names.

@@ -145,7 +145,15 @@ fn scopes(wire: &Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
     let Some(wire) = wire.optional(place) else {
         return ScopeRule::default();
     };
-    let list = |list: &_, name| texts(list, &place.member(name), Empty::Allowed, Scope::parse);
+    // Empty lists beside one that asks for something say that they ask for nothing; where nothing
+    // is asked for, somebody forgot something.
+    let asks = |list: &List<String>| matches!(list, Field::Given(scopes) if !scopes.is_empty());
+    let empty = if asks(&wire.all) || asks(&wire.any) {
+        Empty::Allowed
+    } else {
+        Empty::Refused
+    };
+    let list = |list: &_, name| texts(list, &place.member(name), empty, Scope::parse);
     let rule = ScopeRule {
         all: list(&wire.all, "all"),
         any: list(&wire.any, "any"),

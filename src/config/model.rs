@@ -190,7 +190,13 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     };
     let clients = place.member("clients");
     let clients = client::compile_all(&wire.clients, unregistered, &clients, known, &mut warnings);
+    let upstreams = wire.defaults.optional(&place.member("defaults"));
+    let upstreams = upstreams.map_or_else(Vec::new, |wire| {
+        let place = place.member("defaults");
+        route::upstreams(&wire.upstreams, &place.member("upstreams"))
+    });
     let known = route::Names {
+        upstreams: &upstreams,
         clients: &clients,
         issuers: issuer_names.as_deref(),
         trust_domains: domains.as_deref(),

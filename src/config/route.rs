@@ -25,6 +25,8 @@ pub struct Route {
     pub name: String,
     /// Whether no credential is needed; then `allow` and `when` are empty.
     pub public: bool,
+    /// The proxy's clusters that its requests may be sent to; empty is any.
+    pub upstreams: Vec<String>,
     /// Who may call.
     pub allow: Allow,
     /// What else must hold of a request.
@@ -47,6 +49,13 @@ pub(super) struct Names<'a> {
     pub limits: Option<&'a [String]>,
     pub clients: &'a Clients,
     pub risk: risk::Known<'a>,
+    /// The clusters of routes that name none.
+    pub upstreams: &'a [String],
+}
+
+/// The clusters of a list; empty is any.
+pub(super) fn upstreams(list: &List<String>, place: &Place<'_>) -> Vec<String> {
+    texts(list, place, Empty::Refused, names::cluster)
 }
 
 /// None only where an error was noted.
@@ -106,8 +115,14 @@ fn compile(
             "needs an identity, but no issuer and no trust domain is configured; issuers, trust_domains, or public: true, is needed",
         );
     }
+    let own = upstreams(&wire.upstreams, &place.member("upstreams"));
     let route = Route {
         public,
+        upstreams: if own.is_empty() {
+            known.upstreams.to_vec()
+        } else {
+            own
+        },
         allow: Allow::compile(&wire.allow, &place.member("allow"), known),
         when: when::compile(&wire.when, &place.member("when")),
         limits: limit::of_route(&wire.limits, &place.member("limits"), known.limits),

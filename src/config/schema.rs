@@ -26,6 +26,7 @@ pub(super) const TRUST_DOMAIN: &str = "^[a-z0-9._-]{1,255}$";
 pub(super) const SPIFFE: &str = r"^spiffe://[a-z0-9._-]{1,255}(/(\*|[a-zA-Z0-9._-]+))*(/\*\*)?$";
 pub(super) const HEADER: &str = "^(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128}$";
 pub(super) const SCHEME: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$";
+pub(super) const CLUSTER: &str = "^[!-~]{1,256}$";
 pub(super) const METHOD: &str = "^[A-Z0-9_-]{1,32}$";
 pub(super) const SCOPE: &str = r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$";
 pub(super) const HOURS: &str =

@@ -45,6 +45,9 @@ object! {
         /// matches no route is denied.
         #[schema(length(min = 1))]
         pub routes: List<Route>,
+        /// What holds for every route that does not say otherwise. Default: nothing.
+        #[schema(default)]
+        pub defaults: Field<Defaults>,
         /// How much callers may. Default: there are no limits.
         #[schema(default, length(min = 1))]
         pub limits: List<Limit>,
@@ -473,6 +476,10 @@ object! {
         /// false.
         #[schema(default)]
         pub public: Field<bool>,
+        /// The proxy's clusters that its requests may be sent to, public or not: the one that the
+        /// proxy has chosen must be among them. Default: those of `defaults`, or any.
+        #[schema(default, length(min = 1), inner(regex(pattern = schema::CLUSTER)), extend("examples" = [["orders"]]))]
+        pub upstreams: List<String>,
         /// Who may call; everything that is named must hold. Default: whoever has a good credential.
         #[schema(default)]
         pub allow: Field<Allow>,
@@ -497,12 +504,24 @@ object! {
 }
 
 object! {
+    /// What holds for every route that does not say otherwise.
+    pub struct Defaults {
+        /// The proxy's clusters that requests may be sent to. Default: any.
+        #[schema(default, length(min = 1), inner(regex(pattern = schema::CLUSTER)), extend("examples" = [["orders"]]))]
+        pub upstreams: List<String>,
+    }
+}
+
+object! {
     /// Which requests a route is for.
     pub struct Match {
-        /// Hosts, exact or `*.example.com`, compared without port and case. Default: any.
-        #[schema(default, length(min = 1), extend("examples" = [["api.example"]]))]
+        /// Hosts, exact or `*.example.com`, compared as requests have them but for case:
+        /// `api.example` names no port, `api.example:8443` that one, `api.example:*` any or none.
+        /// Default: any.
+        #[schema(default, length(min = 1), extend("examples" = [["api.example", "*.example.com:*"]]))]
         pub hosts: List<String>,
-        /// Methods in upper case. Default: any.
+        /// Methods in upper case. Default: GET, HEAD, POST, PUT, DELETE, PATCH, OPTIONS, TRACE,
+        /// CONNECT and QUERY; any other has to be named.
         #[schema(
             default,
             length(min = 1),
@@ -512,6 +531,7 @@ object! {
         pub methods: List<String>,
         /// A template over the decoded path: `{name}` is one segment that is not empty, `{name*}`
         /// the rest. `/files/{rest*}` matches `/files/` and everything below, but not `/files`.
+        /// All else has to be sent as it is written here.
         #[schema(regex(pattern = "^/"), example = &"/v1/orders/{id}")]
         pub path: Field<String>,
     }
@@ -545,7 +565,8 @@ object! {
 }
 
 object! {
-    /// Which scopes are needed (RFC 6749 section 3.3): exact, case-sensitive.
+    /// Which scopes are needed (RFC 6749 section 3.3): exact, case-sensitive. A list may be empty
+    /// only beside an `all` or `any` that is not.
     pub struct Scopes {
         /// Every one of these. Default: none.
         #[schema(

@@ -1,6 +1,6 @@
 //! The decision: a pure function of configuration, request, memory and instant.
 //!
-//! The order is fixed (path, route, source pressure, credential, signature, claims, client, proof,
+//! The order is fixed (path, method, route, upstream, source pressure, credential, signature, claims, client, proof,
 //! scopes, allow, when, risk, limits) and the first failure decides.
 //!
 //! # Whose request it is
@@ -17,9 +17,10 @@ use super::assessed::{self, Visit, assess};
 use crate::config::{Config, Route};
 use crate::crypto::Work;
 use crate::decision::{Denial, Mode, Reason};
+use crate::jose::Excerpt;
 use crate::limits::pressure::Look;
 use crate::limits::{Charged, Counters, RouteLimits, Subject};
-use crate::policy::{Facts, NormalPath, split_target};
+use crate::policy::{Facts, Method, NormalPath, Unmatched, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
 use crate::risk::watch::{Assessment, Desk};
@@ -39,6 +40,8 @@ pub struct Arrival<'a> {
     pub peer: Option<IpAddr>,
     /// What can be asked about the connection.
     pub connection: &'a dyn Connection,
+    /// Says which of its clusters the proxy has chosen; none where it has chosen none.
+    pub upstream: &'a dyn Fn() -> Option<Vec<u8>>,
 }
 
 /// What was decided, and what was learned on the way.
@@ -153,14 +156,12 @@ fn steps(
     let target = Target::of(arrival.headers)?;
     let matched = config
         .routes
-        .find(target.authority, target.method, &target.path);
-    let Some(matched) = matched else {
-        let detail = "no route matches the host, method and path";
-        return Err(Denial::new(Reason::RouteUnknown, detail).into());
-    };
+        .find(target.authority, target.method, &target.path)
+        .map_err(unmatched)?;
     let route = matched.route;
     decision.route = Some(matched.index);
     decision.mode = config.mode_of(route);
+    check_upstream(route, arrival.upstream)?;
     if route.public {
         return Ok(());
     }
@@ -237,6 +238,27 @@ fn steps(
     Ok(state
         .counters
         .charge(limits, &subject, judge.now, charged)?)
+}
+
+/// Checks that the proxy, which reads the request too, has come to an upstream of the route.
+///
+/// # Errors
+/// It has chosen another, or none.
+pub fn check_upstream(route: &Route, chosen: impl Fn() -> Option<Vec<u8>>) -> Result<(), Denial> {
+    if route.upstreams.is_empty() {
+        return Ok(());
+    }
+    let chosen = chosen().unwrap_or_default();
+    if route.upstreams.iter().any(|name| name.as_bytes() == chosen) {
+        return Ok(());
+    }
+    let detail = if chosen.is_empty() {
+        "the proxy has chosen no upstream".to_owned()
+    } else {
+        let chosen = String::from_utf8_lossy(&chosen);
+        format!("the proxy has chosen {}", Excerpt::of(&chosen))
+    };
+    Err(Denial::new(Reason::UpstreamMismatch, detail))
 }
 
 /// Checks that whoever sends a bound token proves it its own.
@@ -337,6 +359,26 @@ fn throttled(until: Now, now: Now) -> Denial {
     Denial::new(Reason::SourceThrottled, detail).after(wait)
 }
 
+/// The denial of a request that has no route.
+#[must_use]
+pub fn unmatched(why: Unmatched) -> Denial {
+    let (reason, detail) = match why {
+        Unmatched::Unknown => (
+            Reason::RouteUnknown,
+            "no route matches the host, method and path",
+        ),
+        Unmatched::Path => (
+            Reason::PathAmbiguous,
+            "the path leads to another route, or to none, where it is not decoded, or without its parameters",
+        ),
+        Unmatched::Host => (
+            Reason::RouteUnknown,
+            "the host leads to another route without its port or trailing dot",
+        ),
+    };
+    Denial::new(reason, detail)
+}
+
 /// The parts of a request that choose its route.
 struct Target<'a> {
     method: &'a str,
@@ -351,6 +393,8 @@ impl<'a> Target<'a> {
         let path = NormalPath::parse(path)
             .map_err(|error| Denial::new(Reason::PathAmbiguous, error.to_string()))?;
         let method = text(headers.only(":method"));
+        Method::check(method)
+            .map_err(|error| Denial::new(Reason::MethodAmbiguous, error.to_string()))?;
         let authority = authority(headers);
         Ok(Self {
             method,

@@ -119,6 +119,7 @@ impl Open {
             source,
             peer: summary.peer,
             connection: &Peer(host),
+            upstream: &|| host.property(Property::UpstreamCluster),
         };
         // A host that calls back into a refresh under way gets a decision without fetched keys, which
         // are then unavailable.

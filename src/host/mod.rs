@@ -29,6 +29,9 @@ pub enum Property {
     PeerCertificateValid,
     /// `connection.id`: the number of the caller's connection, 8 bytes little-endian.
     ConnectionId,
+    /// `xds.cluster_name`: the upstream that the proxy has chosen, text; none where it answers
+    /// itself.
+    UpstreamCluster,
     /// `response.code`: the status sent to the caller, 8 bytes little-endian.
     ResponseCode,
 }
@@ -43,6 +46,7 @@ impl Property {
             Self::PeerCertificate => "connection\0peer_certificate",
             Self::PeerCertificateValid => "connection\0peer_certificate_valid",
             Self::ConnectionId => "connection\0id",
+            Self::UpstreamCluster => "xds\0cluster_name",
             Self::ResponseCode => "response\0code",
         }
     }

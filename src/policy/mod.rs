@@ -32,6 +32,6 @@ pub use path::{NormalPath, PathError, split_target};
 pub use query::{QueryError, mentions, parameter};
 pub use scope::{MissingScopes, Scope, ScopeError, ScopeRule, ScopeSet};
 pub use source::{Cidr, CidrError, CidrSet, masked};
-pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity};
+pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity, Unmatched};
 pub use template::{PathTemplate, Segment, SegmentKind, TemplateError};
 pub use when::{Condition, Facts, NumberRange, When};

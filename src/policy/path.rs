@@ -14,6 +14,8 @@ pub const MAX_SEGMENTS: usize = 256;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct NormalPath {
     decoded: String,
+    /// As it was sent; none where that is the same.
+    sent: Option<String>,
 }
 
 impl NormalPath {
@@ -27,8 +29,10 @@ impl NormalPath {
     /// A [`PathError`] where two readers could read the path differently; nothing is repaired.
     pub fn parse(raw: &[u8]) -> Result<Self, PathError> {
         if raw == b"*" {
-            let decoded = "*".to_owned();
-            return Ok(Self { decoded });
+            return Ok(Self {
+                decoded: "*".to_owned(),
+                sent: None,
+            });
         }
         if raw.len() > MAX_PATH_BYTES {
             return Err(PathError::TooLong { bytes: raw.len() });
@@ -39,7 +43,10 @@ impl NormalPath {
         let decoded = decode(raw)?;
         refuse_double_encoding(&decoded)?;
         refuse_segments(&decoded)?;
-        Ok(Self { decoded })
+        let is_encoded = raw.len() != decoded.len();
+        let sent = || String::from_utf8(raw.to_vec()).map_err(|_| PathError::NotUtf8);
+        let sent = is_encoded.then(sent).transpose()?;
+        Ok(Self { decoded, sent })
     }
 
     /// The decoded segments from the left; none for `*`.
@@ -56,19 +63,28 @@ impl NormalPath {
         &self.decoded
     }
 
-    /// The path as readers see it that drop path parameters (`;` and what follows, RFC 3986
-    /// section 3.3); none where there are no parameters.
+    /// The path as it was sent.
+    #[must_use]
+    pub fn as_sent(&self) -> &str {
+        self.sent.as_deref().unwrap_or(&self.decoded)
+    }
+
+    /// The decoded path as readers have it that drop path parameters (`;` and what follows,
+    /// RFC 3986 section 3.3), after they decode or before; nothing where there are no parameters.
     ///
     /// Servlet containers drop them before they route, most others do not.
-    #[must_use]
-    pub fn without_parameters(&self) -> Option<Self> {
-        self.decoded.contains(';').then(|| {
-            let bare: Vec<&str> = self.decoded.split('/').map(bare).collect();
-            Self {
-                decoded: bare.join("/"),
-            }
-        })
+    pub fn without_parameters(&self) -> impl Iterator<Item = String> {
+        let has_any = |path: &str| path.contains(';');
+        let after = has_any(&self.decoded).then(|| without_parameters(&self.decoded));
+        let sent = self.sent.as_deref().filter(|sent| has_any(sent));
+        let before = sent.and_then(|sent| decode(without_parameters(sent).as_bytes()).ok());
+        after.into_iter().chain(before)
     }
+}
+
+fn without_parameters(path: &str) -> String {
+    let bare: Vec<&str> = path.split('/').map(bare).collect();
+    bare.join("/")
 }
 
 /// Splits a request target at the first `?` into the path and the query.
@@ -323,7 +339,18 @@ mod tests {
     #[test]
     fn drops_parameters_as_a_servlet_container_does() {
         let path = NormalPath::parse(b"/a;v=1/b;w").unwrap();
-        assert_eq!(path.without_parameters().unwrap().as_str(), "/a/b");
-        assert_eq!(NormalPath::parse(b"/a").unwrap().without_parameters(), None);
+        assert_eq!(path.without_parameters().collect::<Vec<_>>(), ["/a/b"]);
+        let path = NormalPath::parse(b"/a").unwrap();
+        assert_eq!(path.without_parameters().count(), 0);
+        let path = NormalPath::parse(b"/a;v/b%3Bw;x").unwrap();
+        let readings: Vec<String> = path.without_parameters().collect();
+        assert_eq!(readings, ["/a/b", "/a/b;w"]);
+    }
+
+    #[test]
+    fn keeps_what_was_sent() {
+        for raw in ["/a", "/caf%C3%A9", "/%61", "*"] {
+            assert_eq!(NormalPath::parse(raw.as_bytes()).unwrap().as_sent(), raw);
+        }
     }
 }

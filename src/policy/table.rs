@@ -13,7 +13,7 @@ use super::trie::Trie;
 pub struct RouteMatch {
     /// The hosts; empty is any.
     pub hosts: Vec<HostPattern>,
-    /// The methods; empty is any.
+    /// The methods; empty is every ordinary one ([`Method::ORDINARY`]).
     pub methods: Vec<Method>,
     /// The path.
     pub path: PathTemplate,
@@ -61,29 +61,59 @@ impl<R> RouteTable<R> {
 
     /// The most specific route that host, method and path fit.
     ///
-    /// An authority that is no host (see [`Host::of_authority`]) has no route where any route names
-    /// a host, since another reader may take it for that one. Where the path has parameters (`;`), readers that drop them must come to the same route: otherwise
-    /// none is found, since a caller could choose the policy by the reading.
-    #[must_use]
-    pub fn find(&self, host: &str, method: &str, path: &NormalPath) -> Option<Matched<'_, R>> {
-        let authority = host;
+    /// Other readers of the request, that do not decode its path, or drop parameters (`;`) from it,
+    /// or the port or a trailing dot from its host, must come to the same route: a caller could
+    /// choose the policy by the reading otherwise. Where the route names the port that came, the
+    /// port is no matter of reading.
+    ///
+    /// # Errors
+    ///
+    /// No route, or not for every reader. An authority that is no host (see [`Host::of_authority`])
+    /// has none where any route names a host, since another reader may take it for that one.
+    pub fn find(
+        &self,
+        authority: &str,
+        method: &str,
+        path: &NormalPath,
+    ) -> Result<Matched<'_, R>, Unmatched> {
         let host = Host::of_authority(authority);
         if host.is_none() && !authority.is_empty() && self.names_hosts {
-            return None;
+            return Err(Unmatched::Unknown);
         }
-        let index_of = |path: &NormalPath| {
-            let path = path.as_str().strip_prefix('/')?;
-            self.index.find(path, host.as_ref(), method)
+        let find = |host: Option<&Host>, path: &str| {
+            let path = path.strip_prefix('/')?;
+            self.index.find(path, host, method)
         };
-        let index = index_of(path)?;
-        if let Some(bare) = path.without_parameters()
-            && index_of(&bare) != Some(index)
+        let found = find(host.as_ref(), path.as_str());
+        let index = found.map(|found| found.route);
+        let is_same_on = |host: Option<&Host>, path: &str| {
+            let other = find(host, path);
+            other.map(|found| found.route) == index
+        };
+        if !path
+            .without_parameters()
+            .all(|path| is_same_on(host.as_ref(), &path))
         {
-            return None;
+            return Err(Unmatched::Path);
         }
-        let (matching, route) = self.routes.get(index)?;
-        Some(Matched {
-            index,
+        let found = found.ok_or(Unmatched::Unknown)?;
+        let (matching, route) = self.routes.get(found.route).ok_or(Unmatched::Unknown)?;
+        // With literals met as sent it is the most specific of those that match the path as sent:
+        // whatever matches that matches the decoded path too.
+        if !matching.path.is_met_as_sent(path) {
+            return Err(Unmatched::Path);
+        }
+        if let Some(host) = host.filter(|_| self.names_hosts && !found.names_port)
+            && !host.readings().iter().all(|host| {
+                let mut paths = path.without_parameters();
+                is_same_on(Some(host), path.as_str())
+                    && paths.all(|path| is_same_on(Some(host), &path))
+            })
+        {
+            return Err(Unmatched::Host);
+        }
+        Ok(Matched {
+            index: found.route,
             route,
             matching,
         })
@@ -113,6 +143,17 @@ impl<R> RouteTable<R> {
     pub fn is_empty(&self) -> bool {
         self.routes.is_empty()
     }
+}
+
+/// Why a request has no route.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unmatched {
+    /// None matches.
+    Unknown,
+    /// The path as it was sent, decoded, or without parameters, leads elsewhere.
+    Path,
+    /// The host without its port or trailing dot leads elsewhere.
+    Host,
 }
 
 /// A route that a request belongs to.
@@ -155,7 +196,7 @@ pub struct Overlap {
 ///
 /// "A literal beats a parameter, a parameter beats a rest, segment by segment from the left; then
 /// more hosts beats any host, then methods beats any method." Of hosts, an exact one beats a
-/// wildcard, and of wildcards the longer.
+/// wildcard, and of wildcards the longer; of the same, the port that came (or none) beats any port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Specificity {
     path: Vec<SegmentKind>,
@@ -169,10 +210,11 @@ impl Specificity {
     pub fn of(route: &RouteMatch, host: &str, method: &str, path: &NormalPath) -> Option<Self> {
         route.path.capture(path)?;
         let listed = route.methods.iter().any(|m| m.as_str() == method);
+        let any = route.methods.is_empty() && Method::is_ordinary(method);
         Some(Self {
             path: route.path.kinds().collect(),
             host: HostKind::of(&route.hosts, Host::of_authority(host).as_ref())?,
-            methods: (listed || route.methods.is_empty()).then_some(listed)?,
+            methods: (listed || any).then_some(listed)?,
         })
     }
 }
@@ -180,8 +222,8 @@ impl Specificity {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum HostKind {
     Any,
-    Below { bytes: usize },
-    Exact,
+    Below { bytes: usize, names_port: bool },
+    Exact { names_port: bool },
 }
 
 impl HostKind {
@@ -191,14 +233,15 @@ impl HostKind {
         }
         let host = host?;
         let fitting = patterns.iter().filter(|pattern| pattern.matches(host));
-        fitting
-            .map(|pattern| match pattern {
-                HostPattern::Exact(_) => Self::Exact,
-                HostPattern::Below(parent) => Self::Below {
-                    bytes: parent.as_str().len(),
-                },
-            })
-            .max()
+        let kind = |pattern: &HostPattern| {
+            let names_port = !pattern.any_port();
+            if pattern.is_below() {
+                let bytes = pattern.host().name().len();
+                return Self::Below { bytes, names_port };
+            }
+            Self::Exact { names_port }
+        };
+        fitting.map(kind).max()
     }
 }
 
@@ -233,7 +276,8 @@ mod tests {
 
     fn find(table: &RouteTable<()>, host: &str, method: &str, path: &str) -> Option<usize> {
         let path = NormalPath::parse(path.as_bytes()).unwrap();
-        table.find(host, method, &path).map(|matched| matched.index)
+        let found = table.find(host, method, &path);
+        found.map(|matched| matched.index).ok()
     }
 
     #[test]
@@ -274,9 +318,9 @@ mod tests {
         .unwrap();
         for (host, method, index) in [
             ("a.example", "GET", 0),
-            ("a.example:443", "PUT", 1),
+            ("a.example", "PUT", 1),
             ("b.example", "PUT", 2),
-            ("a.example", "get", 2),
+            ("a.example", "POST", 2),
         ] {
             assert_eq!(find(&table, host, method, "/v1/orders"), Some(index));
         }
@@ -323,13 +367,134 @@ mod tests {
         }
     }
 
+    fn why(table: &RouteTable<()>, host: &str, method: &str, path: &str) -> Option<Unmatched> {
+        let path = NormalPath::parse(path.as_bytes()).unwrap();
+        table.find(host, method, &path).err()
+    }
+
+    #[test]
+    fn a_host_is_another_with_a_port_or_a_dot() {
+        let table = table(&[
+            (&["static.example"], &[], "/{rest*}"),
+            (&["api.example:*"], &[], "/{rest*}"),
+            (&["api.example:8443"], &[], "/{rest*}"),
+            (&["*.shop.example:*"], &[], "/{rest*}"),
+            (&["*.shop.example:8443"], &[], "/{rest*}"),
+        ])
+        .unwrap();
+        for (host, index) in [
+            ("static.example", Some(0)),
+            ("Static.Example", Some(0)),
+            ("static.example:8443", None),
+            ("static.example:80", None),
+            ("static.example:", None),
+            ("static.example.", None),
+            ("api.example", Some(1)),
+            ("api.example:80", Some(1)),
+            ("api.example:8443", Some(2)),
+            ("api.example:", None),
+            ("api.example.:8443", None),
+            ("a.shop.example", Some(3)),
+            ("a.shop.example:8443", Some(4)),
+            ("a.shop.example:", None),
+        ] {
+            assert_eq!(find(&table, host, "GET", "/"), index, "{host}");
+        }
+    }
+
+    #[test]
+    fn a_port_or_a_dot_cannot_choose_the_route() {
+        let table = table(&[
+            (&[], &[], "/{rest*}"),
+            (&["admin.example"], &[], "/{rest*}"),
+            (&["*.shop.example:*"], &[], "/{rest*}"),
+            (&["pay.shop.example"], &["GET"], "/{rest*}"),
+            (&["port.example:80"], &[], "/{rest*}"),
+            (&["[::1]"], &[], "/{rest*}"),
+        ])
+        .unwrap();
+        for host in [
+            "admin.example:80",
+            "admin.example:",
+            "admin.example.",
+            "admin.example.:80",
+            "pay.shop.example:80",
+            "port.example:080",
+            "port.example.:80",
+            "[0::1]",
+        ] {
+            assert_eq!(
+                why(&table, host, "GET", "/"),
+                Some(Unmatched::Host),
+                "{host}"
+            );
+        }
+        for (host, index) in [
+            ("other.example:80", 0),
+            ("other.example.", 0),
+            ("a.shop.example:80", 2),
+            ("pay.shop.example", 3),
+            ("port.example:80", 4),
+            ("port.example", 0),
+        ] {
+            assert_eq!(find(&table, host, "GET", "/"), Some(index), "{host}");
+        }
+        assert_eq!(find(&table, "pay.shop.example:80", "PUT", "/"), Some(2));
+    }
+
     #[test]
     fn a_path_parameter_cannot_choose_the_route() {
         let table = table(&[(&[], &[], "/admin"), (&[], &[], "/{page}")]).unwrap();
         assert_eq!(find(&table, "h", "GET", "/admin"), Some(0));
-        assert_eq!(find(&table, "h", "GET", "/admin;x"), None);
-        assert_eq!(find(&table, "h", "GET", "/admin%3Bx"), None);
+        for path in ["/admin;x", "/admin%3Bx", "/admin%3bx;y"] {
+            assert_eq!(
+                why(&table, "h", "GET", path),
+                Some(Unmatched::Path),
+                "{path}"
+            );
+        }
         assert_eq!(find(&table, "h", "GET", "/home;x"), Some(1));
+    }
+
+    #[test]
+    fn a_spelling_of_the_path_cannot_choose_the_route() {
+        let table = table(&[
+            (&[], &[], "/public/{rest*}"),
+            (&[], &[], "/caf%C3%A9/{id}"),
+            (&[], &["GET"], "/v1/{id}"),
+            (&[], &["GET"], "/v1/admin"),
+            (&[], &["PUT"], "/only"),
+        ])
+        .unwrap();
+        for path in ["/%70ublic/x", "/caf%c3%a9/1", "/v1/%61dmin", "/%761/x"] {
+            assert_eq!(
+                why(&table, "h", "GET", path),
+                Some(Unmatched::Path),
+                "{path}"
+            );
+        }
+        for (path, index) in [
+            ("/public/%70ublic", 0),
+            ("/caf%C3%A9/%61", 1),
+            ("/v1/%62", 2),
+            ("/v1/admi%6e%6E", 2),
+        ] {
+            assert_eq!(find(&table, "h", "GET", path), Some(index), "{path}");
+        }
+        assert_eq!(why(&table, "h", "PUT", "/%6Fnly"), Some(Unmatched::Path));
+        assert_eq!(why(&table, "h", "GET", "/%6Fnly"), Some(Unmatched::Unknown));
+    }
+
+    #[test]
+    fn a_method_that_is_not_ordinary_only_finds_routes_that_name_it() {
+        let table = table(&[(&[], &[], "/{rest*}"), (&[], &["PROPFIND"], "/dav/{rest*}")]).unwrap();
+        for method in Method::ORDINARY {
+            assert_eq!(find(&table, "h", method, "/dav/x"), Some(0), "{method}");
+        }
+        assert_eq!(find(&table, "h", "PROPFIND", "/dav/x"), Some(1));
+        for method in ["PROPFIND", "MKCOL", "get", "MADE-UP", ""] {
+            assert_eq!(find(&table, "h", method, "/x"), None, "{method}");
+        }
     }
 
     #[test]
@@ -347,6 +512,7 @@ mod tests {
                 (&["*.b", "a.example"], &[], "/a"),
             ],
             [(&["*.a"], &["GET"], "/{x*}"), (&["*.a"], &["GET"], "/{y*}")],
+            [(&["a:*"], &[], "/a"), (&["b", "A:*"], &[], "/a")],
         ];
         for routes in OVERLAPS {
             assert_eq!(table(routes).unwrap_err(), first_and_second, "{routes:?}");
@@ -356,6 +522,9 @@ mod tests {
             [(&[], &[], "/a"), (&[], &["GET"], "/a")],
             [(&["a"], &[], "/a"), (&[], &["GET"], "/a")],
             [(&["a.b"], &[], "/a"), (&["*.b"], &[], "/a")],
+            [(&["a.b"], &[], "/a"), (&["a.b:80"], &[], "/a")],
+            [(&["a.b:*"], &[], "/a"), (&["a.b"], &[], "/a")],
+            [(&["*.b:*"], &[], "/a"), (&["*.b:80"], &[], "/a")],
             [(&[], &["GET"], "/a"), (&[], &["PUT"], "/a")],
         ];
         assert!(APART.iter().all(|routes| table(routes).is_ok()));

@@ -13,6 +13,8 @@ pub const MAX_TEMPLATE_SEGMENTS: usize = 64;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PathTemplate {
     segments: Vec<Segment>,
+    /// As it is written, and as its literals are sent.
+    text: String,
 }
 
 /// A segment of a template.
@@ -38,7 +40,8 @@ pub enum SegmentKind {
 }
 
 impl PathTemplate {
-    /// Parses a template. Literals are decoded as a request's path is.
+    /// Parses a template. Literals are decoded as a request's path is, and are to be sent as they
+    /// are written.
     ///
     /// # Errors
     ///
@@ -47,6 +50,7 @@ impl PathTemplate {
         let body = text.strip_prefix('/').ok_or(TemplateError::NotAbsolute)?;
         let mut template = Self {
             segments: Vec::new(),
+            text: text.to_owned(),
         };
         let mut parts = body.split('/').peekable();
         while let Some(part) = parts.next() {
@@ -94,6 +98,34 @@ impl PathTemplate {
             }
         }
         left.is_none().then_some(values)
+    }
+
+    /// Whether every literal of a template that matches a path was sent as it is written.
+    ///
+    /// `/%61dmin` is `/admin` only to those that decode, and a proxy that does not sends it
+    /// elsewhere.
+    #[must_use]
+    pub fn is_met_as_sent(&self, path: &NormalPath) -> bool {
+        let written = self.text.split('/').skip(1);
+        let mut pairs = written.zip(path.as_sent().split('/').skip(1));
+        self.segments
+            .iter()
+            .all(|segment| match (segment, pairs.next()) {
+                (Segment::Literal(_), Some((written, sent))) => written == sent,
+                (Segment::Literal(_), None) => false,
+                (Segment::Parameter(_) | Segment::Rest(_), _) => true,
+            })
+    }
+
+    /// A path that it matches, with that text for each parameter.
+    #[must_use]
+    pub fn example(&self, text: &str) -> String {
+        let written = self.text.split('/').skip(1).zip(&self.segments);
+        let segments = written.map(|(written, segment)| match segment {
+            Segment::Literal(_) => written,
+            Segment::Parameter(_) | Segment::Rest(_) => text,
+        });
+        segments.fold(String::new(), |path, segment| format!("{path}/{segment}"))
     }
 
     fn push(&mut self, segment: Segment) -> Result<(), TemplateError> {
@@ -282,6 +314,28 @@ mod tests {
             let path = NormalPath::parse(path.as_bytes()).unwrap();
             let captured = template.capture(&path);
             assert_eq!(captured.as_deref(), *expected, "{template} {path:?}");
+        }
+    }
+
+    #[test]
+    fn a_literal_is_met_by_the_bytes_that_it_is_written_with() {
+        const CASES: &[(&str, &str, bool)] = &[
+            ("/a/{id}", "/a/%61", true),
+            ("/a/{id}", "/%61/a", false),
+            ("/{id}/a", "/%61/a", true),
+            ("/{id}/a", "/x/%61", false),
+            ("/caf%C3%A9", "/caf%C3%A9", true),
+            ("/caf%C3%A9", "/caf%c3%a9", false),
+            ("/caf%C3%A9", "/café", false),
+            ("/café", "/caf%C3%A9", false),
+            ("/a/", "/a/", true),
+            ("/a/{rest*}", "/a/%61/b", true),
+        ];
+        for (template, path, met) in CASES {
+            let template = PathTemplate::parse(template).unwrap();
+            let path = NormalPath::parse(path.as_bytes()).unwrap();
+            assert!(template.capture(&path).is_some(), "{template} {path:?}");
+            assert_eq!(template.is_met_as_sent(&path), *met, "{template} {path:?}");
         }
     }
 

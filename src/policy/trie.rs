@@ -38,11 +38,23 @@ struct Wanted<'a> {
     method: Option<usize>,
 }
 
+/// What a lookup finds.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    /// The place of the route in the configuration.
+    pub route: usize,
+    /// Whether the route names the host as it came, with its port or without any.
+    pub names_port: bool,
+}
+
 impl Trie {
     pub(super) fn new() -> Self {
+        let ordinary = Method::ORDINARY.iter().enumerate();
         Self {
             nodes: vec![Node::default()],
-            methods: Map::default(),
+            methods: ordinary
+                .map(|(number, &method)| (method.into(), number))
+                .collect(),
         }
     }
 
@@ -70,7 +82,7 @@ impl Trie {
     }
 
     /// The most specific route for that path, without its first `/`.
-    pub(super) fn find(&self, path: &str, host: Option<&Host>, method: &str) -> Option<usize> {
+    pub(super) fn find(&self, path: &str, host: Option<&Host>, method: &str) -> Option<Found> {
         let method = self.methods.get(method).copied();
         self.find_below(0, Some(path), &Wanted { host, method })
     }
@@ -79,7 +91,7 @@ impl Trie {
     /// Where no route at an end fits host and method, the next best is tried.
     ///
     /// `left` is the path still to be read; none at its end.
-    fn find_below(&self, at: usize, left: Option<&str>, wanted: &Wanted<'_>) -> Option<usize> {
+    fn find_below(&self, at: usize, left: Option<&str>, wanted: &Wanted<'_>) -> Option<Found> {
         let node = self.nodes.get(at)?;
         let Some(left) = left else {
             return node.ends.find(wanted);
@@ -130,8 +142,15 @@ struct Ends {
 /// The routes that end at one place and name their hosts.
 #[derive(Debug, Default)]
 struct Named {
-    exact: Map<Methods>,
-    below: Map<Methods>,
+    exact: Ports,
+    below: Ports,
+}
+
+/// The routes of hosts, by the host as it came, and by its name where any port fits.
+#[derive(Debug, Default)]
+struct Ports {
+    one: Map<Methods>,
+    any: Map<Methods>,
 }
 
 impl Ends {
@@ -141,10 +160,17 @@ impl Ends {
         }
         let named = self.named.get_or_insert_default();
         let taken = hosts.iter().map(|host| {
-            let entry = match host {
-                HostPattern::Exact(host) => named.exact.entry(host.as_str().into()),
-                HostPattern::Below(parent) => named.below.entry(parent.as_str().into()),
+            let ports = if host.is_below() {
+                &mut named.below
+            } else {
+                &mut named.exact
             };
+            let map = if host.any_port() {
+                &mut ports.any
+            } else {
+                &mut ports.one
+            };
+            let entry = map.entry(host.host().as_str().into());
             entry.or_default().insert(methods, route)
         });
         // Every host is entered, also after one that is taken.
@@ -152,28 +178,50 @@ impl Ends {
     }
 
     /// "Then more hosts beats any host, then methods beats any method."
-    fn find(&self, wanted: &Wanted<'_>) -> Option<usize> {
+    fn find(&self, wanted: &Wanted<'_>) -> Option<Found> {
         let named = self.named.as_ref();
+        let any = || {
+            Some(Found {
+                route: self.any.find(wanted.method)?,
+                names_port: false,
+            })
+        };
         named
             .and_then(|named| named.find(wanted.host?, wanted.method))
-            .or_else(|| self.any.find(wanted.method))
+            .or_else(any)
     }
 }
 
 impl Named {
-    fn find(&self, host: &Host, method: Option<usize>) -> Option<usize> {
-        let exact = self.exact.get(host.as_str());
-        exact
-            .and_then(|methods| methods.find(method))
-            .or_else(|| self.find_parent(host, method))
+    /// The host itself before what it is below, the nearest first; of each, with the port that came
+    /// before with any.
+    fn find(&self, host: &Host, method: Option<usize>) -> Option<Found> {
+        let exact = self
+            .exact
+            .find(host.as_str(), host.name_of_any_port(), method);
+        exact.or_else(|| self.find_parent(host, method))
     }
 
-    fn find_parent(&self, host: &Host, method: Option<usize>) -> Option<usize> {
+    fn find_parent(&self, host: &Host, method: Option<usize>) -> Option<Found> {
         if self.below.is_empty() {
             return None;
         }
         host.parents()
-            .find_map(|parent| self.below.get(parent)?.find(method))
+            .find_map(|(parent, name)| self.below.find(parent, name, method))
+    }
+}
+
+impl Ports {
+    fn find(&self, as_it_came: &str, name: Option<&str>, method: Option<usize>) -> Option<Found> {
+        let found = |map: &Map<Methods>, text: &str, names_port| {
+            let route = map.get(text)?.find(method)?;
+            Some(Found { route, names_port })
+        };
+        found(&self.one, as_it_came, true).or_else(|| found(&self.any, name?, false))
+    }
+
+    fn is_empty(&self) -> bool {
+        self.one.is_empty() && self.any.is_empty()
     }
 }
 
@@ -198,10 +246,11 @@ impl Methods {
         taken.filter(|&other| other != route)
     }
 
+    /// A method that is not ordinary has to be listed.
     fn find(&self, method: Option<usize>) -> Option<usize> {
-        method
-            .and_then(|method| self.find_listed(method))
-            .or(self.any)
+        let method = method?;
+        let any = self.any.filter(|_| method < Method::ORDINARY.len());
+        self.find_listed(method).or(any)
     }
 
     fn find_listed(&self, method: usize) -> Option<usize> {

@@ -61,7 +61,7 @@ def test_a_request_id_may_be_anything(gate, keys, request_id):
 
 @pytest.mark.parametrize("path", [b"/any/\xff\xfe", b"/any/%ff%fe", b"/any/%c0%af", b"/any/%00", b"/any/a%", b"/any/%zz",
                                   b"/any//x", b"/any/./x", b"/any/../closed", b"/any/%2e%2e/x", b"/any/a\\b", b"/any/%5c",
-                                  b"*", b"//", b"/any/#x", b"http://api.example/any/thing/.."])  # fmt: skip
+                                  b"*", b"//", b"/any/#x", b"/%61ny/x", b"/an%79/x", b"http://api.example/any/thing/.."])  # fmt: skip
 def test_a_path_that_could_be_read_in_two_ways_is_refused(gate, keys, path):
     request_id = str(uuid.uuid4())
     data = b"GET " + path + b" HTTP/1.1\r\nhost: api.example\r\nconnection: close\r\nx-request-id: "
@@ -417,6 +417,8 @@ FORGED_TRAILERS = [
         (["x@api.example"], 403),
         (["[api.example]"], 403),
         (["api%2eexample"], 403),
+        (["api.example:8443"], 200),
+        (["api.example."], 200),
     ],
 )
 def test_a_host_that_is_none_does_not_get_around_the_routes_of_a_host(gate, hosts, expected):

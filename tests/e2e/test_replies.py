@@ -147,7 +147,8 @@ def test_an_unknown_route_has_no_route_in_its_event(gate, keys):
     assert "route" not in event["unmapped"]
 
 
-def test_a_client_of_another_listener_port_is_the_same(gate):
-    # The host is compared without its port.
-    reply = Client(gate.client.port, host=f"API.example:{gate.client.port}").request("GET", "/v1/orders/1")
+def test_a_host_with_a_port_is_another(gate):
+    reply = Client(gate.client.port, host="API.example").request("GET", "/v1/orders/1")
     gate.check(reply, 401, "credential_missing", route="read-orders")
+    reply = Client(gate.client.port, host=f"api.example:{gate.client.port}").request("GET", "/v1/orders/1")
+    gate.check(reply, 403, "route_unknown")

@@ -52,6 +52,7 @@ const PATTERNS: &[(&str, &str)] = &[
         "^(identity|issuer|client|route|source|source_network|claim:.+|header:(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128})$",
         "key part",
     ),
+    ("^[!-~]{1,256}$", "cluster"),
     ("^[A-Z0-9_-]{1,32}$", "method"),
     ("^/", "path template, begins with `/`"),
     (

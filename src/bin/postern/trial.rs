@@ -7,6 +7,7 @@ use postern::config::Config;
 use postern::gate::{Decided, Gate, Next, Opened, Stage};
 use postern::host::Property;
 use postern::host::memory::{MemoryHost, SharedData};
+use postern::policy::{NormalPath, split_target};
 use postern::reply::Reply;
 use postern::request::Headers;
 use postern::time::Now;
@@ -23,10 +24,33 @@ pub struct Asked {
     pub body_bytes: u64,
     pub source: Option<SocketAddr>,
     pub certificate: Option<Certificate>,
+    /// The cluster that the proxy has chosen.
+    pub upstream: Option<String>,
     pub status: u16,
     pub response_bytes: u64,
     /// Whether the token only stands in for claims, so that nothing of it was verified.
     pub given_claims: bool,
+}
+
+impl Asked {
+    /// The same request by a proxy that has chosen the first upstream of its route, where nobody
+    /// says which.
+    pub fn routed(mut self, config: &Config) -> Self {
+        let text = |name: &str| {
+            let field = self.fields.iter().find(|(own, _)| own == name);
+            field.map_or("", |(_, value)| value.as_str())
+        };
+        let (path, _) = split_target(text(":path").as_bytes());
+        let route = NormalPath::parse(path).ok().and_then(|path| {
+            let found = config
+                .routes
+                .find(text(":authority"), text(":method"), &path);
+            found.map(|found| found.route).ok()
+        });
+        let first = route.and_then(|route| route.upstreams.first());
+        self.upstream = self.upstream.take().or_else(|| first.cloned());
+        self
+    }
 }
 
 /// What became of a request.
@@ -93,6 +117,9 @@ impl Trial {
         host.share(&self.shared);
         if let Some(source) = asked.source {
             host.set_property(Property::SourceAddress, source.to_string().as_bytes());
+        }
+        if let Some(upstream) = &asked.upstream {
+            host.set_property(Property::UpstreamCluster, upstream.as_bytes());
         }
         if let Some(certificate) = &asked.certificate {
             host.set_property(Property::PeerCertificate, &certificate.pem);

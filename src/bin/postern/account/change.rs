@@ -9,7 +9,9 @@ use crate::trial::Answer;
 pub fn of(reason: Reason, answer: &Answer, config: &Config) -> String {
     let detail = answer.detail();
     match reason {
-        Reason::PathAmbiguous => "send a path that has one reading: no encoded slashes, no dot segments".into(),
+        Reason::PathAmbiguous => "send a path that has one reading: no encoded slashes, no dot segments, and nothing encoded that a route spells out".into(),
+        Reason::MethodAmbiguous => "send the method in upper case".into(),
+        Reason::UpstreamMismatch => "have the proxy send the route's requests to one of its upstreams, or name that one".into(),
         Reason::RouteUnknown => "add a route, or ask for what one of the nearest is for".into(),
         Reason::CredentialMissing => {
             format!("send a token in {} with the scheme {}", config.tokens.header, config.tokens.scheme)

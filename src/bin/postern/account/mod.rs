@@ -23,6 +23,7 @@ use std::rc::Rc;
 use postern::config::{Config, Route};
 use postern::crypto::Pure;
 use postern::decision::{Denial, Reason};
+use postern::gate::decide::check_upstream;
 use postern::keys::ring::Ring;
 use postern::policy::split_target;
 use postern::proof::Connection;
@@ -260,7 +261,7 @@ fn failing_step(reason: Reason, found: Option<&(&'static str, Denial)>) -> Optio
     }
     Some(match reason {
         Reason::PathAmbiguous => "path",
-        Reason::RouteUnknown => "route",
+        Reason::MethodAmbiguous | Reason::RouteUnknown | Reason::UpstreamMismatch => "route",
         Reason::SourceThrottled => "source",
         Reason::ClientUnregistered
         | Reason::ClientSuspended
@@ -315,9 +316,16 @@ impl Inquiry<'_> {
         let Some(path) = route::path(raw, findings) else {
             return (None, None);
         };
+        if route::method(self.text(":method"), findings).is_none() {
+            return (None, None);
+        }
         let Some((place, route)) = route::find(self, &path, findings) else {
             return (None, None);
         };
+        let chosen = || self.asked.upstream.clone().map(String::into_bytes);
+        if let Err(denial) = check_upstream(route, chosen) {
+            findings.fail("route", denial);
+        }
         if route.public {
             findings.say(
                 "route",

@@ -2,7 +2,8 @@
 
 use postern::config::Route;
 use postern::decision::{Denial, Reason};
-use postern::policy::{Host, NormalPath, RouteMatch, SegmentKind, Specificity};
+use postern::gate::decide::unmatched;
+use postern::policy::{Host, Method, NormalPath, RouteMatch, SegmentKind, Specificity, Unmatched};
 
 use super::{Findings, Inquiry, quoted};
 use crate::text::printable;
@@ -33,6 +34,17 @@ pub fn path(raw: &[u8], findings: &mut Findings) -> Option<NormalPath> {
     }
 }
 
+/// Reads the method.
+pub fn method(text: &str, findings: &mut Findings) -> Option<()> {
+    let Err(error) = Method::check(text) else {
+        return Some(());
+    };
+    findings.say("route", format!("{} {error}", printable(text)));
+    let denial = Denial::new(Reason::MethodAmbiguous, error.to_string());
+    findings.fail("route", denial);
+    None
+}
+
 /// Finds the route.
 pub fn find<'a>(
     inquiry: &Inquiry<'a>,
@@ -42,11 +54,13 @@ pub fn find<'a>(
     findings.ask("route");
     let routes = &inquiry.config.routes;
     let (host, method) = (inquiry.text(":authority"), inquiry.text(":method"));
-    let Some(found) = routes.find(host, method, path) else {
-        nearest(inquiry, path, findings);
-        let detail = "no route matches the host, method and path";
-        findings.fail("route", Denial::new(Reason::RouteUnknown, detail));
-        return None;
+    let found = match routes.find(host, method, path) {
+        Ok(found) => found,
+        Err(why) => {
+            nearest(inquiry, path, why, findings);
+            findings.fail("route", unmatched(why));
+            return None;
+        }
     };
     let captured = found.parameters(path);
     let captured = captured
@@ -114,11 +128,10 @@ const fn kind(kind: SegmentKind) -> &'static str {
 }
 
 /// Says which routes nearly match, and what differs.
-fn nearest(inquiry: &Inquiry<'_>, path: &NormalPath, findings: &mut Findings) {
+fn nearest(inquiry: &Inquiry<'_>, path: &NormalPath, why: Unmatched, findings: &mut Findings) {
     let (authority, method) = (inquiry.text(":authority"), inquiry.text(":method"));
-    if path.without_parameters().is_some() {
-        let why = "the path has parameters (;), and readers that drop them come to another route";
-        findings.say("route", why);
+    if why != Unmatched::Unknown {
+        findings.say("route", unmatched(why).detail);
     }
     if Host::of_authority(authority).is_none() && !authority.is_empty() {
         findings.say("route", format!("{} is no host name", printable(authority)));
@@ -158,11 +171,12 @@ impl Distance {
     fn of(route: &RouteMatch, authority: &str, method: &str, path: &NormalPath) -> Self {
         let host = Host::of_authority(authority);
         let fits = |host: &Host| route.hosts.iter().any(|pattern| pattern.matches(host));
+        let listed = route.methods.iter().any(|own| own.as_str() == method);
+        let fits_method = listed || (route.methods.is_empty() && Method::is_ordinary(method));
         Self {
             path: route.path.capture(path).is_none(),
             host: !route.hosts.is_empty() && !host.as_ref().is_some_and(fits),
-            method: !route.methods.is_empty()
-                && !route.methods.iter().any(|own| own.as_str() == method),
+            method: !fits_method,
             common: common(route, path),
         }
     }
@@ -186,7 +200,11 @@ impl Distance {
         }
         if self.method {
             let methods: Vec<&str> = route.methods.iter().map(|own| own.as_str()).collect();
-            differs.push(format!("the method is not {}", methods.join(" or ")));
+            differs.push(if methods.is_empty() {
+                "the method is not an ordinary one, and has to be named".to_owned()
+            } else {
+                format!("the method is not {}", methods.join(" or "))
+            });
         }
         differs
     }

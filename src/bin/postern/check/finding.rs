@@ -3,7 +3,8 @@
 use postern::clients::Day;
 use postern::config::Config;
 
-use super::lint::{self, ERROR};
+use super::lint::{self, ERROR, NOTES};
+use super::proxy;
 use crate::document::{Configuration, Document, Position, Problem};
 
 /// How bad it is.
@@ -13,6 +14,8 @@ pub enum Level {
     Error,
     /// It is legal, and dangerous.
     Warning,
+    /// It could be better.
+    Note,
 }
 
 impl Level {
@@ -20,6 +23,7 @@ impl Level {
         match self {
             Self::Error => "error",
             Self::Warning => "warning",
+            Self::Note => "note",
         }
     }
 }
@@ -48,6 +52,8 @@ pub fn of_file(document: &Document, today: Day) -> (Vec<Finding>, usize) {
     for configuration in &contents.configurations {
         let problems = of_configuration(configuration, today).into_iter();
         findings.extend(problems.map(|problem| finding(document, &configuration.within, problem)));
+        let around = around(configuration).into_iter();
+        findings.extend(around.map(|problem| finding(document, "", problem)));
     }
     findings.sort_by_key(|finding| finding.position);
     let count = contents.configurations.len();
@@ -56,13 +62,22 @@ pub fn of_file(document: &Document, today: Day) -> (Vec<Finding>, usize) {
 
 fn finding(document: &Document, within: &str, problem: Problem) -> Finding {
     Finding {
-        level: problem.rule.map_or(Level::Error, |_| Level::Warning),
+        level: problem.rule.map_or(Level::Error, level),
         rule: problem.rule.unwrap_or(ERROR),
         file: document.name.clone(),
         position: problem.at.map(|at| document.position(at)),
         within: within.to_owned(),
         path: problem.path,
         message: problem.message,
+    }
+}
+
+/// The level of what a rule finds.
+pub fn level(rule: &str) -> Level {
+    match rule {
+        ERROR => Level::Error,
+        _ if NOTES.contains(&rule) => Level::Note,
+        _ => Level::Warning,
     }
 }
 
@@ -80,6 +95,15 @@ fn of_configuration(configuration: &Configuration, today: Day) -> Vec<Problem> {
         problems.push(problem(configuration, None, "", message));
     }
     problems
+}
+
+/// What the proxy does differently around a configuration that is sound.
+fn around(configuration: &Configuration) -> Vec<Problem> {
+    let config = Config::parse(&configuration.bytes());
+    match (&configuration.manager, config) {
+        (Some(manager), Ok(config)) => proxy::warnings(manager, &config),
+        _ => Vec::new(),
+    }
 }
 
 fn warnings(configuration: &Configuration, config: &Config, today: Day) -> Vec<Problem> {

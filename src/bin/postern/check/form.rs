@@ -22,7 +22,7 @@ fn line(finding: &Finding) -> String {
     let colon = if finding.path.is_empty() { "" } else { ": " };
     let rule = match finding.level {
         Level::Error => String::new(),
-        Level::Warning => format!(" [{}]", finding.rule),
+        Level::Warning | Level::Note => format!(" [{}]", finding.rule),
     };
     printable(&format!(
         "{}{place}: {}: {}{colon}{}{rule}",

@@ -4,11 +4,13 @@
 //! | --- | --- |
 //! | `finding` | what was found in a file |
 //! | `lint` | what is legal and dangerous |
+//! | `proxy` | what the proxy around it reads differently |
 //! | `form`, `sarif` | how it is told |
 
 mod finding;
 mod form;
 mod lint;
+mod proxy;
 mod sarif;
 
 use std::path::PathBuf;
@@ -39,7 +41,7 @@ pub struct Arguments {
     /// Ends with 1 for warnings as well.
     #[arg(long)]
     deny_warnings: bool,
-    /// Passes warnings of this rule over; can be given several times.
+    /// Passes warnings and notes of this rule over; can be given several times.
     #[arg(long, value_name = "RULE", value_parser = rule)]
     allow: Vec<&'static str>,
     #[command(flatten)]
@@ -71,6 +73,7 @@ Lines are those of the file, also where the configuration is JSON in a text of i
 
   FILE:LINE:COLUMN: error: PATH: what is wrong; what would be accepted
   FILE:LINE:COLUMN: warning: PATH: what is dangerous; what to do [RULE]
+  FILE:LINE:COLUMN: note: PATH: what could be better; what to do [RULE]
 
 The exit status is 0 where nothing is wrong, 1 where there is an error (or a warning, with
 --deny-warnings), and 2 where a file cannot be read or has no configuration in it.

@@ -3,8 +3,8 @@
 use serde_json::{Map, Value, json};
 
 use super::Report;
-use super::finding::Finding;
-use super::lint::{ERROR, RULES};
+use super::finding::{Finding, level};
+use super::lint::RULES;
 
 /// One log with one run.
 pub fn log(report: &Report) -> String {
@@ -28,7 +28,7 @@ pub fn log(report: &Report) -> String {
 
 fn rules() -> Vec<Value> {
     let rules = RULES.iter().map(|(id, about)| {
-        let level = if *id == ERROR { "error" } else { "warning" };
+        let level = level(id).name();
         json!({
             "id": id,
             "shortDescription": {"text": about},

@@ -11,6 +11,23 @@ pub fn note(document: &Node, found: &[Found<'_>], problems: &mut Vec<Problem>) {
     }
 }
 
+/// The connection manager whose filter a configuration is, and the path to it.
+pub fn manager<'n>(node: &'n Node, path: &str, configuration: &str) -> Option<(String, &'n Node)> {
+    let filters = node.member(&["http_filters", "httpFilters"]);
+    let holds = |path: &str| configuration.starts_with(path);
+    if filters.is_some_and(|filters| holds(&path_to(path, &filters.name))) {
+        return Some((path.to_owned(), node));
+    }
+    let members = node.members().iter();
+    let members = members.map(|member| (path_to(path, &member.name), &member.value));
+    let elements = node.elements().iter().enumerate();
+    let elements = elements.map(|(index, element)| (path_at(path, index), element));
+    members
+        .chain(elements)
+        .filter(|(path, _)| holds(path))
+        .find_map(|(path, node)| manager(node, &path, configuration))
+}
+
 fn walk(node: &Node, path: &str, found: &[Found<'_>], problems: &mut Vec<Problem>) {
     for member in node.members() {
         let path = path_to(path, &member.name);

@@ -33,7 +33,7 @@ pub use lines::Position;
 
 use find::Payload;
 use lines::Lines;
-use node::Node;
+pub use node::{Member, Node};
 
 /// The largest file: as large as a configuration may be.
 const MAX_BYTES: u64 = 64 << 20;
@@ -97,7 +97,17 @@ pub struct Configuration {
     pub within: String,
     /// It, as JSON.
     pub value: Value,
+    /// The proxy's connection manager that it is a part of.
+    pub manager: Option<Manager>,
     root: Node,
+}
+
+/// A connection manager of a proxy.
+#[derive(Debug)]
+pub struct Manager {
+    /// The path to it in its document.
+    pub path: String,
+    pub node: Node,
 }
 
 impl Configuration {
@@ -253,6 +263,10 @@ impl Document {
             };
             match root {
                 Ok(root) => contents.configurations.push(Configuration {
+                    manager: host::manager(document, "", &path).map(|(path, node)| Manager {
+                        path,
+                        node: node.clone(),
+                    }),
                     within: path,
                     value: root.to_json(),
                     root,

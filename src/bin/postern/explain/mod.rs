@@ -45,6 +45,9 @@ pub struct Arguments {
     peer_cert: Option<PathBuf>,
     #[command(flatten)]
     clock: moment::Clock,
+    /// The cluster that the proxy has chosen; the first of the route's upstreams if left out.
+    #[arg(long, value_name = "CLUSTER")]
+    upstream: Option<String>,
     /// How the account is written.
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
@@ -82,7 +85,7 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut config = configuration::read(&arguments.config)?;
     let mut opened = configuration::read(&arguments.config)?;
     let now = arguments.clock.now()?;
-    let mut asked = request(arguments, now)?;
+    let mut asked = request(arguments, now)?.routed(&config);
     refuse_credential(&asked, &config.tokens.header)?;
     let mut told = Vec::new();
     if let Some(claims) = &arguments.claims {
@@ -150,6 +153,7 @@ fn request(arguments: &Arguments, now: Now) -> Result<Asked, Failure> {
         certificate: certificate
             .transpose()
             .map_err(|problem| Failure(format!("--peer-cert: {problem}")))?,
+        upstream: arguments.upstream.clone(),
         status: 200,
         response_bytes: 0,
         given_claims: false,

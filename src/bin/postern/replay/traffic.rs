@@ -176,7 +176,7 @@ impl<'c> Traffic<'c> {
         let path = NormalPath::parse(path).ok();
         let found = path.as_ref().and_then(|path| {
             let routes = &self.config.routes;
-            Some((path, routes.find(&event.host, &event.method, path)?))
+            Some((path, routes.find(&event.host, &event.method, path).ok()?))
         });
         if let Some((path, found)) = found {
             let (hash, route) = self.routes.get(found.index)?;

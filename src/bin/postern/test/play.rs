@@ -192,12 +192,13 @@ impl Stage<'_> {
         let tokens = &self.config.tokens;
         let asked = request::of(&step.request, tokens, token.as_deref(), number, self.now);
         let asked = asked.map_err(|problem| format!("request: {problem}"))?;
-        Ok(Asked {
+        let asked = Asked {
             certificate,
             status: step.response.status,
             response_bytes: step.response.bytes,
             ..asked
-        })
+        };
+        Ok(asked.routed(self.config))
     }
 }
 

@@ -84,6 +84,7 @@ pub fn of(
         body_bytes,
         source: request.source.as_deref().map(source).transpose()?,
         certificate: None,
+        upstream: request.upstream.clone(),
         status: 200,
         response_bytes: 0,
         given_claims: false,

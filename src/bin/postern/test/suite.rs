@@ -109,6 +109,7 @@ pub struct Request {
     pub grpc: bool,
     pub source: Option<String>,
     pub certificate: Option<String>,
+    pub upstream: Option<String>,
 }
 
 /// The value of a header field, or those of several of one name.

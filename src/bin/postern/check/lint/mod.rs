@@ -5,9 +5,10 @@
 //! | `rules` | the rules' names, and what they are about |
 //! | `noted` | what the core says itself |
 //! | `issuers`, `keys`, `trust_domains`, `clients` | who may call |
-//! | `routes`, `open`, `reach` | what may be called |
+//! | `routes`, `open`, `around`, `reach` | what may be called |
 //! | `limits`, `rest` | the other sections |
 
+mod around;
 mod clients;
 mod issuers;
 mod keys;
@@ -24,7 +25,7 @@ use postern::clients::Day;
 use postern::config::{Config, Route};
 use serde_json::Value;
 
-pub use rules::{ERROR, RULES};
+pub use rules::{ERROR, NOTES, RULES};
 
 /// What is worth a look: its rule, its place, and after a semicolon what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,6 +56,7 @@ pub fn warnings(config: &Config, value: &Value, today: Day) -> Vec<Warning> {
     clients::look(&policy, &mut found);
     routes::look(&policy, &mut found);
     open::look(&policy, &mut found);
+    around::look(&policy, &mut found);
     reach::look(&policy, &mut found);
     limits::look(&policy, &mut found);
     rest::look(&policy, &mut found);

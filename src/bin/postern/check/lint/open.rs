@@ -11,6 +11,9 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
         if !route.public {
             continue;
         }
+        if route.upstreams.is_empty() && routes.iter().any(|(_, other)| !other.public) {
+            found.add("no-upstreams", format!("routes[{index}].public"), "stands beside routes that need a credential; name the proxy's clusters that are public in upstreams, so that no other is reached by it");
+        }
         let meets = |(_, (other, route)): &(usize, &(&RouteMatch, &Route))| {
             !route.public && hosts_meet(open, other) && methods_meet(open, other)
         };
@@ -64,12 +67,16 @@ fn hosts_meet(a: &RouteMatch, b: &RouteMatch) -> bool {
 }
 
 fn patterns_meet(a: &HostPattern, b: &HostPattern) -> bool {
-    match (a, b) {
-        (HostPattern::Exact(host), pattern) | (pattern, HostPattern::Exact(host)) => {
-            pattern.matches(host)
-        }
-        (HostPattern::Below(one), HostPattern::Below(other)) => {
-            one == other || a.matches(other) || b.matches(one)
-        }
-    }
+    let names = |wide: &HostPattern, narrow: &HostPattern| {
+        let below = narrow.host().name().strip_suffix(wide.host().name());
+        wide.is_below() && below.is_some_and(|below| below.ends_with('.'))
+    };
+    let same = a.is_below() == b.is_below() && a.host().name() == b.host().name();
+    let ports = match (a.any_port(), b.any_port()) {
+        (true, true) => true,
+        (false, false) => a.host().port() == b.host().port(),
+        (true, false) => b.host().port() != ":",
+        (false, true) => a.host().port() != ":",
+    };
+    ports && (same || names(a, b) || names(b, a))
 }

@@ -3,13 +3,12 @@
 
 use std::net::Ipv4Addr;
 
-use postern::policy::{Host, HostPattern, NormalPath, RouteMatch, Segment};
+use postern::policy::{Host, HostPattern, Method, NormalPath, RouteMatch};
 
 use super::{Found, Policy};
 
-/// No route names a segment or a method like these.
+/// No route names a segment like this.
 const SEGMENT: &str = "postern-made-this-up";
-const METHOD: &str = "POSTERN-MADE-THIS-UP";
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
     for (index, (route, _)) in policy.config.routes.iter().enumerate() {
@@ -32,59 +31,40 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
 /// A host that ends in a number is an IPv4 address to whoever sends requests
 /// (<https://url.spec.whatwg.org/#host-parsing>), and addresses have nothing below them.
 fn is_possible(pattern: &HostPattern) -> bool {
-    let (host, is_below) = match pattern {
-        HostPattern::Exact(host) => (host.as_str(), false),
-        HostPattern::Below(parent) => (parent.as_str(), true),
-    };
+    let (host, is_below) = (pattern.host().name(), pattern.is_below());
     let last = host.rsplit('.').next().unwrap_or_default();
     let numeric = !last.is_empty() && last.bytes().all(|byte| byte.is_ascii_digit());
     if numeric {
         return !is_below && host.parse::<Ipv4Addr>().is_ok();
     }
-    !is_below || Host::of_authority(&example(pattern)).is_some()
+    !is_below || Host::of_authority(&pattern.example()).is_some()
 }
 
 fn is_found(policy: &Policy<'_>, index: usize, route: &RouteMatch) -> bool {
-    let Ok(path) = NormalPath::parse(example_path(route).as_bytes()) else {
+    let Ok(path) = NormalPath::parse(encoded(&route.path.example(SEGMENT)).as_bytes()) else {
         return false;
     };
     let hosts: Vec<String> = match route.hosts.as_slice() {
         [] => vec![String::new()],
-        hosts => hosts.iter().map(example).collect(),
+        hosts => hosts.iter().map(HostPattern::example).collect(),
     };
     let methods: Vec<&str> = match route.methods.as_slice() {
-        [] => vec![METHOD],
+        [] => Method::ORDINARY.to_vec(),
         methods => methods.iter().map(|method| method.as_str()).collect(),
     };
     let finds = |host: &str, method: &str| {
         let matched = policy.config.routes.find(host, method, &path);
-        matched.is_some_and(|matched| matched.index == index)
+        matched.is_ok_and(|matched| matched.index == index)
     };
     hosts
         .iter()
         .any(|host| methods.iter().any(|method| finds(host, method)))
 }
 
-fn example(pattern: &HostPattern) -> String {
-    match pattern {
-        HostPattern::Exact(host) => host.as_str().to_owned(),
-        HostPattern::Below(parent) => format!("x.{}", parent.as_str()),
-    }
-}
-
-fn example_path(route: &RouteMatch) -> String {
-    let segments = route.path.segments().iter().map(|segment| match segment {
-        Segment::Literal(text) => encoded(text),
-        Segment::Parameter(_) | Segment::Rest(_) => SEGMENT.to_owned(),
-    });
-    segments.fold(String::new(), |path, segment| format!("{path}/{segment}"))
-}
-
-/// A decoded segment as it is sent.
-fn encoded(text: &str) -> String {
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,=:@".contains(&byte);
-    let sent = text.bytes().map(|byte| {
-        if plain(byte) {
+/// A path as it is sent: what is not ASCII is encoded (RFC 3986 section 2.5).
+fn encoded(path: &str) -> String {
+    let sent = path.bytes().map(|byte| {
+        if byte.is_ascii() {
             char::from(byte).to_string()
         } else {
             format!("%{byte:02X}")

@@ -3,6 +3,9 @@
 /// What is wrong with a configuration has this name.
 pub const ERROR: &str = "invalid-configuration";
 
+/// What could be better, and is not dangerous by itself.
+pub const NOTES: &[&str] = &["no-upstreams"];
+
 /// Every rule, and what it is about.
 pub const RULES: &[(&str, &str)] = &[
     (ERROR, "The configuration is refused by the filter."),
@@ -68,6 +71,10 @@ pub const RULES: &[(&str, &str)] = &[
     ),
     ("no-max-lifetime", "Tokens may live for any time."),
     (
+        "no-upstreams",
+        "A public route beside protected ones does not say which upstreams are its own.",
+    ),
+    (
         "nobody-allowed",
         "A route lets in only clients that may not call.",
     ),
@@ -84,6 +91,18 @@ pub const RULES: &[(&str, &str)] = &[
     (
         "pressure-off",
         "Sources that keep failing are not held back.",
+    ),
+    (
+        "proxy-host",
+        "The proxy and the configuration read hosts differently.",
+    ),
+    (
+        "proxy-prefix",
+        "The proxy's routes and the configuration read paths differently.",
+    ),
+    (
+        "proxy-rewrite",
+        "The proxy sends paths on that read otherwise than those that were decided.",
     ),
     (
         "public-below-protected",
@@ -125,6 +144,10 @@ pub const RULES: &[(&str, &str)] = &[
     (
         "unused-trust-domain",
         "No route lets a trust domain's workloads in.",
+    ),
+    (
+        "walked-around",
+        "Other methods of a protected path find a route that asks for less.",
     ),
     (
         "wide-clock-skew",
