@@ -156,6 +156,7 @@ fn every_dangerous_configuration_has_exactly_its_warnings() {
         "fail-open",
         "invalid-configuration",
         "no-upstreams",
+        "proxy-field",
         "proxy-host",
         "proxy-prefix",
         "proxy-rewrite",
@@ -727,6 +728,17 @@ fn where_the_proxy_reads_a_request_differently_is_told() {
             &[(
                 "proxy-prefix",
                 "route_config.virtual_hosts[0].routes[1].match.case_sensitive",
+            )],
+        ),
+        (
+            "[a.example]",
+            "",
+            one(
+                "{match: {prefix: /p/, headers: [{name: x-env, present_match: true}, {name: X-Postern-Client, present_match: true}]}, route: {cluster: static}}",
+            ),
+            &[(
+                "proxy-field",
+                "route_config.virtual_hosts[0].routes[1].match.headers[1].name",
             )],
         ),
         (

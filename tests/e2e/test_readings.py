@@ -231,3 +231,40 @@ def test_another_upstream_than_the_route_names_is_refused_and_named(upstream, ke
         gate.check(reply, 403, "upstream_mismatch", route="rest")
         gate.observed(gate.client.request("GET", "/tried/x"), "upstream_mismatch")
         gate.check(gate.client.request("GET", "/either"), 200, "allowed")
+
+
+def test_of_weighted_upstreams_only_those_of_the_route_are_reached(upstream, keys, tmp_path):
+    policy = changed(policies.main(keys), routes=UPSTREAMS, defaults={"upstreams": ["api"]})
+
+    def weighted(config):
+        by_prefix(config)
+        one = {"header": {"key": "x-reached", "value": "%UPSTREAM_CLUSTER%"}}
+        route = {"weighted_clusters": {"clusters": [{"name": name, "weight": 1} for name in ("static", "api")]}}
+        routes = envoy.hcm(envoy.gate(config))["route_config"]["virtual_hosts"][0]["routes"]
+        routes[0] = {"match": {"prefix": "/public/"}, "route": route, "request_headers_to_add": [one]}
+
+    with Gate.open(policy, upstream, tmp_path, tweak=weighted) as gate:
+        replies = [gate.client.request("GET", "/public/x") for _ in range(40)]
+        assert {reply.reason for reply in replies} == {"allowed", "upstream_mismatch"}
+        assert {reached(reply) for reply in replies if reply.status == 200} == {"static"}
+
+
+def test_the_proxy_chooses_again_where_its_routes_look_at_what_postern_sets(upstream, keys, tmp_path):
+    """Envoy looks for the route again once a filter has set a field: `upstreams` was checked before.
+
+    So its routes must not look at such fields, and `check` says so (`proxy-field`).
+    """
+    policy = changed(policies.main(keys), routes=UPSTREAMS, defaults={"upstreams": ["api"]})
+
+    def by_field(config):
+        by_prefix(config)
+        routes = envoy.hcm(envoy.gate(config))["route_config"]["virtual_hosts"][0]["routes"]
+        present = {"prefix": "/", "headers": [{"name": "x-postern-identity", "present_match": True}]}
+        routes.insert(0, to("static", present))
+
+    with Gate.open(policy, upstream, tmp_path, tweak=by_field) as gate:
+        reply = gate.client.request("GET", "/orders/7", token=keys.token())
+        gate.check(reply, 200, "allowed", route="rest")
+        assert reached(reply) == "static"
+        forged = gate.client.request("GET", "/orders/7", token=keys.token(), headers=[("x-postern-identity", "a")])
+        gate.check(forged, 403, "upstream_mismatch", route="rest")

@@ -50,6 +50,7 @@ pub fn warnings(manager: &Manager, config: &Config) -> Vec<Problem> {
         // With one upstream it does not matter which of its routes the proxy finds.
         if clusters.len() > 1 {
             matching(route, &mut found);
+            fields(route, config, &mut found);
         }
         rewriting(route, &mut found);
     }
@@ -247,6 +248,31 @@ fn matching(route: &Place<'_>, found: &mut Found) {
             "ends within a segment, so that {prefix}x is the proxy's {prefix} and another path to Postern; end it with /, or use path_separated_prefix"
         );
         found.add("proxy-prefix", &wanted.at(&["prefix"]), message);
+    }
+}
+
+/// Fields that Postern sets or removes, after which the proxy looks for the route again.
+fn fields(route: &Place<'_>, config: &Config, found: &mut Found) {
+    let claims = config
+        .issuers
+        .iter()
+        .flat_map(|issuer| &issuer.claim_headers);
+    let claims: Vec<&str> = claims.map(|claim| claim.header.as_str()).collect();
+    let wanted = route.get(&["match"]);
+    let fields = wanted.map_or_else(Vec::new, |wanted| wanted.list(&["headers"]));
+    for field in fields {
+        let name = field
+            .text(&["name"])
+            .unwrap_or_default()
+            .to_ascii_lowercase();
+        let is_ours = name.starts_with("x-postern-")
+            || name == config.tokens.header
+            || name == "x-forwarded-client-cert"
+            || claims.contains(&name.as_str());
+        if is_ours {
+            let message = "is a field that Postern sets or removes, after which the proxy chooses the route again; match on another";
+            found.add("proxy-field", &field.at(&["name"]), message);
+        }
     }
 }
 

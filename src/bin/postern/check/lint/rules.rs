@@ -93,6 +93,10 @@ pub const RULES: &[(&str, &str)] = &[
         "Sources that keep failing are not held back.",
     ),
     (
+        "proxy-field",
+        "The proxy's routes look at fields that Postern sets or removes.",
+    ),
+    (
         "proxy-host",
         "The proxy and the configuration read hosts differently.",
     ),
