@@ -315,7 +315,13 @@ object! {
         /// The networks of proxies. Default: none.
         #[schema(default, length(min = 1), extend("examples" = [["10.0.0.0/8"]]))]
         pub trusted_cidrs: List<String>,
-        /// Which element of the header is the caller's. Default: last.
+        /// How many elements the header has, from 1 to 16: 1 where the proxy in front overwrites
+        /// what callers send, one more for each proxy behind it that appends its own. A header
+        /// with more or fewer is refused whole. Default: 1.
+        #[schema(default, range(min = 1, max = 16))]
+        pub elements: Field<u64>,
+        /// Which element of the header is the caller's; one about the certificate of this
+        /// connection is passed over. Default: last.
         #[schema(default)]
         pub element: Field<Element>,
     }
