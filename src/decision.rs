@@ -88,6 +88,8 @@ reasons! {
     AlgorithmNotAllowed = "algorithm_not_allowed", 401, "The token's algorithm is not allowed.";
     /// No key of the issuer fits the token.
     KeyUnknown = "key_unknown", 401, "The token's key is not known.";
+    /// More keys of the issuer fit the token than are tried, and none of those that were holds.
+    KeyAmbiguous = "key_ambiguous", 401, "The token could be signed by too many keys.";
     /// The signature does not hold.
     SignatureInvalid = "signature_invalid", 401, "The token's signature is not valid.";
     /// The token's `typ` is not one this issuer's profile takes.
@@ -161,6 +163,7 @@ impl Reason {
             | Self::IssuerUnknown
             | Self::AlgorithmNotAllowed
             | Self::KeyUnknown
+            | Self::KeyAmbiguous
             | Self::SignatureInvalid
             | Self::TypeMismatch
             | Self::TokenExpired
@@ -204,6 +207,7 @@ impl Reason {
             | Self::TrustDomainUnknown
             | Self::AlgorithmNotAllowed
             | Self::KeyUnknown
+            | Self::KeyAmbiguous
             | Self::SignatureInvalid
             | Self::TypeMismatch
             | Self::TokenExpired

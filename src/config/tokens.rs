@@ -17,9 +17,8 @@ pub struct Tokens {
     pub max_bytes: usize,
     /// How many bytes a worker keeps of verified tokens.
     pub cache_bytes: usize,
-    /// Whether workers take over what others have verified; none where the VM's configuration
-    /// decides.
-    pub share: Option<bool>,
+    /// Whether workers take over what others have verified.
+    pub share: bool,
 }
 
 impl Default for Tokens {
@@ -29,7 +28,7 @@ impl Default for Tokens {
             scheme: "Bearer".to_owned(),
             max_bytes: 8192,
             cache_bytes: 4 << 20,
-            share: None,
+            share: false,
         }
     }
 }
@@ -44,12 +43,13 @@ impl Tokens {
         let scheme = text(&wire.scheme, &place.member("scheme"), names::scheme);
         let max_bytes = size(&wire.max_bytes, &place.member("max_bytes"), 512..=64 << 10);
         let cache_bytes = size(&wire.cache, &place.member("cache"), 64 << 10..=256 << 20);
+        let share = wire.share.optional(&place.member("share"));
         Self {
             header: header.unwrap_or(default.header),
             scheme: scheme.unwrap_or(default.scheme),
             max_bytes: max_bytes.unwrap_or(default.max_bytes),
             cache_bytes: cache_bytes.unwrap_or(default.cache_bytes),
-            share: wire.share.optional(&place.member("share")).copied(),
+            share: share.copied().unwrap_or(default.share),
         }
     }
 }

@@ -355,8 +355,7 @@ object! {
         /// Whether a token that one worker has verified is taken over by the others without checking
         /// its signature again. What they tell each other is keyed with `vm_config.configuration`, so
         /// that either it is a secret, or no other plugin is in the same `vm_id`; with neither, another
-        /// plugin could let forged tokens in. Default: whether that configuration is a text of at least
-        /// 16 bytes, which is then taken for a secret.
+        /// plugin could let forged tokens in. Default: false.
         #[schema(default)]
         pub share: Field<bool>,
     }

@@ -12,7 +12,7 @@ use super::{
 use crate::crypto::{Algorithm, AlgorithmSet, Crypto};
 
 /// How many keys are tried at most for one token.
-const MAX_TRIES: usize = 8;
+pub(super) const MAX_TRIES: usize = 8;
 
 /// A token that was taken apart, and of which nothing is known to be true.
 pub struct UnverifiedJws {
@@ -118,7 +118,7 @@ impl UnverifiedJws {
     /// # Errors
     ///
     /// [`JwsError::AlgorithmNotAllowed`], [`JwsError::KeyUnsuited`], [`JwsError::KidUnknown`],
-    /// [`JwsError::NoKeyFits`] or [`JwsError::SignatureInvalid`].
+    /// [`JwsError::NoKeyFits`], [`JwsError::TooManyKeysFit`] or [`JwsError::SignatureInvalid`].
     pub fn verify(
         self,
         keys: &KeySet,
@@ -163,8 +163,10 @@ impl UnverifiedJws {
 
     /// Why no key of the set holds.
     fn refusal(&self, keys: &KeySet, algorithm: Algorithm) -> JwsError {
-        if self.fitting(keys, algorithm).next().is_some() {
-            return JwsError::SignatureInvalid;
+        match self.fitting(keys, algorithm).count() {
+            0 => {}
+            fitting if fitting > MAX_TRIES => return JwsError::TooManyKeysFit,
+            _ => return JwsError::SignatureInvalid,
         }
         match self.kid() {
             Some(kid) if self.named(keys).next().is_none() => {
@@ -546,7 +548,12 @@ mod tests {
             let jwks: Vec<_> = signers.iter().map(|signer| named(signer, "same")).collect();
             let keys = keys(&jwks, AlgorithmSet::asymmetric());
             assert!(verify(&signers[7].token(kid.clone(), "{}"), &keys).is_ok());
-            let error = verify(&signers[8].token(kid, "{}"), &keys).unwrap_err();
+            // Which says nothing of the signature.
+            let error = verify(&signers[8].token(kid.clone(), "{}"), &keys).unwrap_err();
+            assert_eq!(error, JwsError::TooManyKeysFit);
+            assert_eq!(error.reason(), Reason::KeyAmbiguous);
+            let eight = self::keys(&jwks[..8], AlgorithmSet::asymmetric());
+            let error = verify(&signers[8].token(kid, "{}"), &eight).unwrap_err();
             assert_eq!(error, JwsError::SignatureInvalid);
         }
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::jws::MAX_TRIES;
 use super::{Excerpt, json::JsonError};
 use crate::decision::Reason;
 
@@ -45,6 +46,8 @@ pub enum JwsError {
     KidUnknown(Excerpt),
     /// The token names no key, and none fits its `alg`.
     NoKeyFits,
+    /// More keys fit than are tried, and the signature does not hold under those that were.
+    TooManyKeysFit,
     /// The signature does not hold under any key that fits.
     SignatureInvalid,
     /// The `typ` is not one that the profile takes; none stands for an absent one.
@@ -66,6 +69,7 @@ impl JwsError {
             | Self::Critical(_) => Reason::CredentialMalformed,
             Self::AlgorithmNotAllowed(_) | Self::KeyUnsuited(_) => Reason::AlgorithmNotAllowed,
             Self::KidUnknown(_) | Self::NoKeyFits => Reason::KeyUnknown,
+            Self::TooManyKeysFit => Reason::KeyAmbiguous,
             Self::SignatureInvalid => Reason::SignatureInvalid,
             Self::TypeMismatch(_) => Reason::TypeMismatch,
         }
@@ -101,6 +105,10 @@ impl fmt::Display for JwsError {
             Self::NoKeyFits => {
                 f.write_str("The token names no key, and the issuer has none for its algorithm.")
             }
+            Self::TooManyKeysFit => write!(
+                f,
+                "More than {MAX_TRIES} keys of the issuer fit the token, and none of the first {MAX_TRIES} holds; a `kid` that only one has is needed."
+            ),
             Self::SignatureInvalid => f.write_str("The token's signature does not hold."),
             Self::TypeMismatch(Some(typ)) => write!(f, "The token's type {typ} is not accepted."),
             Self::TypeMismatch(None) => f.write_str("The token has no type, and must have one."),

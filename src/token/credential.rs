@@ -118,7 +118,7 @@ mod tests {
             scheme: "Bearer".to_owned(),
             max_bytes: 8192,
             cache_bytes: 65536,
-            share: None,
+            share: false,
         }
     }
 

@@ -651,17 +651,3 @@ fn a_token_of_a_shared_secret_or_of_no_key_is_not_looked_for() {
         "nothing is told"
     );
 }
-
-#[test]
-fn only_a_text_that_is_not_short_is_taken_for_a_secret() {
-    const CASES: &[(&[u8], bool)] = &[
-        (b"", false),
-        (b"fifteen letters", false),
-        (b"sixteen letters!", true),
-        (b"                          ", false),
-        (b"\xff\xfe an array of bytes, not a text", false),
-    ];
-    for (configuration, expected) in CASES {
-        assert_eq!(shared::is_secret(configuration), *expected);
-    }
-}

@@ -23,6 +23,7 @@ pub fn of(reason: Reason, answer: &Answer, config: &Config) -> String {
         Reason::TrustDomainUnknown => "use an SVID of a trust domain that is configured, or add that one".into(),
         Reason::AlgorithmNotAllowed => "sign with an algorithm that the issuer's configuration allows".into(),
         Reason::KeyUnknown => "publish the key of that kid in the issuer's key set, or sign with one that is there".into(),
+        Reason::KeyAmbiguous => "sign with a kid that only one key of the issuer's set has".into(),
         Reason::SignatureInvalid => "have the issuer sign the token, and leave it unaltered".into(),
         Reason::TypeMismatch => "use a token of the type that the issuer's profile takes".into(),
         Reason::TokenExpired => "get a new token".into(),

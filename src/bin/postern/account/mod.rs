@@ -279,6 +279,7 @@ fn failing_step(reason: Reason, found: Option<&(&'static str, Denial)>) -> Optio
         | Reason::IssuerUnknown
         | Reason::AlgorithmNotAllowed
         | Reason::KeyUnknown
+        | Reason::KeyAmbiguous
         | Reason::SignatureInvalid
         | Reason::TypeMismatch
         | Reason::TokenExpired

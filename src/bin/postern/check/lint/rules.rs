@@ -97,6 +97,10 @@ pub const RULES: &[(&str, &str)] = &[
     ("shared-limit", "A limit is shared by all callers."),
     ("shared-secret", "Whoever can check a token can make one."),
     (
+        "shared-verification",
+        "Workers believe what is written of verified tokens where other plugins may write.",
+    ),
+    (
         "skippable-condition",
         "A condition does not hold for callers that leave the header out.",
     ),
