@@ -44,6 +44,15 @@ pub fn is_printable_ascii(bytes: &[u8]) -> bool {
     bytes.iter().all(|byte| matches!(byte, b' '..=b'~'))
 }
 
+/// Appends a name that others chose, in visible ASCII and spaces: no two names become the same, and
+/// none looks like another one, reads differently by charset (RFC 9110 section 5.5), or holds a
+/// comma, at which readers cut fields that may be lists.
+pub fn append_name(out: &mut String, name: &str) {
+    append_where(out, name.as_bytes(), |character| {
+        matches!(character, ' '..='~') && !matches!(character, '%' | ',')
+    });
+}
+
 /// Appends a text; every byte of what is not UTF-8 or not printable becomes `%` and two digits.
 pub fn append(out: &mut String, text: &[u8]) {
     append_where(out, text, is_printable);
