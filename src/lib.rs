@@ -59,6 +59,7 @@ pub mod jose;
 pub mod keys;
 pub mod limits;
 pub mod policy;
+pub mod printable;
 pub mod proof;
 pub mod reply;
 pub mod request;

@@ -185,14 +185,20 @@ fn an_unregistered_caller_never_goes_by_a_registered_ones_name() {
     configuration["routes"][1]["allow"]["clients"] = json!(["boss"]);
     configuration["unregistered_clients"] = json!("allow");
     let gate = gate(&configuration);
-    for (client, named) in [("boss", None), ("Boss", None), ("other", Some("other"))] {
+    for (client, named) in [
+        ("boss", "corp/boss"),
+        ("Boss", "corp/Boss"),
+        ("a,boss", "corp/a%2Cboss"),
+        ("boss\u{200b}", "corp/boss%E2%80%8B"),
+    ] {
         let host = ask("/any", json!({"client_id": client}));
         let (_, events) = live(&gate, &host);
         assert_eq!(events[0]["status_detail"], "allowed");
         assert_eq!(
             upstream(&host.upstream_headers(), "x-postern-client"),
-            named
+            Some(named)
         );
+        assert_eq!(events[0]["unmapped"]["client"], named);
         assert!(events[0]["unmapped"]["registration"].is_null());
     }
     let pretender = ask("/billing", json!({"client_id": "boss"}));
@@ -268,6 +274,7 @@ fn warnings(days: impl IntoIterator<Item = u64>, expires: &str, shared: bool) ->
         for _ in 0..2 {
             for gate in &gates {
                 let mut host = ask("/any", json!({}));
+                host.set_property(Property::SourceAddress, b"10.0.0.7:4711");
                 if shared {
                     host.share(&data);
                 }

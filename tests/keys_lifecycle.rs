@@ -12,6 +12,7 @@ use postern::host::memory::{Call, MemoryHost, SharedData};
 use postern::host::{HttpCall, Property};
 use postern::time::Now;
 use serde_json::{Value, json};
+use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 use support::*;
@@ -30,6 +31,8 @@ struct Proxy {
     workers: Vec<Worker>,
     /// Every call that reached the provider.
     fetched: Vec<HttpCall>,
+    /// How many requests there were.
+    asked: Cell<u16>,
 }
 
 type Fields = &'static [(&'static str, &'static str)];
@@ -57,6 +60,7 @@ impl Proxy {
             shared: SharedData::default(),
             workers: Vec::new(),
             fetched: Vec::new(),
+            asked: Cell::new(0),
         };
         for _ in 0..workers {
             proxy.start(configuration);
@@ -129,6 +133,12 @@ impl Proxy {
         let mut host = request("/x", Some(token), &[]);
         host.share(&self.shared);
         host.set_now(self.now);
+        // Of an address of its own, so that no failures add up.
+        let number = self.asked.get();
+        self.asked.set(number + 1);
+        let [high, low] = number.to_be_bytes();
+        let source = format!("10.0.{high}.{low}:4711");
+        host.set_property(Property::SourceAddress, source.as_bytes());
         host
     }
 

@@ -51,7 +51,7 @@ fn a_good_request_reaches_the_upstream_with_its_identity_and_leaves_one_event() 
     );
     assert_eq!(
         upstream(&headers, "x-postern-client"),
-        Some("billing-batch")
+        Some("corp/billing-batch")
     );
     assert_eq!(
         upstream(&headers, "x-postern-scopes"),
@@ -561,6 +561,7 @@ fn gathered_events_are_written_together_in_their_order_when_the_gate_ticks() {
     let mut hosts = Vec::new();
     for path in ["/healthz", "/v1/orders/1", "/healthz"] {
         let host = request(path, None, &[]);
+        host.set_property(Property::SourceAddress, b"10.0.0.7:4711");
         headers(&gate, &host).1.finish(&host);
         assert!(host.logged().is_empty(), "{path}");
         hosts.push(host);

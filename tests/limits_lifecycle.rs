@@ -658,6 +658,65 @@ fn pressure_that_is_observed_or_off_turns_nobody_away() {
 }
 
 #[test]
+fn requests_without_an_address_share_a_budget_that_shuts_nobody_out() {
+    let proxy = Proxy::new(&SharedData::default(), 1, &pressed(five()));
+    let ask = |token: &str, secs| {
+        let host = request("/v1/orders/1", Some(token), &[]);
+        host.set_property(Property::SourceAddress, b"/run/gate.sock");
+        proxy.ask(0, host, at(secs))
+    };
+    let reason = |token: &str, secs| ask(token, secs).reason().to_owned();
+    let good = |number: u32| token(&claims(json!({"jti": format!("good-{number}")})));
+    let known = good(0);
+    assert_eq!(reason(&known, 0), "allowed");
+    for _ in 0..5 {
+        assert_eq!(reason(&forged(), 0), "signature_invalid");
+    }
+    // Ten more are checked in this second, of whichever kind.
+    for number in 1..=6 {
+        assert_eq!(reason(&good(number), 0), "allowed");
+    }
+    // A refusal that is remembered takes none.
+    assert_eq!(reason(&forged(), 0), "source_throttled");
+    for number in 0..4 {
+        let other = token(&claims(json!({"jti": format!("bad-{number}")})));
+        let (input, _) = other.rsplit_once('.').unwrap();
+        let other = format!("{input}.{}", "A".repeat(86));
+        assert_eq!(reason(&other, 0), "source_throttled");
+    }
+    let refused = ask(&good(7), 0);
+    assert_eq!(refused.reason(), "source_throttled");
+    let why = refused.event["message"].as_str().unwrap();
+    assert!(why.contains("no address is known"), "{why}");
+    // What is known needs no check, and another second has its own.
+    assert_eq!(reason(&known, 0), "allowed");
+    assert_eq!(reason(&good(7), 1), "allowed");
+    // Whoever has an address has another budget.
+    assert_eq!(proxy.get(0, "/v1/orders/1", 1).reason(), "allowed");
+    let bad = proxy.ask(0, request("/v1/orders/1", Some(&forged()), &[]), at(1));
+    assert_eq!(bad.reason(), "signature_invalid");
+}
+
+#[test]
+fn that_requests_have_no_address_is_said_once() {
+    for (source, times) in [(five(), 1), (json!({"pressure": {"mode": "off"}}), 0)] {
+        let gate = support::gate(&pressed(source));
+        let mut said = 0;
+        for address in [&b"192.0.2.7:1"[..], b"/run/gate.sock", b"/run/gate.sock"] {
+            let host = request("/v1/orders/1", None, &[]);
+            host.set_property(Property::SourceAddress, address);
+            let (_, decided) = headers(&gate, &host);
+            decided.finish(&host);
+            let lines = host.logged();
+            let about = |line: &&(_, String)| line.1.contains("does not say where");
+            said += lines.iter().filter(about).count();
+            assert!(said == 0 || address.starts_with(b"/"));
+        }
+        assert_eq!(said, times);
+    }
+}
+
+#[test]
 fn a_clock_that_is_set_back_shuts_nobody_out() {
     let proxy = Proxy::new(&SharedData::default(), 1, &per_client(json!({})));
     let ask = |now: Now| {

@@ -1078,7 +1078,9 @@ fn meshed(slots: usize, risk: Value) -> Value {
 fn workload(path: &str, number: usize) -> Ask {
     let mut ask = get(path);
     ask.claims = Value::Null;
-    let field = format!("By=spiffe://mesh.example/ingress;URI=spiffe://mesh.example/w/{number}");
+    let field = format!(
+        "By=spiffe://mesh.example/ingress;Hash={number:064x};URI=spiffe://mesh.example/w/{number}"
+    );
     ask.with_field("x-forwarded-client-cert", &field)
 }
 

@@ -725,29 +725,32 @@ fn a_trusted_proxy_that_says_what_cannot_be_read_or_is_no_workload_forwards_nobo
     let malformed = [
         String::new(),
         JOBS.to_owned(),
-        format!("URI={JOBS};"),
-        format!("URI={JOBS},"),
-        format!("URI={JOBS}, ,URI={JOBS}"),
-        format!("Subject=\"x;URI={JOBS}"),
+        format!("URI={JOBS}"),
+        format!("{};", element(JOBS)),
+        format!("{},", element(JOBS)),
+        format!("{0}, ,{0}", element(JOBS)),
+        format!("{0},{0}", element(JOBS)),
+        format!("Subject=\"x;{}", element(JOBS)),
         format!("Hash=abc;URI={JOBS}"),
         format!("URI,URI={JOBS}"),
     ];
     for field in malformed {
         says(&field, "svid_invalid", "x-forwarded-client-cert ");
     }
+    let hash = format!("Hash={}", hex(&digest(&workload(JOBS))));
     let no_svids = [
-        ("By=x".to_owned(), "has no URI SAN"),
-        ("URI=".to_owned(), "has no URI SAN"),
-        (format!("URI={JOBS};URI={API}"), "has 2 URI SANs"),
-        ("URI=https://prod.example/a".to_owned(), "'s URI SAN "),
-        ("URI=spiffe://prod.example".to_owned(), "for no workload"),
+        ("".to_owned(), "has no URI SAN"),
+        (";URI=".to_owned(), "has no URI SAN"),
+        (format!(";URI={JOBS};URI={API}"), "has 2 URI SANs"),
+        (";URI=https://prod.example/a".to_owned(), "'s URI SAN "),
+        (";URI=spiffe://prod.example".to_owned(), "for no workload"),
     ];
-    for (field, why) in no_svids {
-        says(&field, "svid_invalid", why);
+    for (rest, why) in no_svids {
+        says(&format!("{hash}{rest}"), "svid_invalid", why);
     }
     // This proxy may speak for the workloads of one domain.
     for domain in ["other.example", "third.example"] {
-        let field = format!("URI=spiffe://{domain}/a");
+        let field = format!("{hash};URI=spiffe://{domain}/a");
         says(&field, "trust_domain_unknown", domain);
     }
     let no_text = of(INGRESS).request("/open");
@@ -775,41 +778,151 @@ fn a_proxy_speaks_only_for_the_domains_that_trust_it() {
 }
 
 #[test]
-fn one_element_is_believed_and_no_other_reaches_the_upstream() {
-    let (jobs, api) = (element(JOBS), element(API));
-    let forged = "By=x;URI=spiffe://prod.example/ns/web/sa/admin";
-    let last = by_name();
-    let first = merged(by_name(), json!({"element": "first"}));
-    let named = merged(by_name(), json!({"element": "last"}));
-    let both = format!("{jobs},{api}");
-    let three = format!("{forged}, {jobs} ,{api}");
-    let cases: [(&Value, Vec<&str>, &str); 9] = [
-        (&last, vec![&both], API),
-        (&named, vec![&both], API),
-        (&first, vec![&both], JOBS),
-        (&last, vec![&three], API),
+fn of_as_many_elements_as_are_configured_one_is_believed_and_no_other_goes_on() {
+    let jobs = element(JOBS);
+    let (edge, own) = ("spiffe://prod.example/edge", element(INGRESS));
+    let inner = element(edge);
+    let chain = |elements: usize, which: &str| {
+        let peers = json!([INGRESS, edge]);
+        json!({"trusted_peers": peers, "elements": elements, "element": which})
+    };
+    let cases: [(Value, Vec<String>, Result<&str, &str>); 15] = [
+        (chain(1, "last"), vec![jobs.clone()], Ok(JOBS)),
+        (chain(1, "first"), vec![jobs.clone()], Ok(JOBS)),
+        (chain(2, "first"), vec![format!("{jobs},{inner}")], Ok(JOBS)),
         // As the joined field, so its parts.
-        (&last, vec![&jobs, &api], API),
-        (&first, vec![&jobs, &api], JOBS),
-        (&last, vec![forged, &api, &jobs], JOBS),
-        (&last, vec![&both, &jobs], JOBS),
-        (&first, vec![&api, &both], API),
+        (
+            chain(2, "first"),
+            vec![jobs.clone(), inner.clone()],
+            Ok(JOBS),
+        ),
+        (
+            chain(3, "first"),
+            vec![jobs.clone(), inner.clone(), own.clone()],
+            Ok(JOBS),
+        ),
+        (chain(2, "last"), vec![format!("{jobs}, {own}")], Ok(JOBS)),
+        // The last is about a proxy, and the other one is not.
+        (
+            chain(2, "last"),
+            vec![jobs.clone(), inner.clone()],
+            Err("svid_invalid"),
+        ),
+        // More, or fewer.
+        (
+            chain(1, "last"),
+            vec![jobs.clone(), inner.clone()],
+            Err("svid_invalid"),
+        ),
+        (
+            chain(1, "first"),
+            vec![jobs.clone(), own.clone()],
+            Err("svid_invalid"),
+        ),
+        (chain(2, "first"), vec![jobs.clone()], Err("svid_invalid")),
+        (
+            chain(3, "first"),
+            vec![jobs.clone(), inner.clone()],
+            Err("svid_invalid"),
+        ),
+        (
+            chain(2, "first"),
+            vec![jobs.clone(), inner.clone(), inner.clone()],
+            Err("svid_invalid"),
+        ),
+        // Around the first proxy, with a comma for its element: the other one is no proxy's.
+        (
+            chain(2, "last"),
+            vec![element(API), jobs.clone()],
+            Err("svid_invalid"),
+        ),
+        (
+            chain(2, "first"),
+            vec![jobs.clone(), element(API)],
+            Err("svid_invalid"),
+        ),
+        (
+            chain(3, "first"),
+            vec![jobs.clone(), element(API), own.clone()],
+            Err("svid_invalid"),
+        ),
     ];
-    for (xfcc, fields, id) in cases {
-        let gate = gated(json!([behind("xfcc", xfcc.clone())]));
+    for (xfcc, fields, expected) in cases {
+        let gate = gated(json!([behind("xfcc", xfcc)]));
         let fields = fields.into_iter();
         let sender = fields.fold(of(INGRESS), |sender, field| sender.forwarding(field));
         let answer = sender.ask(&gate, "/open");
-        assert_eq!(answer.outcome(), Ok(id), "{sender:?}");
-        assert_eq!(answer.seen(XFCC), [element(id)]);
-        assert_eq!(sender.left(&gate), [element(id)]);
+        assert_eq!(answer.outcome(), expected, "{sender:?}");
+        let left: Vec<String> = expected.into_iter().map(element).collect();
+        if expected.is_ok() {
+            assert_eq!(answer.seen(XFCC), left);
+        }
+        assert_eq!(sender.left(&gate), left);
+    }
+}
+
+/// What Envoy writes of a certificate of `other.example`, SANs as they are, which it does not quote.
+fn written(uri: &str, dns: &str) -> String {
+    let hash = hex(&digest(&workload(ELSEWHERE)));
+    format!("By={INGRESS};Hash={hash};Subject=\"CN=x\";URI={uri};DNS={dns}")
+}
+
+#[test]
+fn no_name_in_a_certificate_begins_an_element_or_a_pair_of_its_own() {
+    let theirs = other(json!({"x509_svid": {"from": "xfcc"}, "xfcc": by_name()}));
+    let hash = hex(&digest(&workload(JOBS)));
+    let injected = [
+        format!(",URI={JOBS}"),
+        format!(", URI={JOBS}"),
+        format!(",Hash={hash};URI={JOBS}"),
+        format!(",By={INGRESS};Hash={hash};URI={JOBS}"),
+        format!(",By={INGRESS};Hash={hash};Subject=\"\";URI={JOBS}"),
+        format!(",Hash={hash}"),
+        format!(";Hash={hash}"),
+        format!(";URI={JOBS}"),
+        format!(";uri={JOBS}"),
+        format!(";By={INGRESS}"),
+        format!(";Cert=\"x\""),
+        format!(";Subject=\"CN=y\""),
+        format!(";X={JOBS}"),
+        format!(";DNS=\"x"),
+        "\"".to_owned(),
+        "\\".to_owned(),
+        "=".to_owned(),
+        " x".to_owned(),
+    ];
+    let bound = json!({"cnf": {"x5t#S256": encode(&digest(&workload(JOBS)))}});
+    let bound = token(&claims(bound));
+    for which in ["first", "last"] {
+        let own = json!({"xfcc": merged(by_name(), json!({"element": which}))});
+        let theirs = merged(theirs.clone(), own.clone());
+        let gate = gated(json!([merged(behind("xfcc", by_name()), own), theirs]));
+        for end in &injected {
+            let mut fields = vec![
+                written(&format!("{ELSEWHERE}{end}"), "a.example"),
+                written(ELSEWHERE, &format!("a.example{end}")),
+                written("", &format!("a.example{end}")),
+                written(end, "a.example"),
+            ];
+            fields.push(written(&format!("\"{JOBS}\""), "a.example"));
+            for field in fields {
+                let sender = of(INGRESS).forwarding(&*field);
+                let answer = sender.ask(&gate, "/open");
+                assert_eq!(answer.outcome(), Err("svid_invalid"), "{which} {field}");
+                assert_eq!(sender.left(&gate), [""; 0], "{field}");
+                let answer = sender.with(&*bound).ask(&gate, "/open");
+                assert_eq!(answer.outcome(), Err("proof_missing"), "{which} {field}");
+            }
+        }
+        let good = of(INGRESS).forwarding(written(ELSEWHERE, "a.example;DNS=b.example"));
+        assert_eq!(good.ask(&gate, "/open").outcome(), Ok(ELSEWHERE));
     }
 }
 
 #[test]
 fn one_element_that_cannot_be_read_spoils_them_all() {
     for element in ["first", "last"] {
-        let xfcc = merged(by_name(), json!({"element": element}));
+        let xfcc = merged(by_name(), json!({"elements": 2, "element": element}));
         let gate = gated(json!([behind("xfcc", xfcc)]));
         for fields in [
             [self::element(JOBS), "nonsense".to_owned()],
@@ -915,6 +1028,9 @@ fn no_other_spelling_of_the_header_gets_around_its_removal() {
             // In front of the field itself, where one more of its values would be another proxy's.
             let mut forged = sender.clone();
             forged.fields.insert(0, (name.to_owned(), element(API)));
+            // In another case it is the field, which then has an element too many.
+            let is_field = name.eq_ignore_ascii_case(XFCC);
+            let kept = if is_field { vec![] } else { kept };
             assert_eq!(forged.left(&gate), kept, "{name}");
             for path in ["/public", "/observed"] {
                 let headers = forged.ask(&gate, path).host.upstream_headers();
@@ -970,8 +1086,9 @@ fn the_header_is_left_alone_where_no_domain_takes_certificates() {
 
 #[test]
 fn a_header_that_the_host_does_not_let_be_changed_lets_no_request_through() {
-    let gate = gated(json!([behind("xfcc", by_name())]));
-    let two = format!("{},{}", element(JOBS), element(API));
+    let xfcc = merged(by_name(), json!({"elements": 2}));
+    let gate = gated(json!([behind("xfcc", xfcc)]));
+    let two = format!("{},{}", element(JOBS), element(INGRESS));
     for (sender, call) in [
         (
             nobody().forwarding(element(JOBS)),
@@ -1140,12 +1257,17 @@ fn a_certificate_that_names_a_proxy_is_no_callers_though_the_proxy_is_not_truste
 #[test]
 fn what_this_proxy_itself_says_of_the_one_before_it_is_passed_over() {
     let own = format!("Hash={};URI={INGRESS}", hex(&digest(&workload(INGRESS))));
-    let (caller, another) = (element(JOBS), format!("URI={INGRESS}"));
+    let another = format!("Hash={};URI={INGRESS}", "0".repeat(64));
+    let caller = element(JOBS);
     for which in ["first", "last"] {
-        let xfcc = json!({"trusted_peers": [INGRESS], "element": which});
+        let xfcc = json!({"trusted_peers": [INGRESS], "elements": 2, "element": which});
         let gate = gated(json!([behind("either", xfcc)]));
         let bound = json!({"cnf": {"x5t#S256": encode(&digest(&workload(INGRESS)))}});
-        for field in [own.clone(), format!("{own},{own}"), another.clone()] {
+        for field in [
+            own.clone(),
+            format!("{own},{own}"),
+            format!("{another},{own}"),
+        ] {
             let sender = of(INGRESS).forwarding(field);
             let answer = sender.ask(&gate, "/open");
             assert_eq!(answer.outcome(), Err("credential_missing"), "{which}");
@@ -1169,7 +1291,7 @@ fn a_proxy_that_its_network_alone_makes_trusted_is_not_its_own_caller() {
     let bound = json!({"cnf": {"x5t#S256": encode(&digest(&workload(INGRESS)))}});
     let bound = token(&claims(bound));
     for which in ["first", "last"] {
-        let xfcc = merged(by_network(), json!({"element": which}));
+        let xfcc = merged(by_network(), json!({"elements": 2, "element": which}));
         let gate = gated(json!([behind("either", xfcc)]));
         for proxy in [of(INGRESS), of(INGRESS).unvalidated()] {
             for field in [own.clone(), format!("{own},{own}")] {

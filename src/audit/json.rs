@@ -3,6 +3,10 @@
 //!
 //! Names are written as they are: they are literals ([`member!`]) without anything to escape.
 
+use std::fmt::Write as _;
+
+use crate::printable::is_printable;
+
 /// A member's name with the comma before it, which the first of an object goes without.
 macro_rules! member {
     ($name:literal) => {
@@ -78,13 +82,34 @@ fn quoted(out: &mut String, value: &str) {
         out.push_str(value);
         out.push('"');
     } else {
-        // Serialising a string into memory has no way to fail.
-        out.push_str(&serde_json::to_string(value).unwrap_or_default());
+        out.push('"');
+        value.chars().for_each(|character| escaped(out, character));
+        out.push('"');
     }
 }
 
-// RFC 8259 section 7: the quote, the backslash and everything below the space must be escaped, and
-// nothing else has to be. Eight bytes at once: a byte that is zero, or less than a number up to 128,
+// Beside what has to be, whatever is not printable: some readers end a line at U+0085, U+2028 and
+// U+2029, and whoever looks at one should see what is there.
+fn escaped(out: &mut String, character: char) {
+    match character {
+        '"' => out.push_str("\\\""),
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        _ if is_printable(character) => out.push(character),
+        // RFC 8259 section 7: beyond the basic plane, both halves of the pair of UTF-16.
+        _ => {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing into memory has no way to fail.
+                let _ = write!(out, "\\u{unit:04x}");
+            }
+        }
+    }
+}
+
+// RFC 8259 section 7: the quote, the backslash and everything below the space must be escaped; DEL
+// and what is not ASCII may have to be. Eight bytes at once: a byte that is zero, or less than a number up to 128,
 // borrows from its highest bit (Warren: Hacker's Delight, section 6-1).
 fn is_plain(bytes: &[u8]) -> bool {
     const ONES: u64 = u64::from_ne_bytes([1; 8]);
@@ -92,14 +117,16 @@ fn is_plain(bytes: &[u8]) -> bool {
     const QUOTES: u64 = u64::from_ne_bytes([b'"'; 8]);
     const SLASHES: u64 = u64::from_ne_bytes([b'\\'; 8]);
     const SPACES: u64 = u64::from_ne_bytes([b' '; 8]);
+    const DELETES: u64 = u64::from_ne_bytes([0x7f; 8]);
     let has_zero = |eight: u64| eight.wrapping_sub(ONES) & !eight & HIGHS;
     let (eights, rest) = bytes.as_chunks::<8>();
     let plain_eight = |eight: &[u8; 8]| {
         let eight = u64::from_ne_bytes(*eight);
         let below_space = eight.wrapping_sub(SPACES) & !eight & HIGHS;
-        below_space | has_zero(eight ^ QUOTES) | has_zero(eight ^ SLASHES) == 0
+        let marks = has_zero(eight ^ QUOTES) | has_zero(eight ^ SLASHES);
+        below_space | marks | has_zero(eight ^ DELETES) | (eight & HIGHS) == 0
     };
-    let plain = |byte: &u8| *byte >= b' ' && *byte != b'"' && *byte != b'\\';
+    let plain = |byte: &u8| matches!(byte, b' '..=b'~') && *byte != b'"' && *byte != b'\\';
     eights.iter().all(plain_eight) && rest.iter().all(plain)
 }
 
@@ -134,6 +161,36 @@ mod tests {
         }
         let value = "/\u{e9}\u{2028}\u{80}\u{ff}\u{10ffff}";
         assert_eq!(read_back(value), value);
+    }
+
+    #[test]
+    fn no_reader_ends_a_line_or_turns_it_round_within_a_text() {
+        for hidden in [
+            '\0',
+            '\u{b}',
+            '\u{1c}',
+            '\u{7f}',
+            '\u{85}',
+            '\u{9b}',
+            '\u{2028}',
+            '\u{2029}',
+            '\u{202e}',
+            '\u{200b}',
+            '\u{feff}',
+            '\u{e0041}',
+        ] {
+            for value in [
+                format!("{hidden}"),
+                format!("seven..{hidden}, é, eight more"),
+            ] {
+                let mut line = "{".to_owned();
+                text(&mut line, member!("a"), &value);
+                line.push('}');
+                assert!(line.chars().all(is_printable), "{line:?}");
+                let read = serde_json::from_str::<Value>(&line).unwrap();
+                assert_eq!(read["a"], *value);
+            }
+        }
     }
 
     #[test]

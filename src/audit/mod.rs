@@ -127,8 +127,11 @@ pub struct Record<'a> {
     pub method: &'a str,
     /// The host the request names.
     pub host: &'a str,
-    /// The path as sent, without the query.
+    /// The path as sent, without the query and the parameters of its segments; one that is too long
+    /// without its middle.
     pub path: &'a str,
+    /// How many bytes the path has; none where its middle is there.
+    pub path_bytes: Option<u64>,
     /// `user-agent`.
     pub user_agent: Option<&'a str>,
     /// `x-request-id`.

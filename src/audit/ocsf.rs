@@ -176,6 +176,7 @@ fn unmapped(out: &mut String, record: &Record<'_>) {
     }
     some_text(out, member!("scopes"), record.who.map(|who| who.scopes));
     some_text(out, member!("purpose"), record.purpose);
+    some_number(out, member!("path_bytes"), record.path_bytes);
     if let Some(keys) = record.keys {
         object(out, member!("keys"), |out| {
             number(out, member!("version"), keys.version);
@@ -277,6 +278,7 @@ mod tests {
             method: "GET",
             host: "api.example",
             path: "/v1/orders/7",
+            path_bytes: None,
             user_agent: None,
             request_id: Some("r-1"),
             status: Some(200),
@@ -331,7 +333,7 @@ mod tests {
             ..record()
         };
         let line = line(&hostile);
-        assert!(!line.contains('\n') && !line.contains('\r'));
+        assert!(line.is_ascii() && !line.contains(char::is_control));
         assert_eq!(event(&hostile)["http_request"]["url"]["path"], hostile.path);
     }
 

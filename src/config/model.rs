@@ -23,7 +23,7 @@ use crate::decision::Mode;
 use crate::jose::json::{self, Bounds, JsonError};
 use crate::limits::Limit;
 use crate::policy::RouteTable;
-use crate::spiffe::{self, Signatory, Which};
+use crate::spiffe::{self, Chain, Signatory};
 
 /// A configuration that was found sound, compiled for use.
 #[derive(Debug)]
@@ -34,8 +34,8 @@ pub struct Config {
     pub issuers: Vec<Issuer>,
     /// The SPIFFE trust domains whose workloads may call, in the order of the document.
     pub trust_domains: Vec<TrustDomain>,
-    /// Which element of `x-forwarded-client-cert` is the caller's.
-    pub xfcc_element: Which,
+    /// How many elements `x-forwarded-client-cert` has, and which of them is the caller's.
+    pub xfcc: Chain,
     /// The governed clients.
     pub clients: Clients,
     /// How a credential is sent.
@@ -205,12 +205,12 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     };
     let routes = route::compile_all(&wire.routes, &routes, known, &mut warnings);
     let responses = Responses::compile(&wire.responses, &place.member("responses"));
-    let (trust_domains, xfcc_element) = trust_domains?;
+    let (trust_domains, xfcc) = trust_domains?;
     Some(Config {
         mode: mode.unwrap_or_default(),
         issuers: issuers?,
         trust_domains,
-        xfcc_element,
+        xfcc,
         tokens,
         routes: routes?,
         clients,

@@ -21,9 +21,8 @@ pub struct Tokens {
     pub budget: Duration,
     /// How many bytes a worker keeps of verified tokens.
     pub cache_bytes: usize,
-    /// Whether workers take over what others have verified; none where the VM's configuration
-    /// decides.
-    pub share: Option<bool>,
+    /// Whether workers take over what others have verified.
+    pub share: bool,
 }
 
 impl Default for Tokens {
@@ -34,7 +33,7 @@ impl Default for Tokens {
             max_bytes: 8192,
             budget: Duration::from_millis(2),
             cache_bytes: 4 << 20,
-            share: None,
+            share: false,
         }
     }
 }
@@ -55,13 +54,14 @@ impl Tokens {
             Duration::from_millis(1)..=Duration::from_millis(100),
             default.budget,
         );
+        let share = wire.share.optional(&place.member("share"));
         Self {
             header: header.unwrap_or(default.header),
             scheme: scheme.unwrap_or(default.scheme),
             max_bytes: max_bytes.unwrap_or(default.max_bytes),
             budget,
             cache_bytes: cache_bytes.unwrap_or(default.cache_bytes),
-            share: wire.share.optional(&place.member("share")).copied(),
+            share: share.copied().unwrap_or(default.share),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::bounds::whole_number;
 use super::issuer::{Issuer, clock_skew};
 use super::keys::{compile_bundle_remote, note_refused};
 use super::list::{Empty, elements, note_unique, required, texts};
@@ -15,7 +16,7 @@ use super::wire::{self, Field, List};
 use crate::jose::Audiences;
 use crate::keys::{Document, KeySource, Reading};
 use crate::policy::{Cidr, CidrSet};
-use crate::spiffe::{self, Bundle, BundleKeys, SpiffePattern, SpiffePatterns, Which};
+use crate::spiffe::{self, Bundle, BundleKeys, Chain, SpiffePattern, SpiffePatterns, Which};
 
 /// A trust domain whose workloads may call.
 #[derive(Clone, Debug)]
@@ -118,45 +119,57 @@ impl fmt::Display for KeyOwner<'_> {
     }
 }
 
-/// The domains, and which element of `x-forwarded-client-cert` is believed. None only where an
-/// error was noted.
+/// The domains, and what `x-forwarded-client-cert` looks like. None only where an error was noted.
 pub(super) fn compile_all(
     domains: &List<wire::TrustDomain>,
     place: &Place<'_>,
     warnings: &mut Vec<String>,
-) -> Option<(Vec<TrustDomain>, Which)> {
+) -> Option<(Vec<TrustDomain>, Chain)> {
     let (mut names, mut compiled) = (BTreeMap::new(), Vec::new());
-    let mut element: Option<(Which, String)> = None;
+    let mut chain: Option<(Chain, String)> = None;
     for (index, domain) in elements(domains, place, Empty::Refused) {
         let place = place.element(index);
         let domain = domain.optional(&place);
         compiled.push(domain.and_then(|domain| {
             note_unique(&mut names, &domain.name, &place.member("name"));
-            note_element(&mut element, domain, &place);
+            note_chain(&mut chain, domain, &place);
             compile(domain, &place, warnings)
         }));
     }
-    let element = element.map_or(Which::default(), |(element, _)| element);
-    Some((compiled.into_iter().collect::<Option<_>>()?, element))
+    let chain = chain.map_or(Chain::default(), |(chain, _)| chain);
+    Some((compiled.into_iter().collect::<Option<_>>()?, chain))
 }
 
-/// A proxy writes one field for all domains, so which of its elements counts must be the same.
-fn note_element(seen: &mut Option<(Which, String)>, wire: &wire::TrustDomain, place: &Place<'_>) {
+/// A proxy writes one field for all domains, so what it looks like must be the same in all.
+fn note_chain(seen: &mut Option<(Chain, String)>, wire: &wire::TrustDomain, place: &Place<'_>) {
     let Field::Given(xfcc) = &wire.xfcc else {
         return;
     };
-    let xfcc_place = place.member("xfcc");
-    let place = xfcc_place.member("element");
-    let element = match xfcc.element.optional(&place) {
-        Some(wire::Element::First) => Which::First,
-        Some(wire::Element::Last) | None => Which::Last,
+    let place = place.member("xfcc");
+    let (number, element) = (place.member("elements"), place.member("element"));
+    let elements = whole_number(&xfcc.elements, &number, 1..=16);
+    let elements = elements.and_then(|elements| usize::try_from(elements).ok());
+    let chain = Chain {
+        elements: elements.unwrap_or(Chain::default().elements),
+        which: match xfcc.element.optional(&element) {
+            Some(wire::Element::First) => Which::First,
+            Some(wire::Element::Last) | None => Which::Last,
+        },
     };
-    match seen {
-        Some((first, at)) if *first != element => place.error(format_args!(
-            "is not what {at} is; proxies write one field for all domains, so one of the two is needed in all"
-        )),
-        Some(_) => {}
-        None => *seen = Some((element, place.to_string())),
+    let Some((first, at)) = seen else {
+        *seen = Some((chain, place.to_string()));
+        return;
+    };
+    let differs = |place: &Place<'_>, member: &str| {
+        place.error(format_args!(
+            "is not what {at}.{member} is; proxies write one field for all domains, so one of the two is needed in all"
+        ));
+    };
+    if first.elements != chain.elements {
+        differs(&number, "elements");
+    }
+    if first.which != chain.which {
+        differs(&element, "element");
     }
 }
 

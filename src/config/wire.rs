@@ -330,7 +330,13 @@ object! {
         /// The networks of proxies. Default: none.
         #[schema(default, length(min = 1), extend("examples" = [["10.0.0.0/8"]]))]
         pub trusted_cidrs: List<String>,
-        /// Which element of the header is the caller's. Default: last.
+        /// How many elements the header has, from 1 to 16: 1 where the proxy in front overwrites
+        /// what callers send, one more for each proxy behind it that appends its own. A header
+        /// with more or fewer is refused whole. Default: 1.
+        #[schema(default, range(min = 1, max = 16))]
+        pub elements: Field<u64>,
+        /// Which element of the header is the caller's; one about the certificate of this
+        /// connection is passed over. Default: last.
         #[schema(default)]
         pub element: Field<Element>,
     }
@@ -369,8 +375,7 @@ object! {
         /// Whether a token that one worker has verified is taken over by the others without checking
         /// its signature again. What they tell each other is keyed with `vm_config.configuration`, so
         /// that either it is a secret, or no other plugin is in the same `vm_id`; with neither, another
-        /// plugin could let forged tokens in. Default: whether that configuration is a text of at least
-        /// 16 bytes, which is then taken for a secret.
+        /// plugin could let forged tokens in. Default: false.
         #[schema(default)]
         pub share: Field<bool>,
     }

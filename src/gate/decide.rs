@@ -295,7 +295,8 @@ fn permit(
 }
 
 /// Charges a refusal to the source it came from, if it is one that could be repeated to guess or to
-/// wear the gate out; a source that has no failures left is told that instead.
+/// wear the gate out; a source that has no failures left is told that instead. Requests of which no
+/// source is known are charged as one.
 ///
 /// What is charged is the price of the signatures that were checked for it, and one failure at least.
 /// Whoever sends no credential is told to send one, and is not charged for it.
@@ -306,9 +307,7 @@ pub fn charge_failure(
     now: Now,
     decision: &mut Decision,
 ) {
-    let (Some(pressure), Some(source), Err(denial)) =
-        (&config.source.pressure, source, &decision.verdict)
-    else {
+    let (Some(pressure), Err(denial)) = (&config.source.pressure, &decision.verdict) else {
         return;
     };
     let failed = denial.reason.status() == 401 || denial.reason == Reason::CredentialAmbiguous;
@@ -320,7 +319,7 @@ pub fn charge_failure(
     };
     decision.pressed = true;
     if pressure.mode == Mode::Enforce {
-        decision.verdict = Err(throttled(until, now));
+        decision.verdict = Err(throttled(source, until, now));
         // As where the source is turned away before its token is looked at.
         decision.judged_by = None;
     }
@@ -336,26 +335,28 @@ struct Gauge<'a, 'b> {
 
 impl Gauge<'_, '_> {
     fn check(&mut self, look: Look) -> Result<(), Denial> {
-        // Where a host does not say where a request came from, all would share one counter.
-        let (Some(pressure), Some(source)) = (&self.judge.config.source.pressure, self.source)
-        else {
+        let Some(pressure) = &self.judge.config.source.pressure else {
             return Ok(());
         };
         let now = self.judge.now;
-        let Some(until) = self.counters.throttled(pressure, source, look, now) else {
+        let throttled_until = self.counters.throttled(pressure, self.source, look, now);
+        let Some(until) = throttled_until else {
             return Ok(());
         };
         *self.pressed = true;
         match pressure.mode {
-            Mode::Enforce => Err(throttled(until, now)),
+            Mode::Enforce => Err(throttled(self.source, until, now)),
             Mode::Observe => Ok(()),
         }
     }
 }
 
-fn throttled(until: Now, now: Now) -> Denial {
+fn throttled(source: Option<IpAddr>, until: Now, now: Now) -> Denial {
     let wait = until.since(now);
-    let detail = "too many requests from this address failed to authenticate";
+    let detail = match source {
+        Some(_) => "too many requests from this address failed to authenticate",
+        None => "too many requests of which no address is known failed to authenticate",
+    };
     Denial::new(Reason::SourceThrottled, detail).after(wait)
 }
 

@@ -286,6 +286,7 @@ impl Decided {
             method: summary.method(),
             host: summary.host(),
             path: summary.path(),
+            path_bytes: summary.path_bytes,
             user_agent: summary.user_agent(),
             request_id: summary.request_id(),
             status,

@@ -24,7 +24,7 @@ mod tokens;
 pub mod upstream;
 mod waiting;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
 use crate::config::Config;
 use crate::crypto::KnownAnswers;
@@ -76,6 +76,8 @@ struct Open {
     looked: RefCell<expiry::Looked>,
     events: RefCell<Events>,
     chance: Chance,
+    /// Whether it was said that the proxy does not say where requests come from.
+    told_of_no_source: Cell<bool>,
 }
 
 impl Gate {
@@ -111,6 +113,7 @@ impl Gate {
                 looked: RefCell::default(),
                 events: RefCell::default(),
                 chance,
+                told_of_no_source: Cell::default(),
             }),
         }
     }

@@ -10,7 +10,7 @@ use super::waiting::Waiting;
 use super::{Decided, Gate, Open, Stage, upstream};
 use crate::crypto::Hosted;
 use crate::decision::{Denial, Mode, Reason};
-use crate::host::{Host, Property};
+use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Ring;
 use crate::keys::schedule::Want;
 use crate::proof::{Connection, digest_from_hex};
@@ -85,6 +85,9 @@ impl Opened {
         summary
     }
 }
+
+/// What is said once of a proxy that does not say where requests come from.
+const NO_SOURCE: &str = "source.pressure: the proxy does not say where a request comes from, as on a listener on a pipe: all such requests share one budget of failures, and when it is used up each worker checks 10 new tokens a second";
 
 /// The denial of a gate that has no valid configuration.
 pub fn unconfigured() -> Denial {
@@ -167,7 +170,17 @@ impl Open {
             risk.count(host, assessment.reaction);
         }
         let source = summary.source.map(|source| source.ip());
-        if decision.verdict.is_ok() || self.config.source.pressure.is_none() {
+        if self.config.source.pressure.is_none() {
+            return;
+        }
+        let route = decision
+            .route
+            .and_then(|index| self.config.routes.route(index));
+        let is_protected = route.is_some_and(|route| !route.public);
+        if source.is_none() && is_protected && !self.told_of_no_source.replace(true) {
+            host.log(LogLevel::Warn, NO_SOURCE);
+        }
+        if decision.verdict.is_ok() {
             return;
         }
         if let Ok(mut limits) = self.limits.try_borrow_mut() {

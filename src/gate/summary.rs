@@ -3,13 +3,18 @@
 use std::net::{IpAddr, SocketAddr};
 
 use crate::policy::Forwarded;
+use crate::printable::{self, is_printable_ascii};
 use crate::reply::is_grpc;
 use crate::request::Headers;
 use crate::time::Now;
 
-/// The longest path, and the longest other text, that an event carries, in bytes.
+/// The longest path, and the longest other text, that an event carries, in bytes of the request.
 const PATH: usize = 1024;
 const TEXT: usize = 256;
+
+/// How much of a longer path stays of its end, behind [`CUT`].
+const END: usize = 384;
+const CUT: &str = "\u{2026}";
 
 /// The parts of a request that its event and its reply name.
 pub struct Summary {
@@ -23,6 +28,8 @@ pub struct Summary {
     texts: String,
     /// Where in `texts` each is that was there.
     spans: [Option<Span>; TEXTS],
+    /// How long the path is; none where all of it is kept.
+    pub path_bytes: Option<u64>,
 }
 
 type Span = (usize, usize);
@@ -54,7 +61,7 @@ impl Summary {
             match name {
                 b":method" => keep(Text::Method, Some(first(value, TEXT))),
                 b":authority" => keep(Text::Host, Some(first(value, TEXT))),
-                b":path" => keep(Text::Path, Some(first(without_query(value), PATH))),
+                b":path" => keep(Text::Path, Some(without_query(value))),
                 b"user-agent" => keep(Text::UserAgent, Some(first(value, TEXT))),
                 b"x-request-id" => keep(Text::RequestId, Some(first(value, TEXT))),
                 b"content-type" => grpc = is_grpc(value),
@@ -64,6 +71,17 @@ impl Summary {
         // Of several none is what the upstream would take for it.
         let purpose = purpose.and_then(|name| headers.only(name));
         keep(Text::Purpose, purpose.map(|value| first(value, TEXT)));
+        let path = found.get_mut(Text::Path as usize).and_then(Option::as_mut);
+        let is_cut = path.as_ref().is_some_and(|path| path.len() > PATH);
+        let path_bytes = path
+            .as_ref()
+            .filter(|_| is_cut)
+            .and_then(|path| u64::try_from(path.len()).ok());
+        // Nearly every path is kept as it is.
+        let shown = path.as_ref().and_then(|path| shorter(path));
+        if let (Some(path), Some(shown)) = (path, &shown) {
+            *path = shown;
+        }
         let bytes = found.iter().flatten().map(|value| value.len()).sum();
         let mut texts = String::with_capacity(bytes);
         let spans = found.map(|value| value.map(|value| append(&mut texts, value)));
@@ -77,6 +95,7 @@ impl Summary {
             grpc,
             texts,
             spans,
+            path_bytes,
         }
     }
 
@@ -127,6 +146,31 @@ fn without_query(target: &[u8]) -> &[u8] {
         .unwrap_or_default()
 }
 
+/// A path without its parameters, of which the `;` stays, and without its middle where it is long;
+/// none where it has neither. Like the query, parameters may hold what is secret (RFC 3986 section
+/// 3.3 has them, and `;jsessionid=` and `;access_token=` are sent).
+fn shorter(path: &[u8]) -> Option<Vec<u8>> {
+    if path.len() <= PATH && !path.contains(&b';') {
+        return None;
+    }
+    let mut short = Vec::with_capacity(path.len().min(2 * PATH));
+    let mut in_parameter = false;
+    for byte in path {
+        in_parameter &= *byte != b'/';
+        if !in_parameter {
+            short.push(*byte);
+        }
+        in_parameter |= *byte == b';';
+    }
+    if short.len() > PATH {
+        let end = short.split_off(short.len().saturating_sub(END));
+        short.truncate(PATH.saturating_sub(END));
+        short.extend_from_slice(CUT.as_bytes());
+        short.extend_from_slice(&end);
+    }
+    Some(short)
+}
+
 fn first(value: &[u8], bytes: usize) -> &[u8] {
     value.get(..bytes).unwrap_or(value)
 }
@@ -134,8 +178,8 @@ fn first(value: &[u8], bytes: usize) -> &[u8] {
 fn append(texts: &mut String, value: &[u8]) -> Span {
     let start = texts.len();
     match std::str::from_utf8(value) {
-        Ok(value) => texts.push_str(value),
-        Err(_) => texts.push_str(&String::from_utf8_lossy(value)),
+        Ok(value) if is_printable_ascii(value.as_bytes()) => texts.push_str(value),
+        _ => printable::append(texts, value),
     }
     (start, texts.len())
 }
@@ -163,7 +207,10 @@ mod tests {
             Some("x-purpose"),
             Now::default(),
         );
-        assert_eq!(summary.path().len(), PATH);
+        let kept = PATH - END - 1;
+        let expected = format!("/{}{CUT}{}", &long[..kept], &long[..END]);
+        assert_eq!(summary.path(), expected);
+        assert_eq!(summary.path_bytes, Some(5001));
         assert!(!summary.path().contains("secret"));
         assert_eq!(summary.user_agent().unwrap().len(), TEXT);
         assert_eq!(summary.purpose(), Some("p"));
@@ -172,16 +219,47 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_utf8_is_replaced_and_moves_nothing_else() {
+    fn a_path_that_is_cut_keeps_its_end_and_says_so() {
+        let of = |path: String| {
+            let headers = Headers::new([(":path", path.as_str())]);
+            let summary = Summary::new(&headers, None, None, Now::default());
+            (summary.path().to_owned(), summary.path_bytes)
+        };
+        let whole = format!("/{}", "x".repeat(PATH - 1));
+        assert_eq!(of(whole.clone()), (whole.clone(), None));
+        let (path, bytes) = of(format!("{whole}/admin/delete?a"));
+        assert_eq!(bytes, Some(PATH as u64 + 13));
+        assert!(path.starts_with("/xxx") && path.ends_with("xxx/admin/delete"));
+        assert_eq!(path.chars().filter(|c| *c == '\u{2026}').count(), 1);
+        assert!(path.len() <= PATH + CUT.len());
+    }
+
+    #[test]
+    fn parameters_of_a_path_are_kept_as_little_as_a_query() {
+        for (path, shown) in [
+            ("/a;access_token=x", "/a;"),
+            ("/a;v=1/b;w;x=y/c?d;e", "/a;/b;/c"),
+            ("/;", "/;"),
+            (";x", ";"),
+        ] {
+            let headers = Headers::new([(":path", path)]);
+            let summary = Summary::new(&headers, None, None, Now::default());
+            assert_eq!(summary.path(), shown);
+            assert_eq!(summary.path_bytes, None);
+        }
+    }
+
+    #[test]
+    fn what_is_not_printable_is_escaped_and_moves_nothing_else() {
         let fields: [(&str, &[u8]); 3] = [
             (":path", b"/a\xff\xfeb"),
             (":method", b"GET"),
-            ("user-agent", b"\xe2\x82"),
+            ("user-agent", "\u{202e}\u{e9}\u{85}\t".as_bytes()),
         ];
         let summary = Summary::new(&Headers::new(fields), None, None, Now::default());
-        assert_eq!(summary.path(), "/a\u{fffd}\u{fffd}b");
+        assert_eq!(summary.path(), "/a%FF%FEb");
         assert_eq!(summary.method(), "GET");
-        assert_eq!(summary.user_agent(), Some("\u{fffd}"));
+        assert_eq!(summary.user_agent(), Some("%E2%80%AE\u{e9}%C2%85%09"));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use super::metrics::Metrics;
 use crate::config::Config;
 use crate::host::{Cas, Host};
 use crate::limits::cells::OwnCells;
-use crate::token::shared::{ShareKey, Shared, is_secret};
+use crate::token::shared::{ShareKey, Shared};
 use crate::token::{Known, Memory, Tally};
 
 /// How the names of pages begin; other plugins may be in the same place.
@@ -24,16 +24,14 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// The tokens of a worker, shared where there is shared data and a secret to share them by.
+    /// The tokens of a worker, shared where there is shared data and the configuration says so.
     pub fn new(
         config: &Config,
         known: Known,
         absent: Option<Cas>,
         vm_configuration: &[u8],
     ) -> Self {
-        let share = config.tokens.share;
-        let shares = share.unwrap_or_else(|| is_secret(vm_configuration));
-        let sharing = absent.filter(|_| shares);
+        let sharing = absent.filter(|_| config.tokens.share);
         Self {
             known,
             sharing: sharing.map(|absent| (absent, ShareKey::new(vm_configuration))),

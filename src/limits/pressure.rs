@@ -7,6 +7,10 @@
 //! A failure is charged the price of its signatures, in units of one ordinary check, and one unit at
 //! least. Whoever has one unit left is let in, and what it then costs beyond that is owed: the work
 //! was done, and so has to be earned before the next.
+//!
+//! Where a request comes from nowhere that is known (a listener on a pipe has no addresses), all
+//! such requests share one budget. So that whoever uses it up does not shut the others out, those
+//! whose tokens are known go on, and of the rest each worker still checks [`TRICKLE`] a second.
 
 use std::net::IpAddr;
 use std::num::NonZeroUsize;
@@ -31,8 +35,19 @@ pub const NAME: &str = "source.pressure";
 /// How many addresses a worker remembers; the least recently seen make room.
 const REMEMBERED: NonZeroUsize = NonZeroUsize::new(1024).unwrap();
 
+/// How many signatures of requests without an address a worker checks in a second once their budget
+/// is used up.
+pub const TRICKLE: u32 = 10;
+
+/// Whom a failure is charged to; none where no address is known.
+type Whom = Option<[u8; 16]>;
+
 /// What a worker remembers of addresses.
-pub struct PressureMemory(LruCache<[u8; 16], Seen>);
+pub struct PressureMemory {
+    seen: LruCache<Whom, Seen>,
+    /// The second that it last let some of a used up budget through in, and how many.
+    trickled: (u64, u32),
+}
 
 #[derive(Clone, Copy)]
 struct Seen {
@@ -42,7 +57,23 @@ struct Seen {
 
 impl Default for PressureMemory {
     fn default() -> Self {
-        Self(LruCache::new(REMEMBERED))
+        Self {
+            seen: LruCache::new(REMEMBERED),
+            trickled: (0, 0),
+        }
+    }
+}
+
+impl PressureMemory {
+    fn trickles(&mut self, now: Now) -> bool {
+        let (second, checked) = &mut self.trickled;
+        let this = now.secs();
+        if *second != this {
+            (*second, *checked) = (this, 0);
+        }
+        let trickles = *checked < TRICKLE;
+        *checked = checked.saturating_add(1);
+        trickles
     }
 }
 
@@ -60,12 +91,30 @@ impl Counters<'_> {
     pub fn throttled(
         &mut self,
         pressure: &Limit,
-        source: IpAddr,
+        source: Option<IpAddr>,
         look: Look,
         now: Now,
     ) -> Option<Now> {
-        let who = subscriber(source);
-        if let Some(seen) = self.limiter.memory.0.get(&who)
+        if source.is_some() {
+            return self.used_up(pressure, source, look, now);
+        }
+        // Whose token is known is nobody who guesses.
+        if look == Look::Glance {
+            return None;
+        }
+        let until = self.used_up(pressure, source, look, now)?;
+        (!self.limiter.memory.trickles(now)).then_some(until)
+    }
+
+    fn used_up(
+        &mut self,
+        pressure: &Limit,
+        source: Option<IpAddr>,
+        look: Look,
+        now: Now,
+    ) -> Option<Now> {
+        let who = source.map(subscriber);
+        if let Some(seen) = self.limiter.memory.seen.get(&who)
             // A clock that was set back says nothing of what was seen.
             && seen.at <= now
         {
@@ -76,7 +125,7 @@ impl Counters<'_> {
                 return None;
             }
         }
-        let order = self.failure(pressure, &who);
+        let order = self.failure(pressure, who);
         let receipt = self.ledger(now).look(&order);
         self.remember(who, receipt.answer, now)
     }
@@ -86,26 +135,26 @@ impl Counters<'_> {
     pub fn failed(
         &mut self,
         pressure: &Limit,
-        source: IpAddr,
+        source: Option<IpAddr>,
         work: Work,
         now: Now,
     ) -> Option<Now> {
-        let who = subscriber(source);
+        let who = source.map(subscriber);
         let order = Order {
             take: units(work),
-            ..self.failure(pressure, &who)
+            ..self.failure(pressure, who)
         };
         let receipts = self.ledger(now).charge(&[order]);
         let receipt = receipts.first()?;
         if receipt.answer == Answer::Fits && receipt.standing.remaining == 0 {
             // The next one has to look.
-            self.limiter.memory.0.pop(&who);
+            self.limiter.memory.seen.pop(&who);
             return None;
         }
         self.remember(who, receipt.answer, now)
     }
 
-    fn remember(&mut self, who: [u8; 16], answer: Answer, now: Now) -> Option<Now> {
+    fn remember(&mut self, who: Whom, answer: Answer, now: Now) -> Option<Now> {
         let throttled_until = match answer {
             Answer::Later(until) => Some(until),
             // What cannot be known does not shut anyone out.
@@ -115,13 +164,13 @@ impl Counters<'_> {
             at: now,
             throttled_until,
         };
-        self.limiter.memory.0.put(who, seen);
+        self.limiter.memory.seen.put(who, seen);
         throttled_until
     }
 
-    fn failure(&self, pressure: &Limit, who: &[u8]) -> Order {
+    fn failure(&self, pressure: &Limit, who: Whom) -> Order {
         let mut hasher = KeyHasher::new(&self.limiter.secret, self.limiter.pressure_tag);
-        hasher.part(Some(who));
+        hasher.part(who.as_ref().map(<[u8; 16]>::as_slice));
         Order {
             place: hasher.place(self.limiter.cells),
             meter: pressure.meter,

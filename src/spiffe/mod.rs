@@ -44,7 +44,7 @@
 //! | certificate without URI SAN, with several, with no SPIFFE ID, or without a path | `svid_invalid` | [`x509_svid`], [`svid_of`] |
 //! | certificate that cannot be read, was not validated, is out of its time, or may sign others | `svid_invalid` | [`svid_of_pem`], and the caller |
 //! | certificate of a trust domain that is not configured | `trust_domain_unknown` | [`SvidError::TrustDomainUnknown`], by the caller |
-//! | `x-forwarded-client-cert` malformed | `svid_invalid` | [`Xfcc::parse`] |
+//! | `x-forwarded-client-cert` malformed, or with more elements or fewer than configured | `svid_invalid` | [`Xfcc::parse`], [`Xfcc::caller`] |
 //!
 //! [`UnverifiedJws::verify`]: crate::jose::UnverifiedJws::verify
 
@@ -68,5 +68,5 @@ pub use pattern::{SpiffePattern, SpiffePatternError};
 pub use pattern_set::SpiffePatterns;
 pub use svid_error::SvidError;
 pub use x509_svid::{DatedSvid, svid_of_pem, x509_svid};
-pub use xfcc::{Element, Which, Xfcc, svid_of};
+pub use xfcc::{Chain, Element, Which, Xfcc, svid_of};
 pub use xfcc_error::XfccError;

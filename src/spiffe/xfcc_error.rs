@@ -22,12 +22,29 @@ pub enum XfccError {
     Key(usize),
     /// The quote that begins here has no end.
     Unterminated(usize),
-    /// There is a quote here within a value that is not quoted.
-    StrayQuote(usize),
+    /// There is a character here that needs a quote, in a value that has none.
+    Bare(usize),
+    /// The value of this key is not quoted, as it always is, and begins here.
+    Unquoted(&'static str, usize),
     /// After the end of a quoted value there is something else here than `;` and `,`.
     AfterQuote(usize),
     /// The value of this key may be there once in an element, and the second one begins here.
     Twice(&'static str, usize),
+    /// The pair of this key, which begins here, stands behind one that it stands before.
+    Order(&'static str, usize),
+    /// The key that begins here is none of those that Envoy writes.
+    Unknown(usize),
+    /// The element that begins here has no hash.
+    NoHash(usize),
+    /// It has another number of elements than is configured.
+    Elements {
+        /// How many it has.
+        found: usize,
+        /// How many it should have.
+        expected: usize,
+    },
+    /// Of several elements one is neither about the caller nor about a proxy that is named.
+    Stranger,
     /// The hash whose pair begins here is not 64 hexadecimal digits.
     Hash(usize),
 }
@@ -56,9 +73,29 @@ impl fmt::Display for XfccError {
             Self::Empty(at) => write!(f, "has nothing where a pair must be, at byte {at}"),
             Self::Key(at) => write!(f, "has no key and = at byte {at}"),
             Self::Unterminated(at) => write!(f, "has a quote without an end at byte {at}"),
-            Self::StrayQuote(at) => write!(f, "has a quote within a value at byte {at}"),
+            Self::Bare(at) => write!(
+                f,
+                "has a character at byte {at} that is read only within quotes"
+            ),
+            Self::Unquoted(key, at) => write!(f, "has a {key} without quotes at byte {at}"),
             Self::AfterQuote(at) => write!(f, "has no ; or , after a quote at byte {at}"),
             Self::Twice(key, at) => write!(f, "has {key} twice in one element, at byte {at}"),
+            Self::Order(key, at) => write!(
+                f,
+                "has {key} at byte {at} behind what it stands before; the order is By, Hash, Cert, Chain, Subject, URI, DNS"
+            ),
+            Self::Unknown(at) => write!(
+                f,
+                "has an unknown key at byte {at}; By, Hash, Cert, Chain, Subject, URI and DNS are read"
+            ),
+            Self::NoHash(at) => write!(f, "has an element without Hash at byte {at}"),
+            Self::Elements { found, expected } => write!(
+                f,
+                "has {found} elements where xfcc.elements is {expected}"
+            ),
+            Self::Stranger => f.write_str(
+                "has an element that is neither its caller's nor that of a proxy in xfcc.trusted_peers",
+            ),
             Self::Hash(at) => write!(f, "has a Hash that is no SHA-256 digest at byte {at}"),
         }
     }

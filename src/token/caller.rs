@@ -9,8 +9,12 @@ use crate::config::Issuer;
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimPath, Claims};
 use crate::policy::ScopeSet;
+use crate::printable::{self, is_printable};
 use crate::spiffe::{Signatory, SpiffeId};
 use crate::time::Now;
+
+/// What the identity of a token without a subject begins with, behind its issuer.
+const OF_CLIENT: &str = "client:";
 
 /// How an identity was proven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +51,8 @@ pub struct Caller {
     registrations: Registrations,
     identity: String,
     client: Option<String>,
+    /// The client as the token names it, until it is looked up.
+    issued_to: Option<String>,
     scopes: ScopeSet,
     scope_line: String,
     claims: Claims,
@@ -59,7 +65,8 @@ impl Caller {
     /// Resolves identity, client and scopes of claims verified with those keys of an issuer.
     ///
     /// The identity is the issuer's configured name, a slash, and the subject; for a token without
-    /// a subject, the client.
+    /// a subject, `client:` and the client, which no subject's begins with: a client could
+    /// otherwise be registered under somebody's subject (RFC 9700 section 4.15).
     ///
     /// # Errors
     /// `claim_missing` where the token names neither subject nor client, or its scopes or client
@@ -72,19 +79,21 @@ impl Caller {
     ) -> Result<Self, Denial> {
         let client = client(issuer, &claims)?;
         let scopes = scopes(issuer, &claims)?;
-        let Some(subject) = claims.subject().or(client.as_deref()) else {
-            return Err(Denial::new(
-                Reason::ClaimMissing,
-                "the token names neither a subject nor a client",
-            ));
+        let identity = match (claims.subject(), &client) {
+            (Some(subject), _) if !is_field_text(subject) => {
+                let detail = "the subject is empty or has white space around it";
+                return Err(Denial::new(Reason::ClaimMissing, detail));
+            }
+            (Some(subject), _) => identity_of_subject(&issuer.name, subject),
+            (None, Some(client)) => identity_of_client(&issuer.name, client),
+            (None, None) => {
+                let detail = "the token names neither a subject nor a client";
+                return Err(Denial::new(Reason::ClaimMissing, detail));
+            }
         };
-        if !is_field_text(subject) {
-            return Err(Denial::new(
-                Reason::ClaimMissing,
-                "the subject is empty or has white space around it",
-            ));
-        }
-        let identity = format!("{}/{subject}", issuer.name);
+        let qualified = client
+            .as_deref()
+            .map(|client| qualified(&issuer.name, client));
         let scope_line = scopes.to_string();
         let expires = claims
             .expires_at()
@@ -96,7 +105,8 @@ impl Caller {
             workload: None,
             registrations: Registrations::default(),
             identity,
-            client,
+            client: qualified,
+            issued_to: client,
             scopes,
             scope_line,
             claims,
@@ -138,6 +148,7 @@ impl Caller {
             workload: Some(id),
             registrations: Registrations::default(),
             client: None,
+            issued_to: None,
             scopes: ScopeSet::default(),
             scope_line: String::new(),
             claims: Claims::default(),
@@ -148,24 +159,20 @@ impl Caller {
     }
 
     /// Looks the caller up among the governed clients: where it is one of them, that is its client.
-    /// One that is none, and whose token names a client as a registered one is named, has none.
     #[must_use]
     pub fn registered(mut self, clients: &Clients) -> Self {
+        let issued_to = self.issued_to.take();
         self.registrations = match (self.signatory, &self.workload) {
             (Signatory::Issuer(issuer), _) => {
-                clients.find(issuer, self.claims.subject(), self.client.as_deref())
+                clients.find(issuer, self.claims.subject(), issued_to.as_deref())
             }
             (Signatory::TrustDomain(_), Some(workload)) => clients.find_workload(workload),
             (Signatory::TrustDomain(_), None) => Registrations::default(),
         };
         let registration = self.registrations.own.and_then(|place| clients.get(place));
-        self.client = match registration {
-            Some(client) => Some(client.name.clone()),
-            // Names are in lower case, and an upstream may make no difference.
-            None => self
-                .client
-                .filter(|name| clients.place_of(&name.to_ascii_lowercase()).is_none()),
-        };
+        if let Some(client) = registration {
+            self.client = Some(client.name.clone());
+        }
         self
     }
 
@@ -225,13 +232,15 @@ impl Caller {
         self.workload.as_ref()
     }
 
-    /// The name that limits, headers and audit share: issuer name, slash, subject; or a SPIFFE ID.
+    /// The name that limits, headers and audit share: issuer name, slash, and the subject, or
+    /// `client:` and the client, as [`printable::append_name`] has it; or a SPIFFE ID.
     #[must_use]
     pub fn identity(&self) -> &str {
         &self.identity
     }
 
-    /// The governed client that it is, or else the client the token was issued to.
+    /// The name of the governed client that it is, in which there is no slash; or else the issuer's
+    /// name, a slash, and the client that the token was issued to.
     #[must_use]
     pub fn client(&self) -> Option<&str> {
         self.client.as_deref()
@@ -291,13 +300,14 @@ impl Caller {
     }
 }
 
-/// A claim as the text of a header field: text without control characters or white space around
-/// it, a number, a truth value, or a list of such, space-separated and without space in them; none
+/// A claim as the text of a header field: printable text without white space around it, a number, a truth value, or a list of such, space-separated and without space in them; none
 /// for anything else.
 #[must_use]
 pub fn claim_text(value: &Value) -> Option<String> {
     match value {
-        Value::String(text) => is_field_text(text).then(|| text.clone()),
+        Value::String(text) => {
+            (is_field_text(text) && text.chars().all(is_printable)).then(|| text.clone())
+        }
         Value::Number(number) => Some(number.to_string()),
         Value::Bool(truth) => Some(truth.to_string()),
         Value::Array(values) => {
@@ -318,6 +328,34 @@ pub fn claim_text(value: &Value) -> Option<String> {
 // arrive as `admin`.
 fn is_field_text(text: &str) -> bool {
     !text.is_empty() && text.trim() == text && !text.contains(|c: char| c.is_control())
+}
+
+/// The client of an issuer; no registered name has a slash.
+fn qualified(issuer: &str, client: &str) -> String {
+    let mut name = format!("{issuer}/");
+    printable::append_name(&mut name, client);
+    name
+}
+
+fn identity_of_client(issuer: &str, client: &str) -> String {
+    let mut identity = format!("{issuer}/{OF_CLIENT}");
+    printable::append_name(&mut identity, client);
+    identity
+}
+
+/// No issuer's name has a slash, and no subject begins as clients do: its colon is then escaped,
+/// whatever its case, since readers may make no difference.
+fn identity_of_subject(issuer: &str, subject: &str) -> String {
+    let mut identity = format!("{issuer}/");
+    let (kind, rest) = subject.split_once(':').unwrap_or(("", subject));
+    if kind.eq_ignore_ascii_case("client") {
+        identity.push_str(kind);
+        identity.push_str("%3A");
+        printable::append_name(&mut identity, rest);
+    } else {
+        printable::append_name(&mut identity, subject);
+    }
+    identity
 }
 
 fn client(issuer: &Issuer, claims: &Claims) -> Result<Option<String>, Denial> {
@@ -385,12 +423,73 @@ mod tests {
             // White space around a value is no part of it (RFC 9110 section 5.5).
             (json!(" gold"), None),
             (json!("gold "), None),
+            (json!("gold\u{200b}"), None),
+            (json!("\u{202e}gold"), None),
+            (json!("a\u{2028}b"), None),
+            (json!("Zoë"), Some("Zoë")),
             (json!("Domain Admins"), Some("Domain Admins")),
             (json!(["Domain Admins"]), None),
             (json!(["guests admins", "users"]), None),
         ];
         for (value, expected) in cases {
             assert_eq!(claim_text(&value).as_deref(), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn subjects_and_clients_have_names_of_their_own() {
+        for (subject, identity) in [
+            ("robot-7", "corp/robot-7"),
+            ("auth0|123", "corp/auth0|123"),
+            (
+                "system:serviceaccount:ns:sa",
+                "corp/system:serviceaccount:ns:sa",
+            ),
+            (
+                "repo:o/r:ref:refs/heads/main",
+                "corp/repo:o/r:ref:refs/heads/main",
+            ),
+            ("a.b+c@corp.example", "corp/a.b+c@corp.example"),
+            ("CN=Jane Doe,O=b", "corp/CN=Jane Doe%2CO=b"),
+            ("100%", "corp/100%25"),
+            ("Zo\u{eb}", "corp/Zo%C3%AB"),
+            ("adm\u{456}n", "corp/adm%D1%96n"),
+            (
+                "a\u{200b}\u{202e}\u{2028}",
+                "corp/a%E2%80%8B%E2%80%AE%E2%80%A8",
+            ),
+            ("client", "corp/client"),
+            ("clients:x", "corp/clients:x"),
+            ("client:x", "corp/client%3Ax"),
+            ("CLIENT:x:y", "corp/CLIENT%3Ax:y"),
+            ("client%3Ax", "corp/client%253Ax"),
+        ] {
+            assert_eq!(identity_of_subject("corp", subject), identity);
+        }
+        assert_eq!(identity_of_client("corp", "x,y"), "corp/client:x%2Cy");
+        assert_eq!(qualified("corp", "x,y"), "corp/x%2Cy");
+    }
+
+    #[cfg(not(target_family = "wasm"))]
+    proptest::proptest! {
+        #[test]
+        fn no_two_callers_have_one_identity(
+            one in proptest::arbitrary::any::<(bool, bool)>(),
+            other in proptest::arbitrary::any::<(bool, bool)>(),
+            names in proptest::array::uniform2("(client:|CLIENT:|client%3A)?[a:%,/é\u{200b}\u{202e}3A]{0,4}"),
+        ) {
+            let identity = |(is_client, is_corp): (bool, bool), name: &str| {
+                let issuer = if is_corp { "corp" } else { "corp.b" };
+                if is_client { identity_of_client(issuer, name) } else { identity_of_subject(issuer, name) }
+            };
+            let (first, second) = (identity(one, &names[0]), identity(other, &names[1]));
+            let same = one == other && names[0] == names[1];
+            proptest::prop_assert_eq!(first == second, same, "{} {}", first, second);
+            // Nor one that differs in nothing but case, where the kinds differ.
+            let fold = |identity: &str| identity.to_ascii_lowercase();
+            proptest::prop_assert!(one.0 == other.0 || fold(&first) != fold(&second));
+            proptest::prop_assert!(crate::printable::is_printable_ascii(first.as_bytes()));
+            proptest::prop_assert!(!first.contains(','));
         }
     }
 }

@@ -21,7 +21,8 @@ use crate::decision::Denial;
 use crate::proof::Connection;
 use crate::request::Headers;
 use crate::spiffe::{
-    Bundle, BundleKeys, DatedSvid, Signatory, SpiffeId, SvidError, Xfcc, svid_of, svid_of_pem,
+    Bundle, BundleKeys, DatedSvid, Element, Signatory, SpiffeId, SvidError, Xfcc, XfccError,
+    svid_of, svid_of_pem,
 };
 
 /// The field in which proxies forward the certificates of their callers.
@@ -270,6 +271,24 @@ impl Peer<'_> {
         proxies.any(|xfcc| xfcc.peers.matches(id))
     }
 
+    /// What it says of its caller; none where this proxy's own Envoy speaks of it, and nobody else.
+    fn caller_in<'x, 'f>(&self, xfcc: &'x Xfcc<'f>) -> Result<Option<&'x Element<'f>>, XfccError> {
+        let own = self.own.map(|own| &own.digest);
+        let caller = xfcc.caller(self.judge.config.xfcc, own)?;
+        // Whoever reaches a later proxy of the chain directly could otherwise have its own name for
+        // the elements that are missing.
+        let is_known = |element: &Element<'_>| {
+            caller.is_none_or(|caller| std::ptr::eq(caller, element))
+                || own.is_some_and(|own| element.hash == *own)
+                || svid_of(element).is_ok_and(|id| self.is_proxy(&id))
+        };
+        if xfcc.elements().all(is_known) {
+            Ok(caller)
+        } else {
+            Err(XfccError::Stranger)
+        }
+    }
+
     /// The name that was proven of it, or else its address.
     fn proven_name(&self) -> Option<String> {
         let mut domains = self.judge.config.trust_domains.iter();
@@ -289,18 +308,18 @@ fn forwarded(proxy: &Peer<'_>, headers: &Headers) -> Presented {
         return presented;
     };
     presented.forwarded_by = proxy.proven_name();
-    let xfcc = match Xfcc::parse(&field) {
-        Ok(xfcc) => xfcc,
+    let parsed = Xfcc::parse(&field);
+    let element = match parsed.as_ref().map_err(|error| *error) {
+        Ok(xfcc) => proxy.caller_in(xfcc),
+        Err(error) => Err(error),
+    };
+    let element = match element {
+        Ok(Some(element)) => element,
+        Ok(None) => return presented,
         Err(error) => {
             presented.caller = Err(Denial::new(error.reason(), error.to_string()).into());
             return presented;
         }
-    };
-    // This proxy's own Envoy may have added what it saw: the certificate of the proxy before it.
-    let proxys = proxy.own.map(|own| &own.digest);
-    let which = proxy.judge.config.xfcc_element;
-    let Some(element) = xfcc.element_beside(which, proxys) else {
-        return presented;
     };
     let id = match svid_of(element) {
         Ok(id) if proxy.is_proxy(&id) => return presented,
@@ -316,7 +335,8 @@ fn forwarded(proxy: &Peer<'_>, headers: &Headers) -> Presented {
             let caller = caller_of(proxy.judge, index, id, Proven::Xfcc);
             presented.caller = Ok(Some(Rc::new(caller)));
             presented.forwarding = Forwarding::Only(element.text.to_owned());
-            presented.digest = Digest::Known(element.hash.filter(|_| proxy.is_trusted_by_all()));
+            presented.digest =
+                Digest::Known(Some(element.hash).filter(|_| proxy.is_trusted_by_all()));
         }
         Err(refusal) => presented.caller = Err(refusal),
     }

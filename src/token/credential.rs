@@ -119,7 +119,7 @@ mod tests {
             max_bytes: 8192,
             budget: std::time::Duration::from_millis(2),
             cache_bytes: 65536,
-            share: None,
+            share: false,
         }
     }
 

@@ -30,9 +30,6 @@ const RECORDS: usize = 4;
 const TAG: usize = 16;
 const RECORD: usize = TAG + 8;
 
-/// The least length of a text that is taken for a secret where the configuration does not say.
-const SECRET: usize = 16;
-
 /// The key of what workers prove to each other.
 #[derive(Clone, Copy)]
 pub struct ShareKey(Seed);
@@ -71,13 +68,6 @@ pub struct Sought {
 struct Record {
     tag: [u8; TAG],
     until: Now,
-}
-
-/// Whether a VM's configuration is taken for a secret where nothing is said of it: a text that is
-/// not short.
-#[must_use]
-pub fn is_secret(vm_configuration: &[u8]) -> bool {
-    std::str::from_utf8(vm_configuration).is_ok_and(|text| text.trim().len() >= SECRET)
 }
 
 impl ShareKey {

@@ -668,20 +668,6 @@ fn a_token_of_a_shared_secret_or_of_no_key_is_not_looked_for() {
     );
 }
 
-#[test]
-fn only_a_text_that_is_not_short_is_taken_for_a_secret() {
-    const CASES: &[(&[u8], bool)] = &[
-        (b"", false),
-        (b"fifteen letters", false),
-        (b"sixteen letters!", true),
-        (b"                          ", false),
-        (b"\xff\xfe an array of bytes, not a text", false),
-    ];
-    for (configuration, expected) in CASES {
-        assert_eq!(shared::is_secret(configuration), *expected);
-    }
-}
-
 /// A set of that many RSA keys, all alike and without a name.
 fn nameless_rsa(bits: usize, count: usize) -> Value {
     let modulus = crate::jose::base64url::encode(&vec![0xa7; bits / 8]);

@@ -86,6 +86,16 @@ def mutual_tls(domains: Domains, *, validation: dict | None = None, resumption: 
     return change
 
 
+def by_spiffe(domains: Domains) -> dict:
+    """A validation by Envoy's SPIFFE validator, which binds each authority to its own domain."""
+    bundles = [
+        {"name": name, "trust_bundle": {"filename": str(authority.path)}}
+        for name, authority in domains.authorities.items()
+    ]
+    config = {"@type": f"{TLS}.SPIFFECertValidatorConfig", "trust_domains": bundles}
+    return {"custom_validator_config": {"name": "envoy.tls.cert_validator.spiffe", "typed_config": config}}
+
+
 def forwarding(details: str):
     """A change of a bootstrap: what its listener does with x-forwarded-client-cert."""
 

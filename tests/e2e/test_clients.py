@@ -195,15 +195,15 @@ def test_unregistered_callers_are_let_in_where_that_is_said(domains, keys, upstr
     policy = governed(domains, keys, unregistered_clients="allow")
     with Gate.open(policy, upstream, tmp_path) as gate:
         reply = ask(gate, keys, "nobody")
-        gate.check(reply, 200, "allowed", client="nobody", registration=None)
-        assert reply.seen("x-postern-client") == ["nobody"]
+        gate.check(reply, 200, "allowed", client="corp/nobody", registration=None)
+        assert reply.seen("x-postern-client") == ["corp/nobody"]
         gate.check(ask(gate, keys, "suspended"), 403, "client_suspended")
         gate.check(ask(gate, keys, "nobody", "/batch/x"), 403, "not_allowed")
         # Another issuer's client of a registered one's name is not that client, nor called so.
         token = keys.token("HS256", client_id="billing-batch")
         reply = gate.client.request("GET", "/any/x", token=token)
-        gate.check(reply, 200, "allowed", client=None, registration=None)
-        assert reply.seen("x-postern-client") == []
+        gate.check(reply, 200, "allowed", client="shared/billing-batch", registration=None)
+        assert reply.seen("x-postern-client") == ["shared/billing-batch"]
         gate.check(gate.client.request("GET", "/batch/x", token=token), 403, "not_allowed")
 
 

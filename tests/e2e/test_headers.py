@@ -58,7 +58,7 @@ def test_forged_identity_headers_never_reach_the_upstream(gate, keys, path, sent
 def test_an_allowed_request_carries_the_identity_that_was_proven(gate, keys):
     reply = gate.client.request("GET", "/any/thing", token=keys.token(), headers=FORGED)
     seen = identity(reply)
-    assert seen["x-postern-client"] == ["billing-batch"]
+    assert seen["x-postern-client"] == ["corp/billing-batch"]
     assert seen["x-postern-scopes"] == [policies.SCOPES]
     assert "robot-7" in seen["x-postern-identity"][0]
     assert seen["x-tenant"] == ["acme"]

@@ -186,7 +186,7 @@ def test_a_real_openid_provider_is_found_by_discovery_and_rotates_under_load(ope
         with Gate.running(config, tmp_path, concurrency=4) as gate:
             asking.join()
             event = gate.check(first[0], 200, "allowed")
-            assert first[0].seen("x-postern-client") == ["billing-batch"]
+            assert first[0].seen("x-postern-client") == ["openid/billing-batch"]
             assert first[0].seen("x-postern-scopes") == ["orders.read"]
             assert event["actor"]["user"]["uid"].startswith("openid/")
             print(f"the first request took {event['duration']} ms")

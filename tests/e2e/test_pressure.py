@@ -1,6 +1,8 @@
 """Sources that keep failing to authenticate are turned away before any signature is checked."""
 
+import copy
 import http.client
+import socket
 import time
 
 import policies
@@ -149,3 +151,45 @@ def test_pressure_that_is_observed_or_off_throttles_nobody(opened, keys, mode):
     reasons = {ask(gate, "nonsense").reason for _ in range(12)}
     assert "source_throttled" not in reasons
     gate.check(ask(gate, keys.token()), 200, "allowed")
+
+
+class Piped(http.client.HTTPConnection):
+    """A connection to a listener on a pipe."""
+
+    def __init__(self, path):
+        super().__init__("localhost", timeout=15)
+        self.path = path
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self.path))
+
+
+def test_on_a_pipe_all_share_one_budget_that_shuts_nobody_out(opened, keys, tmp_path_factory):
+    """A listener on a pipe has no addresses: forged tokens are held back, known and some new ones pass."""
+    path = tmp_path_factory.mktemp("pipe") / "gate.sock"
+
+    def piped(config: dict) -> None:
+        listener = copy.deepcopy(envoy.gate(config))
+        listener.pop("connection_balance_config", None)
+        listener |= {"name": "pipe", "address": {"pipe": {"path": str(path)}}}
+        config["static_resources"]["listeners"].append(listener)
+
+    gate = opened(tweak=piped, pressure=FIVE)
+    connection = Piped(path)
+    known = keys.token(jti="known")
+    gate.check(ask(gate, known, on=connection), 200, "allowed")
+    forged = [flipped(keys.token(jti=f"forged-{number}")) for number in range(200)]
+    reasons = [ask(gate, token, on=connection).reason for token in forged]
+    assert reasons[:5] == ["signature_invalid"] * 5
+    assert reasons.count("source_throttled") > 150, reasons
+    gate.check(ask(gate, known, on=connection), 200, "allowed")
+    time.sleep(1.1)
+    gate.check(ask(gate, keys.token(jti="new"), on=connection), 200, "allowed")
+    connection.close()
+    # Whoever has an address has a budget of its own.
+    gate.check(ask(gate, flipped(known)), 401, "signature_invalid")
+    lines = [line for line in gate.envoy.log().splitlines() if "does not say where a request comes from" in line]
+    assert 1 <= len(lines) <= 4, lines
+    assert gate.envoy.failures() == []

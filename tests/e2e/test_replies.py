@@ -113,7 +113,7 @@ def test_a_grpc_client_gets_the_code_of_its_own_protocol(gate, keys, method, tok
 
 def test_a_grpc_call_with_a_token_reaches_the_upstream(gate, keys):
     answer = gate.client.grpc(metadata=[("authorization", f"Bearer {keys.token()}")])
-    assert (answer.code, answer.seen("x-postern-client")) == (0, ["billing-batch"])
+    assert (answer.code, answer.seen("x-postern-client")) == (0, ["corp/billing-batch"])
     assert answer.seen("authorization") == []
     assert gate.envoy.audit.one(answer.request_id)["status_detail"] == "allowed"
 

@@ -1,6 +1,8 @@
 """Two Envoys in a row: the edge speaks mutual TLS with callers and forwards what they presented."""
 
 import contextlib
+import http.client
+import ssl
 
 import pytest
 import spiffe_lab
@@ -28,11 +30,25 @@ def reader(domains):
 class Edge:
     """An Envoy without Postern before a gate: what callers present is forwarded in a header."""
 
-    def __init__(self, domains, gate: Gate, directory, *, details: str, certificate: pki.Certificate | None, source=""):
+    def __init__(
+        self,
+        domains,
+        gate: Gate,
+        directory,
+        *,
+        details: str,
+        certificate: pki.Certificate | None,
+        source="",
+        by_spiffe=False,
+    ):
+        self.details = details
         config = envoy.bootstrap("{}", http=gate.client.port, grpc=gate.client.port)
         filters = envoy.hcm(envoy.gate(config))["http_filters"]
         filters[:] = [one for one in filters if one["name"] != "postern"]
         spiffe_lab.changes(spiffe_lab.mutual_tls(domains), spiffe_lab.forwarding(details))(config)
+        if by_spiffe:
+            socket = envoy.gate(config)["filter_chains"][0]["transport_socket"]["typed_config"]
+            socket["common_tls_context"]["validation_context"] = spiffe_lab.by_spiffe(domains)
         cluster = config["static_resources"]["clusters"][0]
         if source:
             cluster["upstream_bind_config"] = {"source_address": {"address": source, "port_value": 0}}
@@ -52,11 +68,15 @@ class Edge:
 def row(domains, keys, upstream: Upstream, directory, *, xfcc, details="SANITIZE_SET", name=INGRESS, **options):
     """A gate that forwards the header as it comes, and an edge before it that calls itself `name`."""
     x509 = options.pop("x509", BELIEVED)
+    by_spiffe = options.pop("by_spiffe", False)
     tls = spiffe_lab.mutual_tls(domains, resumption=options.pop("resumption", False))
     tweak = spiffe_lab.changes(tls, spiffe_lab.forwarding(options.pop("inner", "ALWAYS_FORWARD_ONLY")))
     policy = domains.policy(keys, trust_domains=domains.trust_domains(x509, xfcc), **options)
     with Gate.open(policy, upstream, directory / "inner", tweak=tweak) as gate, contextlib.ExitStack() as stack:
-        edge = Edge(domains, gate, directory / "edge", details=details, certificate=domains.prod.workload(name))
+        own = domains.prod.workload(name)
+        edge = Edge(
+            domains, gate, directory / "edge", details=details, certificate=own, by_spiffe=by_spiffe
+        )
         stack.callback(edge.envoy.stop)
         yield gate, edge
 
@@ -110,11 +130,84 @@ def test_what_is_forged_through_the_edge_gains_nothing(behind, domains):
         assert reply.reason in ("not_allowed", "svid_invalid"), field
         event = gate.envoy.audit.one(reply.request_id)
         assert event["actor"]["user"].get("uid") in (None, spiffe("/ns/shop/sa/writer")), field
-    # Where it is read at all, only what the edge itself wrote goes on.
     reply = edge.client(writer).request("GET", "/any/x", headers={XFCC: forged()})
+    if edge.details == "APPEND_FORWARD":
+        # One element more than one proxy writes: who appends to what callers send is no edge.
+        gate.check(reply, 401, "svid_invalid")
+        return
+    # Where it is read at all, only what the edge itself wrote goes on.
     gate.check(reply, 200, "allowed")
     (field,) = reply.seen(XFCC)
     assert "reader" not in field and field.endswith(f"URI={spiffe('/ns/shop/sa/writer')}")
+
+
+@pytest.fixture(scope="module", params=["SANITIZE_SET", "APPEND_FORWARD"])
+def guarded(request, domains, keys, upstream, tmp_path_factory):
+    """An edge that binds each authority to its domain, as one in front of several domains should."""
+    directory = tmp_path_factory.mktemp("guarded")
+    options = {"xfcc": EDGE, "details": request.param, "by_spiffe": True}
+    with row(domains, keys, upstream, directory, **options) as both:
+        yield both
+
+
+def endings(reader: pki.Certificate) -> list[str]:
+    """What an authority of another domain may let its names end in."""
+    uri, digest = f"URI={spiffe()}", f"Hash={reader.digest.hex()}"
+    whole = f"By={spiffe(INGRESS)};{digest};Subject=\"\";{uri}"
+    pieces = [uri, f"{digest};{uri}", whole, digest, "DNS=a,", 'Subject="']
+    return [f"{mark}{piece}" for mark in ",;" for piece in pieces] + [
+        ",",
+        ";",
+        '"',
+        "=",
+        "\\",
+        " ",
+        f'",{uri}',
+        f'";{uri}',
+        f"\\,{uri}",
+        f",URI={spiffe()},{digest}",
+    ]
+
+
+def test_no_name_in_a_certificate_speaks_for_another_workload(guarded, domains, keys, reader):
+    """Envoy writes the names of a certificate into the header as they are."""
+    gate, edge = guarded
+    partner, own = domains.authorities[PARTNER], spiffe("/x", PARTNER)
+    bound = keys.token(cnf={"x5t#S256": spiffe_lab.thumbprint(reader)})
+    let_in, reached = [], 0
+    for end in endings(reader):
+        for certificate in (
+            partner.issue(own + end),
+            partner.issue(own, dns=(f"a.example{end}",)),
+            partner.issue(own, dns=("a.example", end)),
+        ):
+            client = edge.client(certificate)
+            try:
+                replies = [client.request("GET", path) for path in ("/workloads/x", "/any/x")]
+                replies.append(client.request("GET", "/any/x", token=bound))
+            except (ssl.SSLError, ConnectionError, http.client.RemoteDisconnected):
+                continue
+            reached += 1
+            reasons = [reply.reason for reply in replies]
+            # White space at the end of a field is no part of it (RFC 9110 section 5.5): its own name.
+            itself = end == " " and reasons == ["not_allowed", "allowed", "proof_invalid"]
+            if not itself and reasons != ["svid_invalid", "svid_invalid", "proof_missing"]:
+                let_in.append((end, reasons))
+    assert let_in == []
+    assert reached > 2 * len(endings(reader)), "the edge takes most of them"
+
+
+def test_marks_in_a_subject_or_an_address_change_nothing(guarded, domains, reader):
+    """Envoy quotes the subject, and does not write addresses of mail."""
+    gate, edge = guarded
+    partner, own = domains.authorities[PARTNER], spiffe("/x", PARTNER)
+    for end in endings(reader):
+        subject = partner.issue(own, subject=f"a{end}"[:64])
+        for certificate in (subject, partner.issue(own, emails=(f"a{end}@partner.example",))):
+            reply = edge.client(certificate).request("GET", "/any/x")
+            event = gate.check(reply, 200, "allowed", proven_by="x509_svid_xfcc")
+            assert event["actor"]["user"]["uid"] == own, end
+            gate.check(edge.client(certificate).request("GET", "/workloads/x"), 403, "not_allowed")
 
 
 def test_around_the_edge_the_header_is_worth_nothing(behind, domains, reader):
@@ -184,7 +277,7 @@ def test_with_either_direct_callers_count_by_their_own_certificates(domains, key
 
 def test_the_first_element_is_believed_where_it_is_configured(domains, keys, upstream, tmp_path, reader):
     """The gate's own Envoy adds an element about the edge: the first is about the caller."""
-    xfcc = {**EDGE, "element": "first"}
+    xfcc = {**EDGE, "elements": 2, "element": "first"}
     with row(domains, keys, upstream, tmp_path, xfcc=xfcc, inner="APPEND_FORWARD") as (gate, edge):
         reply = edge.client(reader).request("GET", "/workloads/x")
         event = gate.check(reply, 200, "allowed", proven_by="x509_svid_xfcc")
@@ -200,7 +293,8 @@ def test_what_the_gates_own_envoy_says_of_the_edge_is_no_caller(
 ):
     """Whatever this Envoy adds or overwrites: who presents nothing to the edge does not become the edge."""
     bound = keys.token(cnf={"x5t#S256": "A" * 43})
-    with row(domains, keys, upstream, tmp_path, xfcc={**EDGE, "element": element}, inner=inner) as (gate, edge):
+    xfcc = {**EDGE, "elements": 2 if inner == "APPEND_FORWARD" else 1, "element": element}
+    with row(domains, keys, upstream, tmp_path, xfcc=xfcc, inner=inner) as (gate, edge):
         anonymous = edge.client()
         for headers in ({}, {XFCC: forged()}):
             gate.check(anonymous.request("GET", "/any/x", headers=headers), 401, "credential_missing")

@@ -291,17 +291,11 @@ def test_an_authority_speaks_for_its_own_domain_alone_where_envoy_validates_by_s
     domains, keys, upstream, tmp_path, reader
 ):
     """With one list of authorities Envoy takes any name from any of them; its SPIFFE validator does not."""
-    bundles = [
-        {"name": name, "trust_bundle": {"filename": str(authority.path)}}
-        for name, authority in domains.authorities.items()
-    ]
-    config = {"@type": f"{spiffe_lab.TLS}.SPIFFECertValidatorConfig", "trust_domains": bundles}
-    validator = {"name": "envoy.tls.cert_validator.spiffe", "typed_config": config}
 
     def by_spiffe(bootstrap: dict) -> None:
         spiffe_lab.mutual_tls(domains)(bootstrap)
         socket = envoy.gate(bootstrap)["filter_chains"][0]["transport_socket"]["typed_config"]
-        socket["common_tls_context"]["validation_context"] = {"custom_validator_config": validator}
+        socket["common_tls_context"]["validation_context"] = spiffe_lab.by_spiffe(domains)
 
     impostor = domains.authorities[PARTNER].issue(spiffe())
     with Gate.open(domains.policy(keys), upstream, tmp_path / "list", tweak=spiffe_lab.mutual_tls(domains)) as gate:

@@ -47,13 +47,14 @@ def counts(gate: Gate) -> tuple[int, int]:
 @pytest.mark.parametrize(
     ("text", "share", "verified"),
     [
-        (SECRET, None, TOKENS),
+        (SECRET, None, WORKERS * TOKENS),
+        (SECRET, True, TOKENS),
         (SECRET, False, WORKERS * TOKENS),
         (None, None, WORKERS * TOKENS),
         (None, True, TOKENS),
     ],
 )
-def test_a_token_is_verified_by_one_worker_where_they_have_a_secret_and_by_each_elsewhere(
+def test_a_token_is_verified_by_one_worker_where_they_are_told_to_share_and_by_each_elsewhere(
     opened, keys, text, share, verified
 ):
     policy = policies.main(keys)
@@ -72,7 +73,8 @@ def test_a_token_is_verified_by_one_worker_where_they_have_a_secret_and_by_each_
 
 def test_tokens_that_come_to_all_workers_at_once_are_verified_hardly_more_than_once(opened, keys):
     """Requests of one token that cross each other are each verified; a record that two write is lost."""
-    gate = opened(policies.main(keys), tweak=configured(SECRET))
+    policy = changed(policies.main(keys), tokens={"share": True})
+    gate = opened(policy, tweak=configured(SECRET))
     tokens = [keys.token("ES256", jti=f"many-{number}") for number in range(8 * TOKENS)]
 
     def send(turn: int) -> None:
@@ -97,7 +99,7 @@ def test_a_forged_token_is_refused_alike_each_time_and_let_in_once_its_keys_are_
     old, new = Key.new("ES256", "k1"), Key.new("ES256", "k1")
     idp.answers[fetched.target("corp")] = provider.document(jwks(old))
     timing = {"timeout": "2s", "refresh": "1s", "cooldown": "1s", "wait": "10s"}
-    policy = fetched.policy(fetched.issuer(**timing))
+    policy = changed(fetched.policy(fetched.issuer(**timing)), tokens={"share": True})
     before, after = fetched.token(old), fetched.token(new)
 
     def tweak(config: dict) -> None:

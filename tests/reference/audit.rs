@@ -93,6 +93,7 @@ fn nothing() -> Record<'static> {
         method: "PATCH",
         host: "",
         path: "",
+        path_bytes: None,
         user_agent: None,
         request_id: None,
         status: None,
@@ -159,6 +160,7 @@ fn everything() -> Record<'static> {
         }),
         forwarded_by: Some("spiffe://prod.example/ingress"),
         purpose: Some("invoicing"),
+        path_bytes: Some(2048),
         keys: Some(Freshness {
             version: 4,
             age: 4000,

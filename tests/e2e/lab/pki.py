@@ -51,6 +51,8 @@ class Authority:
         self,
         *uris: str,
         dns: tuple[str, ...] = (),
+        emails: tuple[str, ...] = (),
+        subject: str = "a workload",
         ca: bool = False,
         signs_certificates: bool = False,
         begins: timedelta = timedelta(hours=-1),
@@ -58,8 +60,9 @@ class Authority:
     ) -> Certificate:
         """A certificate with exactly these SANs; without any it has no SAN extension."""
         key = ec.generate_private_key(ec.SECP256R1())
-        builder = _builder(_name("a workload"), self._cert.subject, key.public_key(), begins, ends)
+        builder = _builder(_name(subject), self._cert.subject, key.public_key(), begins, ends)
         sans = [x509.UniformResourceIdentifier(uri) for uri in uris] + [x509.DNSName(name) for name in dns]
+        sans += [x509.RFC822Name(address) for address in emails]
         if sans:
             builder = builder.add_extension(x509.SubjectAlternativeName(sans), critical=False)
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=None), critical=True)

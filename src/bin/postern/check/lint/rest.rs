@@ -11,6 +11,13 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
     source(policy, found);
     audit(policy, found);
     risk(policy, found);
+    if policy.config.tokens.share {
+        found.add(
+            "shared-verification",
+            "tokens.share",
+            "lets a plugin that knows vm_config.configuration and is in the same vm_id let forged tokens in; give Postern a vm_id of its own or a random text there, or remove this",
+        );
+    }
     if policy.config.responses.detail == Detail::Full {
         found.add(
             "full-detail",

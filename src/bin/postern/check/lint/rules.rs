@@ -41,10 +41,6 @@ pub const RULES: &[(&str, &str)] = &[
         "fail-open",
         "The proxy lets requests through where the filter does not start.",
     ),
-    (
-        "first-element",
-        "The first element of x-forwarded-client-cert is believed.",
-    ),
     ("forwarded-token", "The upstream gets the credential."),
     ("full-detail", "Refused callers are told exactly why."),
     (
@@ -121,8 +117,16 @@ pub const RULES: &[(&str, &str)] = &[
         "The proxy repairs paths before the filter sees them.",
     ),
     ("rsa-exponent-3", "RSA keys may have the exponent 3."),
+    (
+        "several-elements",
+        "More elements of x-forwarded-client-cert are believed than one proxy's.",
+    ),
     ("shared-limit", "A limit is shared by all callers."),
     ("shared-secret", "Whoever can check a token can make one."),
+    (
+        "shared-verification",
+        "Workers believe what is written of verified tokens where other plugins may write.",
+    ),
     (
         "skippable-condition",
         "A condition does not hold for callers that leave the header out.",

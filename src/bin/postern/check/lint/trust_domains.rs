@@ -47,8 +47,9 @@ fn forwarded(policy: &Policy<'_>, index: usize, path: &str, found: &mut Found) {
     if policy.at(&cidrs).is_some() {
         found.add("address-trust", format!("{path}.xfcc.trusted_cidrs"), "believes whoever connects from there about who calls; name proxies by certificate, in trusted_peers");
     }
-    if policy.at(&format!("{pointer}/element")) == Some(&Value::from("first")) {
-        found.add("first-element", format!("{path}.xfcc.element"), "believes what may have come from the caller, unless every proxy on the way overwrites the header; use last where one proxy is in front");
+    let elements = policy.at(&format!("{pointer}/elements"));
+    if elements.is_some_and(|elements| *elements != Value::from(1)) {
+        found.add("several-elements", format!("{path}.xfcc.elements"), "believes what several proxies wrote, as far as nobody can reach a later one around the first; let the last proxy overwrite the header (SANITIZE_SET), and remove this");
     }
 }
 
