@@ -74,6 +74,12 @@ macro_rules! reasons {
 reasons! {
     /// The path could be read differently by another reader.
     PathAmbiguous = "path_ambiguous", 400, "The path can be read in more than one way.";
+    /// Another reader could take the request for one of another method.
+    MethodAmbiguous = "method_ambiguous", 400, "The method can be read in more than one way.";
+    /// A parameter that decides could be read differently by another reader.
+    QueryAmbiguous = "query_ambiguous", 400, "The query can be read in more than one way.";
+    /// `Connection` names a field that decides, or that the upstream is told in.
+    ConnectionAmbiguous = "connection_ambiguous", 400, "Connection names a field that must arrive.";
     /// No configured route matches.
     RouteUnknown = "route_unknown", 403, "No route matches this request.";
     /// No credential was sent.
@@ -154,6 +160,9 @@ impl Reason {
     pub const fn step(self) -> Step {
         match self {
             Self::PathAmbiguous
+            | Self::MethodAmbiguous
+            | Self::QueryAmbiguous
+            | Self::ConnectionAmbiguous
             | Self::RouteUnknown
             | Self::CredentialMissing
             | Self::CredentialAmbiguous
@@ -220,6 +229,9 @@ impl Reason {
             | Self::ConfigInvalid => false,
             // Said of a request, not of its token.
             Self::PathAmbiguous
+            | Self::MethodAmbiguous
+            | Self::QueryAmbiguous
+            | Self::ConnectionAmbiguous
             | Self::RouteUnknown
             | Self::CredentialMissing
             | Self::CredentialAmbiguous

@@ -62,7 +62,7 @@ impl Summary {
             }
         }
         // Of several none is what the upstream would take for it.
-        let purpose = purpose.and_then(|name| headers.only(name));
+        let purpose = purpose.and_then(|name| headers.sole(name).one());
         keep(Text::Purpose, purpose.map(|value| first(value, TEXT)));
         let bytes = found.iter().flatten().map(|value| value.len()).sum();
         let mut texts = String::with_capacity(bytes);

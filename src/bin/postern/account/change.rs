@@ -9,6 +9,9 @@ use crate::trial::Answer;
 pub fn of(reason: Reason, answer: &Answer, config: &Config) -> String {
     let detail = answer.detail();
     match reason {
+        Reason::MethodAmbiguous => "send the request with the method that is meant".into(),
+        Reason::QueryAmbiguous => format!("send the parameter once, under its own name: {detail}"),
+        Reason::ConnectionAmbiguous => "name no such field in Connection".into(),
         Reason::PathAmbiguous => "send a path that has one reading: no encoded slashes, no dot segments".into(),
         Reason::RouteUnknown => "add a route, or ask for what one of the nearest is for".into(),
         Reason::CredentialMissing => {
