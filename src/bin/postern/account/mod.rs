@@ -23,6 +23,7 @@ use std::rc::Rc;
 use postern::config::{Config, Route};
 use postern::crypto::Pure;
 use postern::decision::{Denial, Reason};
+use postern::gate::decide::{check_connection, check_method};
 use postern::keys::ring::Ring;
 use postern::policy::split_target;
 use postern::proof::Connection;
@@ -259,7 +260,7 @@ fn failing_step(reason: Reason, found: Option<&(&'static str, Denial)>) -> Optio
         return Some(*step);
     }
     Some(match reason {
-        Reason::PathAmbiguous => "path",
+        Reason::PathAmbiguous | Reason::MethodAmbiguous | Reason::ConnectionAmbiguous => "path",
         Reason::RouteUnknown => "route",
         Reason::SourceThrottled => "source",
         Reason::ClientUnregistered
@@ -269,7 +270,7 @@ fn failing_step(reason: Reason, found: Option<&(&'static str, Denial)>) -> Optio
         Reason::ProofMissing | Reason::ProofInvalid | Reason::ProofReplayed => "proof",
         Reason::ScopeMissing => "scopes",
         Reason::NotAllowed | Reason::DelegationDenied => "allow",
-        Reason::ContextDenied => "when",
+        Reason::ContextDenied | Reason::QueryAmbiguous => "when",
         Reason::RiskDenied => "risk",
         Reason::RateLimited | Reason::QuotaExceeded | Reason::LimitsUnavailable => "limits",
         Reason::HostUnavailable | Reason::ConfigInvalid => return None,
@@ -317,6 +318,11 @@ impl Inquiry<'_> {
         let Some((place, route)) = route::find(self, &path, findings) else {
             return (None, None);
         };
+        if let Err(denial) = check_connection(self.headers, self.config) {
+            findings.say("path", denial.detail.clone());
+            findings.fail("path", denial);
+            return (Some(place), None);
+        }
         if route.public {
             findings.say(
                 "route",
@@ -331,6 +337,11 @@ impl Inquiry<'_> {
             );
             return (Some(place), None);
         };
+        if let Err(denial) = check_method(self.text(":method"), query, self.config) {
+            findings.say("path", denial.detail.clone());
+            findings.fail("path", denial);
+            return (Some(place), None);
+        }
         let known = &mut Known::default();
         let around = Surroundings {
             headers: self.headers,

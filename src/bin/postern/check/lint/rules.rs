@@ -53,6 +53,10 @@ pub const RULES: &[(&str, &str)] = &[
         "A section says whose forwarded certificates are believed, and none are read.",
     ),
     ("impossible-host", "No request can have that host."),
+    (
+        "kept-overrides",
+        "The upstream may be told another method or path than was decided about.",
+    ),
     ("long-lifetime", "Tokens may live for more than a day."),
     (
         "long-max-stale",
