@@ -431,3 +431,58 @@ fn plain_requests_are_as_they_were() {
         names.contains(&"x-http-methods".to_owned()) && names.contains(&"x-posternal".to_owned())
     );
 }
+
+#[test]
+fn answers_belong_to_their_callers() {
+    let good = good();
+    let told = |configuration: &Value, path: &str, token: Option<&str>, sent: &[&str]| {
+        let host = request(path, token, &[]);
+        let (next, decided) = headers(&gate(configuration), &host);
+        assert_eq!(next, Next::Continue);
+        for value in sent {
+            host.push_response_header(b"cache-control", value.as_bytes());
+        }
+        decided.response_headers(&host);
+        let fields = host.response_headers();
+        let all = |name: &str| {
+            let values = fields
+                .all(name)
+                .map(|value| String::from_utf8_lossy(value).into_owned());
+            values.collect::<Vec<_>>().join(" | ")
+        };
+        let marker = upstream(&host.upstream_headers(), "authorization").map(str::to_owned);
+        (all("cache-control"), all("vary"), marker)
+    };
+    let plain = policy();
+    let kept = |control: &str| (control.to_owned(), String::new(), None);
+    for path in ["/orders", "/open"] {
+        let max_age = told(&plain, path, Some(&good), &["max-age=60"]);
+        assert_eq!(max_age, kept("max-age=60, private"), "{path}");
+        assert_eq!(
+            told(&plain, path, Some(&good), &["public, max-age=60"]),
+            kept("public, max-age=60")
+        );
+    }
+    assert_eq!(
+        told(&plain, "/open", None, &["max-age=60"]),
+        kept("max-age=60")
+    );
+    let observed = told(&plain, "/tried", Some(&good), &["max-age=60"]);
+    assert_eq!(observed.0, "max-age=60");
+
+    let mut marked = plain.clone();
+    marked["tokens"] = json!({"marker": true});
+    let private = (
+        "private".to_owned(),
+        "authorization".to_owned(),
+        Some("Postern".to_owned()),
+    );
+    assert_eq!(told(&marked, "/orders", Some(&good), &[]), private);
+    assert_eq!(told(&marked, "/open", None, &[]), kept(""));
+
+    let mut forwarding = plain;
+    forwarding["issuers"][0]["forward"] = json!(true);
+    let (control, vary, sent) = told(&forwarding, "/orders", Some(&good), &["max-age=60"]);
+    assert_eq!((control.as_str(), vary.as_str()), ("max-age=60", ""));
+    assert_eq!(sent, Some(format!("Bearer {good}")));
+}

@@ -20,6 +20,9 @@ pub struct Tokens {
     /// Whether workers take over what others have verified; none where the VM's configuration
     /// decides.
     pub share: Option<bool>,
+    /// Whether the upstream gets a field in place of a credential that was taken away, so that caches
+    /// on the way see that there was one.
+    pub marker: bool,
 }
 
 impl Default for Tokens {
@@ -30,6 +33,7 @@ impl Default for Tokens {
             max_bytes: 8192,
             cache_bytes: 4 << 20,
             share: None,
+            marker: false,
         }
     }
 }
@@ -50,6 +54,11 @@ impl Tokens {
             max_bytes: max_bytes.unwrap_or(default.max_bytes),
             cache_bytes: cache_bytes.unwrap_or(default.cache_bytes),
             share: wire.share.optional(&place.member("share")).copied(),
+            marker: wire
+                .marker
+                .optional(&place.member("marker"))
+                .copied()
+                .unwrap_or_default(),
         }
     }
 }

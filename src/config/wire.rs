@@ -387,6 +387,11 @@ object! {
         /// 16 bytes, which is then taken for a secret.
         #[schema(default)]
         pub share: Field<bool>,
+        /// Whether the upstream gets `authorization: Postern` where a credential was taken away, so that
+        /// caches between the gate and the upstream do not give one caller's answer to another.
+        /// Default: false.
+        #[schema(default)]
+        pub marker: Field<bool>,
     }
 }
 

@@ -5,6 +5,7 @@ use smallvec::SmallVec;
 use crate::config::{Config, Issuer, Tokens};
 use crate::decision::{Denial, Mode, Reason};
 use crate::fold;
+use crate::gate::caches::MARKER;
 use crate::gate::decide::Decision;
 use crate::host::{Host, HostError};
 use crate::limits::key::KeyPart;
@@ -18,7 +19,8 @@ use crate::token::{Caller, credential};
 /// The prefix of the fields that only Postern may set.
 const OWN: &[u8] = b"x-postern-";
 
-/// Rewrites the request of a decision that lets it through.
+/// Rewrites the request of a decision that lets it through; says whether it goes on without the
+/// credential that tells caches whose the answer is.
 ///
 /// Forged fields go first, on every route. Where the decision is only observed the credential
 /// stays, since an upstream may still rely on it.
@@ -30,7 +32,7 @@ pub fn prepare(
     headers: &Headers,
     config: &Config,
     decision: &Decision,
-) -> Result<(), Denial> {
+) -> Result<bool, Denial> {
     // Whom the gate would have refused is not introduced: the upstream could take it for consent.
     let caller = decision
         .caller
@@ -39,7 +41,14 @@ pub fn prepare(
     let rewritten = strip(host, headers, config, decision)
         .and_then(|()| forward_certificate(host, headers, &decision.forwarding))
         .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)))
-        .and_then(|()| caller.map_or(Ok(()), |_| warn(host, decision)));
+        .and_then(|()| caller.map_or(Ok(()), |_| warn(host, decision)))
+        .and_then(|()| {
+            let hidden = Credential::of(config, decision).is_hidden(headers, &config.tokens);
+            if hidden && config.tokens.marker {
+                host.set_request_header(credential::AUTHORIZATION, MARKER)?;
+            }
+            Ok(hidden)
+        });
     rewritten
         .map_err(|error| host_unavailable("the host did not let a request field be changed", error))
 }
@@ -173,6 +182,19 @@ impl Credential {
                 }
                 _ => Self::Goes,
             },
+        }
+    }
+
+    /// Whether caches behind the gate, or before it, cannot see that a credential was sent: a certificate
+    /// and a field that is not `authorization` are none to them (RFC 9111 section 3.5).
+    fn is_hidden(self, headers: &Headers, tokens: &Tokens) -> bool {
+        match self {
+            Self::Stays => false,
+            Self::TokensGo => headers
+                .iter()
+                .any(|(name, value)| self.goes(name, value, tokens)),
+            Self::VerifiedStays => tokens.header != credential::AUTHORIZATION,
+            Self::Goes => true,
         }
     }
 

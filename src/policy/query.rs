@@ -65,8 +65,8 @@ impl std::error::Error for QueryError {}
 
 fn could_name(pair: &str, name: &str) -> bool {
     let key = pair.split('=').next().unwrap_or_default();
-    // Whoever cannot decode a `%` may keep it, or drop it.
-    let decoded = decode_bytes(key, Some(b'%')).unwrap_or_default();
+    // Whoever cannot decode a `%` may keep it, drop it, or end there.
+    let decoded = decode_bytes(key, Some(0)).unwrap_or_default();
     is_of_kind(&decoded, name)
 }
 

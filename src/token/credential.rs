@@ -157,6 +157,7 @@ mod tests {
             max_bytes: 8192,
             cache_bytes: 65536,
             share: None,
+            marker: false,
         }
     }
 

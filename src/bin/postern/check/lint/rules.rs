@@ -98,6 +98,10 @@ pub const RULES: &[(&str, &str)] = &[
         "The proxy repairs paths before the filter sees them.",
     ),
     ("rsa-exponent-3", "RSA keys may have the exponent 3."),
+    (
+        "shared-cache",
+        "A cache stands beside Postern and can give one caller's answer to another.",
+    ),
     ("shared-limit", "A limit is shared by all callers."),
     ("shared-secret", "Whoever can check a token can make one."),
     (
