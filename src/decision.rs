@@ -74,8 +74,12 @@ macro_rules! reasons {
 reasons! {
     /// The path could be read differently by another reader.
     PathAmbiguous = "path_ambiguous", 400, "The path can be read in more than one way.";
-    /// The method is not in upper case, or none.
+    /// The method is not in upper case, or none, or another reader could take another one.
     MethodAmbiguous = "method_ambiguous", 400, "The method can be read in more than one way.";
+    /// A parameter that decides could be read differently by another reader.
+    QueryAmbiguous = "query_ambiguous", 400, "The query can be read in more than one way.";
+    /// `Connection` names a field that decides, or that the upstream is told in.
+    ConnectionAmbiguous = "connection_ambiguous", 400, "Connection names a field that must arrive.";
     /// No configured route matches.
     RouteUnknown = "route_unknown", 403, "No route matches this request.";
     /// The proxy has chosen an upstream that the route does not name.
@@ -161,6 +165,8 @@ impl Reason {
         match self {
             Self::PathAmbiguous
             | Self::MethodAmbiguous
+            | Self::QueryAmbiguous
+            | Self::ConnectionAmbiguous
             | Self::RouteUnknown
             | Self::UpstreamMismatch
             | Self::CredentialMissing
@@ -231,6 +237,8 @@ impl Reason {
             // Said of a request, not of its token.
             Self::PathAmbiguous
             | Self::MethodAmbiguous
+            | Self::QueryAmbiguous
+            | Self::ConnectionAmbiguous
             | Self::RouteUnknown
             | Self::UpstreamMismatch
             | Self::CredentialMissing

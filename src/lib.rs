@@ -53,6 +53,7 @@ pub mod clients;
 pub mod config;
 pub mod crypto;
 pub mod decision;
+pub mod fold;
 pub mod gate;
 pub mod host;
 pub mod jose;

@@ -2,6 +2,8 @@
 
 use std::net::IpAddr;
 
+use crate::fold;
+
 /// The header fields of a message in the order received, pseudo-headers included.
 ///
 /// Names are as the host gives them (lower case in Envoy); values are bytes and need not be UTF-8.
@@ -12,6 +14,29 @@ use std::net::IpAddr;
 pub struct Headers {
     /// Empty, or a map whose sizes add up to its length or less.
     bytes: Vec<u8>,
+}
+
+/// A field that a decision reads, as every reader of the message finds it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sole<'a> {
+    /// There is none of its kind.
+    Absent,
+    /// The only one of its kind, under the name itself.
+    One(&'a [u8]),
+    /// There are several of its kind, or one under another name, which another reader could take for
+    /// it.
+    Ambiguous,
+}
+
+impl<'a> Sole<'a> {
+    /// The value of the only one; none where there is none or several.
+    #[must_use]
+    pub fn one(self) -> Option<&'a [u8]> {
+        match self {
+            Self::One(value) => Some(value),
+            Self::Absent | Self::Ambiguous => None,
+        }
+    }
 }
 
 /// The host's serialised header map does not have the form the ABI gives it.
@@ -76,6 +101,22 @@ impl Headers {
             field.name_size == name.len() && field.name().eq_ignore_ascii_case(name)
         };
         self.fields().filter(is_named).map(|field| field.value())
+    }
+
+    /// What every reader finds under that name.
+    #[must_use]
+    pub fn sole<'a>(&'a self, name: &str) -> Sole<'a> {
+        let name = name.as_bytes();
+        let mut kin = self
+            .fields()
+            .filter(|field| field.name_size == name.len() && fold::same_kind(field.name(), name));
+        match (kin.next(), kin.next()) {
+            (None, _) => Sole::Absent,
+            (Some(field), None) if field.name().eq_ignore_ascii_case(name) => {
+                Sole::One(field.value())
+            }
+            _ => Sole::Ambiguous,
+        }
     }
 
     fn fields(&self) -> Fields<'_> {
@@ -218,6 +259,25 @@ mod tests {
             None,
             "two fields of one name are not one"
         );
+    }
+
+    #[test]
+    fn a_field_decides_only_where_it_is_alone_in_its_kind() {
+        let cases: &[(&[&str], Sole<'_>)] = &[
+            (&[], Sole::Absent),
+            (&["x-envy"], Sole::Absent),
+            (&["x-env"], Sole::One(b"0")),
+            (&["X-Env", "x-envy"], Sole::One(b"0")),
+            (&["x_env"], Sole::Ambiguous),
+            (&["x-env", "x.env"], Sole::Ambiguous),
+            (&["x~env", "x-env"], Sole::Ambiguous),
+            (&["x-env", "x-env"], Sole::Ambiguous),
+        ];
+        for (names, expected) in cases {
+            let fields = names.iter().enumerate();
+            let headers = Headers::new(fields.map(|(at, name)| (*name, at.to_string())));
+            assert_eq!(headers.sole("x-env"), *expected, "{names:?}");
+        }
     }
 
     #[test]

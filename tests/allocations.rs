@@ -120,6 +120,14 @@ impl Host for Plain {
         self.note("add_response_header");
         Ok(())
     }
+    fn response_headers(&self) -> Result<Headers, HostError> {
+        self.note("response_headers");
+        Headers::from_abi(self.map.clone()).map_err(|_| HostError(4))
+    }
+    fn set_response_header(&self, _: &str, _: &str) -> Result<(), HostError> {
+        self.note("set_response_header");
+        Ok(())
+    }
     fn request_trailers(&self) -> Result<Headers, HostError> {
         Ok(Headers::default())
     }

@@ -161,6 +161,7 @@ fn every_dangerous_configuration_has_exactly_its_warnings() {
         "proxy-prefix",
         "proxy-rewrite",
         "repaired-path",
+        "shared-cache",
         "worth-a-look",
         "written-address",
     ];
@@ -793,6 +794,30 @@ fn where_the_proxy_reads_a_request_differently_is_told() {
             .collect();
         assert_eq!(told, *expected, "{hosts} {manager} {routes}");
     }
+}
+
+#[test]
+fn a_cache_beside_the_gate_is_told_of() {
+    let postern = "- name: postern\n  typed_config:\n    config:\n      configuration:\n        '@type': type.googleapis.com/google.protobuf.Struct\n        value: {version: 1, routes: [{name: a, match: {path: /a}, public: true}]}\n";
+    let cache = "- name: envoy.filters.http.cache\n  typed_config:\n    '@type': type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig\n";
+    let renamed = cache.replace("envoy.filters.http.cache\n", "pages\n");
+    let manager = |filters: &[&str]| {
+        let filters = filters.concat();
+        format!("use_remote_address: true\nhttp_filters:\n{filters}")
+    };
+    let files = [
+        file("cache", "before.yaml", manager(&[cache, postern])),
+        file("cache", "behind.yaml", manager(&[postern, &renamed])),
+        file("cache", "none.yaml", manager(&[postern])),
+    ];
+    let (found, _) = checked(&files);
+    let rules = |of: &[Value]| -> Vec<String> {
+        let rules = of.iter().map(|f| f["rule"].as_str().unwrap().to_owned());
+        rules.collect()
+    };
+    assert_eq!(rules(&found[0]), ["shared-cache"]);
+    assert_eq!(rules(&found[1]), ["shared-cache"]);
+    assert_eq!(rules(&found[2]), [""; 0]);
 }
 
 /// What the demo puts in place of its own names.

@@ -253,7 +253,7 @@ fn a_request_costs_what_its_query_asks_for() {
         ("/v1/orders/1?limit=ten", "context_denied"),
         ("/v1/orders/1?limit=-1", "context_denied"),
         ("/v1/orders/1?limit=", "context_denied"),
-        ("/v1/orders/1?limit=1&limit=2", "context_denied"),
+        ("/v1/orders/1?limit=1&limit=2", "query_ambiguous"),
     ];
     for (path, expected) in cases {
         let proxy = Proxy::new(&SharedData::default(), 1, &configuration);

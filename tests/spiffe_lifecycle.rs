@@ -1393,14 +1393,19 @@ fn a_credential_sent_in_another_way_is_not_made_good_by_a_certificate() {
     let query = of(JOBS).ask(&gate, "/open?access_token=a.b.c");
     assert_eq!(query.outcome(), Err("credential_missing"));
     let dpop = with("DPoP a.b.c").ask(&gate, "/open");
-    assert_eq!(dpop.outcome(), Err("credential_missing"));
+    assert_eq!(dpop.outcome(), Err("credential_malformed"));
     let basic = with("Basic eDp5");
     for gate in [&gate, &renamed] {
         assert_eq!(basic.ask(gate, "/open").outcome(), Ok(JOBS));
     }
-    for sender in [with("Bearer a.b.c"), of(JOBS).field("x-token", "a.b.c")] {
+    for (sender, expected) in [
+        (with("Bearer a.b.c"), "credential_missing"),
+        (of(JOBS).field("x-token", "a.b.c"), "credential_malformed"),
+        (of(JOBS).field("x-token", "opaque"), "credential_missing"),
+        (of(JOBS).field("x_token", "a.b.c"), "credential_ambiguous"),
+    ] {
         let answer = sender.ask(&renamed, "/open");
-        assert_eq!(answer.outcome(), Err("credential_missing"));
+        assert_eq!(answer.outcome(), Err(expected));
     }
 }
 

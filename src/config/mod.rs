@@ -18,7 +18,7 @@
 //! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
 //! | `model` | the document as a whole |
-//! | `client`, `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `risk`, `risk_numbers`, `risk_actions`, `source`, `audit`, `responses` | its sections |
+//! | `client`, `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `risk`, `risk_numbers`, `risk_actions`, `source`, `audit`, `responses`, `upstream` | its sections |
 //! | `names`, `bounds` | what names, texts, durations and sizes may be |
 //! | `decimal` | numbers with a fraction, in errors |
 //! | `schema`, `risk_schema` | the published JSON Schema, from the wire types |
@@ -55,6 +55,7 @@ mod schema;
 mod source;
 mod tokens;
 mod trust_domain;
+mod upstream;
 mod when;
 mod wire;
 
@@ -72,3 +73,4 @@ pub use schema::json_schema;
 pub use source::Source;
 pub use tokens::Tokens;
 pub use trust_domain::{JwtSvid, KeyOwner, TrustDomain, X509Svid, Xfcc};
+pub use upstream::{METHOD_PARAMETER, Upstream};

@@ -17,6 +17,7 @@ use super::route::{self, Route};
 use super::source::Source;
 use super::tokens::Tokens;
 use super::trust_domain::{self, KeyOwner, TrustDomain};
+use super::upstream::Upstream;
 use super::wire::{self, Field};
 use crate::clients::Clients;
 use crate::decision::Mode;
@@ -54,6 +55,8 @@ pub struct Config {
     pub audit: Audit,
     /// What a refused caller is told.
     pub responses: Responses,
+    /// What goes on to the upstream.
+    pub upstream: Upstream,
     /// What is allowed but worth a look, one sentence each, with its path.
     pub warnings: Vec<String>,
 }
@@ -101,6 +104,28 @@ impl Config {
             Signatory::TrustDomain(index) => self.trust_domains.get(index).map(|domain| &domain.id),
         }
         .map_or("", String::as_str)
+    }
+
+    /// Whether the upstream gets the tokens of an issuer or a trust domain as they were sent.
+    #[must_use]
+    pub fn forwards(&self, signatory: Signatory<usize, usize>) -> bool {
+        match signatory {
+            Signatory::Issuer(index) => self.issuers.get(index).map(|issuer| issuer.forward),
+            Signatory::TrustDomain(index) => self
+                .trust_domains
+                .get(index)
+                .and_then(|domain| Some(domain.jwt_svid.as_ref()?.forward)),
+        }
+        .unwrap_or_default()
+    }
+
+    /// Whether the upstream gets anybody's tokens.
+    #[must_use]
+    pub fn forwards_any(&self) -> bool {
+        let mut slots = 0..self.issuers.len().max(self.trust_domains.len());
+        slots.any(|at| {
+            self.forwards(Signatory::Issuer(at)) || self.forwards(Signatory::TrustDomain(at))
+        })
     }
 
     /// The slot of an issuer's or a trust domain's keys.
@@ -205,6 +230,8 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     };
     let routes = route::compile_all(&wire.routes, &routes, known, &mut warnings);
     let responses = Responses::compile(&wire.responses, &place.member("responses"));
+    let upstream = place.member("upstream");
+    let upstream = Upstream::compile(&wire.upstream, &upstream, &mut warnings);
     let (trust_domains, xfcc) = trust_domains?;
     Some(Config {
         mode: mode.unwrap_or_default(),
@@ -220,6 +247,7 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
         source,
         audit,
         responses,
+        upstream,
         warnings,
     })
 }

@@ -1,5 +1,6 @@
 //! Names, header names, claims, and texts that go into quoted header values.
 
+use crate::fold;
 use crate::jose::ClaimPath;
 
 /// A name: how routes, limits and audit refer to something.
@@ -38,8 +39,7 @@ pub(super) fn header(text: &str) -> Result<String, &'static str> {
     if !matches!(text.len(), 1..=128) || !text.bytes().all(fits) {
         return Err("is no header; a header is named in lower case, such as x-client-id");
     }
-    // A gateway to CGI and its heirs makes no difference between the two (RFC 3875 section 4.1.18).
-    if text.replace('_', "-").starts_with("x-postern-") {
+    if fold::begins_alike(text.as_bytes(), b"x-postern-") {
         return Err("is one of Postern's own headers; another is needed");
     }
     Ok(text.to_owned())
@@ -48,10 +48,16 @@ pub(super) fn header(text: &str) -> Result<String, &'static str> {
 /// Fields that hold credentials (RFC 9110 section 11, RFC 6265 section 5.4).
 const SECRET: &[&str] = &["authorization", "cookie", "proxy-authorization"];
 
+/// Whether some reader could take a header for one of these.
+fn is_among(header: &str, names: &[&str]) -> bool {
+    let mut names = names.iter();
+    names.any(|name| fold::same_kind(header.as_bytes(), name.as_bytes()))
+}
+
 /// A header that a credential may come in.
 pub(super) fn token_header(text: &str) -> Result<String, &'static str> {
     let header = header(text)?;
-    if RESERVED.contains(&header.as_str()) || header == "cookie" {
+    if is_among(&header, RESERVED) || header == "cookie" {
         return Err("has a meaning of its own in HTTP; another header is needed");
     }
     Ok(header)
@@ -60,7 +66,7 @@ pub(super) fn token_header(text: &str) -> Result<String, &'static str> {
 /// A header that a claim may be written to, where credentials come in the header `credential`.
 pub(super) fn claim_header(text: &str, credential: &str) -> Result<String, &'static str> {
     let header = public_header(text, credential)?;
-    if RESERVED.contains(&header.as_str()) {
+    if is_among(&header, RESERVED) {
         return Err("has a meaning of its own in HTTP; another header is needed");
     }
     Ok(header)
@@ -77,7 +83,7 @@ pub(super) fn cluster(text: &str) -> Result<String, &'static str> {
 /// A header that may be shown: none that holds credentials.
 pub(super) fn public_header(text: &str, credential: &str) -> Result<String, &'static str> {
     let header = header(text)?;
-    if SECRET.contains(&header.as_str()) || header == credential {
+    if is_among(&header, SECRET) || is_among(&header, &[credential]) {
         return Err("is a header that credentials come in; another is needed");
     }
     Ok(header)
@@ -157,6 +163,7 @@ mod tests {
             "é",
             "x-postern-identity",
             "x_postern_identity",
+            "x.postern.identity",
         ] {
             assert!(header(bad).is_err(), "{bad}");
         }
@@ -168,7 +175,13 @@ mod tests {
 
     #[test]
     fn a_header_that_holds_credentials_is_not_written_and_not_shown() {
-        for secret in ["authorization", "cookie", "proxy-authorization", "x-token"] {
+        for secret in [
+            "authorization",
+            "cookie",
+            "proxy_authorization",
+            "x-token",
+            "x.token",
+        ] {
             assert!(claim_header(secret, "x-token").is_err(), "{secret}");
             assert!(public_header(secret, "x-token").is_err(), "{secret}");
         }

@@ -70,6 +70,15 @@ pub(super) enum CostForms {
     Depends(wire::Cost),
 }
 
+/// What becomes of what tells an upstream another method or path: in a word, or by name.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[allow(dead_code, reason = "only its schema is used")]
+pub(super) enum OverrideForms {
+    Word(wire::Overrides),
+    Kept(wire::KeptOverrides),
+}
+
 /// The whole document.
 pub(super) fn document(schema: &mut Schema) {
     schema.insert("title".to_owned(), json!("Postern configuration"));

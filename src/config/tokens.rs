@@ -23,6 +23,9 @@ pub struct Tokens {
     pub cache_bytes: usize,
     /// Whether workers take over what others have verified.
     pub share: bool,
+    /// Whether the upstream gets a field in place of a credential that was taken away, so that caches
+    /// on the way see that there was one.
+    pub marker: bool,
 }
 
 impl Default for Tokens {
@@ -34,6 +37,7 @@ impl Default for Tokens {
             budget: Duration::from_millis(2),
             cache_bytes: 4 << 20,
             share: false,
+            marker: false,
         }
     }
 }
@@ -54,6 +58,7 @@ impl Tokens {
             Duration::from_millis(1)..=Duration::from_millis(100),
             default.budget,
         );
+        let marker = wire.marker.optional(&place.member("marker"));
         let share = wire.share.optional(&place.member("share"));
         Self {
             header: header.unwrap_or(default.header),
@@ -62,6 +67,7 @@ impl Tokens {
             budget,
             cache_bytes: cache_bytes.unwrap_or(default.cache_bytes),
             share: share.copied().unwrap_or(default.share),
+            marker: marker.copied().unwrap_or(default.marker),
         }
     }
 }

@@ -66,6 +66,40 @@ object! {
         /// What a refused caller is told.
         #[schema(default)]
         pub responses: Field<Responses>,
+        /// What goes on to the upstream.
+        #[schema(default)]
+        pub upstream: Field<Upstream>,
+    }
+}
+
+object! {
+    /// What goes on to the upstream.
+    pub struct Upstream {
+        /// What becomes of fields that tell some upstreams another method or path than the request's.
+        /// Default: remove.
+        #[schema(default, with = "schema::OverrideForms")]
+        pub overrides: Field<Value>,
+    }
+}
+
+word! {
+    /// What becomes of what tells an upstream another method or path, in a word.
+    pub enum Overrides {
+        /// The fields are taken out; a request with such a query parameter is refused.
+        Remove = "remove",
+        /// All of it goes on.
+        Keep = "keep",
+    }
+}
+
+object! {
+    /// What goes on of what tells an upstream another method or path.
+    pub struct KeptOverrides {
+        /// The names: x-forwarded-prefix, x-http-method, x-http-method-override, x-method-override,
+        /// x-original-method, x-original-uri, x-original-url, x-rewrite-url, and _method for the query
+        /// parameter.
+        #[schema(length(min = 1))]
+        pub keep: List<String>,
     }
 }
 
@@ -378,6 +412,11 @@ object! {
         /// plugin could let forged tokens in. Default: false.
         #[schema(default)]
         pub share: Field<bool>,
+        /// Whether the upstream gets `authorization: Postern` where a credential was taken away, so that
+        /// caches between the gate and the upstream do not give one caller's answer to another.
+        /// Default: false.
+        #[schema(default)]
+        pub marker: Field<bool>,
     }
 }
 

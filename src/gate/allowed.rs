@@ -33,7 +33,7 @@ pub(super) fn check_registrations(
     arrival: &Arrival<'_>,
 ) -> Result<(), Denial> {
     let header = judge.config.audit.purpose_header.as_deref();
-    let purpose = header.and_then(|name| arrival.headers.only(name));
+    let purpose = header.and_then(|name| arrival.headers.sole(name).one());
     let mut clients = judge.config.clients.each(caller.registrations());
     clients.try_for_each(|client| client.check(arrival.source, purpose, judge.now))
 }

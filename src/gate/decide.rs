@@ -14,13 +14,14 @@ use std::rc::Rc;
 
 use super::allowed::{beside, check_allow, check_client, check_proof, check_registrations};
 use super::assessed::{self, Visit, assess};
-use crate::config::{Config, Route};
+use super::upstream;
+use crate::config::{Config, METHOD_PARAMETER, Route};
 use crate::crypto::Work;
 use crate::decision::{Denial, Mode, Reason};
 use crate::jose::Excerpt;
 use crate::limits::pressure::Look;
 use crate::limits::{Charged, Counters, RouteLimits, Subject};
-use crate::policy::{Facts, Method, NormalPath, Unmatched, split_target};
+use crate::policy::{Facts, Method, NormalPath, Unmatched, mentions, split_target};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
 use crate::risk::watch::{Assessment, Desk};
@@ -73,6 +74,8 @@ pub struct Decision {
     pub charged: Charged,
     /// Whether the source would have been turned away, if that were enforced.
     pub pressed: bool,
+    /// Whether a token that was sent to a public route goes on.
+    pub passes_on: bool,
 }
 
 impl Decision {
@@ -93,6 +96,7 @@ impl Decision {
             risk: None,
             charged: Charged::default(),
             pressed: false,
+            passes_on: false,
         }
     }
 }
@@ -161,18 +165,21 @@ fn steps(
     let route = matched.route;
     decision.route = Some(matched.index);
     decision.mode = config.mode_of(route);
+    check_connection(arrival.headers, config)?;
     check_upstream(route, arrival.upstream)?;
-    if route.public {
-        return Ok(());
-    }
     let mut gauge = Gauge {
         judge,
         counters: &mut *state.counters,
         source: arrival.source,
         pressed: &mut decision.pressed,
     };
+    if route.public {
+        decision.passes_on = passes_on(state.memory, arrival, &mut decision.work, &mut gauge);
+        return Ok(());
+    }
     gauge.check(Look::Glance)?;
     let query = target.query()?;
+    check_method(target.method, query, config)?;
     let caller = match credential::token(arrival.headers, query, &config.tokens) {
         Ok(token) => {
             let before_signature = || gauge.check(Look::Exact);
@@ -261,6 +268,65 @@ pub fn check_upstream(route: &Route, chosen: impl Fn() -> Option<Vec<u8>>) -> Re
     Err(Denial::new(Reason::UpstreamMismatch, detail))
 }
 
+/// Whether the token that was sent to a public route goes on.
+///
+/// A signature is checked for it at most, and one that does not hold counts against its source.
+fn passes_on(
+    memory: &mut Memory<'_>,
+    arrival: &Arrival<'_>,
+    work: &mut Work,
+    gauge: &mut Gauge<'_, '_>,
+) -> bool {
+    let judge = gauge.judge;
+    let config = judge.config;
+    if !config.forwards_any() {
+        return false;
+    }
+    let Ok(token) = credential::token(arrival.headers, None, &config.tokens) else {
+        return false;
+    };
+    match judge.passes_on(memory, token, work, || gauge.check(Look::Exact)) {
+        Ok(passes) => passes,
+        Err(denial) => {
+            if denial.reason.status() == 401 {
+                gauge.failed(*work);
+            }
+            false
+        }
+    }
+}
+
+/// Checks that no field is named in `Connection` that the upstream is told in, or that decides: who
+/// honours it takes the field out of the message (RFC 9110 section 7.6.1).
+///
+/// # Errors
+/// `connection_ambiguous`.
+pub fn check_connection(headers: &Headers, config: &Config) -> Result<(), Denial> {
+    // Whatever is no token (RFC 9110 section 5.6.2) ends one.
+    let ends = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte);
+    let mut options = headers
+        .all("connection")
+        .flat_map(|value| value.split(ends));
+    if options.any(|option| upstream::is_needed(option, config)) {
+        let detail = "Connection names a field that Postern sets or decides by";
+        return Err(Denial::new(Reason::ConnectionAmbiguous, detail));
+    }
+    Ok(())
+}
+
+/// Checks that the query does not tell some upstreams another method.
+///
+/// # Errors
+/// `method_ambiguous`.
+pub fn check_method(method: &str, query: Option<&str>, config: &Config) -> Result<(), Denial> {
+    let is_safe = matches!(method, "GET" | "HEAD");
+    if is_safe || config.upstream.keeps(METHOD_PARAMETER) || !mentions(query, METHOD_PARAMETER) {
+        return Ok(());
+    }
+    let detail = "the query parameter _method, by which some upstreams take another method";
+    Err(Denial::new(Reason::MethodAmbiguous, detail))
+}
+
 /// Checks that whoever sends a bound token proves it its own.
 fn prove(
     judge: &Judge<'_>,
@@ -334,6 +400,13 @@ struct Gauge<'a, 'b> {
 }
 
 impl Gauge<'_, '_> {
+    fn failed(&mut self, work: Work) {
+        if let Some(pressure) = &self.judge.config.source.pressure {
+            let (source, now) = (self.source, self.judge.now);
+            self.counters.failed(pressure, source, work, now);
+        }
+    }
+
     fn check(&mut self, look: Look) -> Result<(), Denial> {
         let Some(pressure) = &self.judge.config.source.pressure else {
             return Ok(());
@@ -437,10 +510,7 @@ fn check_when(
         now,
         token_age,
     };
-    route
-        .when
-        .check(&facts)
-        .map_err(|refusal| Denial::new(Reason::ContextDenied, refusal.to_string()))
+    Ok(route.when.check(&facts)?)
 }
 
 // Several, or one that is not UTF-8, are no host, which is not the same as none.

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::assessed::subject;
 use super::decide::Decision;
 use super::summary::Summary;
-use super::{Gate, Next, Open, upstream};
+use super::{Gate, Next, Open, caches, upstream};
 use crate::audit::{self, Beside, LimitNames, Record, Registration, Risk, Who, ocsf};
 use crate::config::{Config, Detail};
 use crate::decision::{Denial, Mode, Reason};
@@ -27,6 +27,8 @@ pub struct Decided {
     body_limit: Option<u64>,
     /// Whether it went on when its header fields were in.
     let_through: bool,
+    /// Whether it did so without the credential that tells caches whose the answer is.
+    hidden: bool,
     keys: Option<Freshness>,
     request_bytes: u64,
     response_bytes: u64,
@@ -51,6 +53,7 @@ impl Decided {
             undecided: false,
             body_limit,
             let_through: false,
+            hidden: false,
             keys,
             request_bytes: 0,
             response_bytes: 0,
@@ -97,12 +100,18 @@ impl Decided {
         }
     }
 
-    /// Adds what the limits say to a response that the caller is let have.
+    /// Tells caches whose a response is that the caller is let have, and the caller what its limits say.
     pub fn response_headers(&self, host: &dyn Host) {
         let Some(open) = &self.gate.open else {
             return;
         };
-        if !open.config.responses.rate_fields || self.is_stopped() {
+        if self.is_stopped() {
+            return;
+        }
+        if self.hidden {
+            caches::keep_apart(host, open.config.tokens.marker);
+        }
+        if !open.config.responses.rate_fields {
             return;
         }
         if let Some(rate) = self.rate_fields(host) {
@@ -201,7 +210,10 @@ impl Decided {
         self.decision.forwarding = Forwarding::default();
         self.let_through = prepared.is_ok();
         match prepared {
-            Ok(()) => Next::Continue,
+            Ok(hidden) => {
+                self.hidden = hidden;
+                Next::Continue
+            }
             Err(denial) => self.refuse(host, denial),
         }
     }

@@ -7,6 +7,7 @@
 
 mod allowed;
 mod assessed;
+mod caches;
 mod chance;
 pub mod decide;
 mod decided;

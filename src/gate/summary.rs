@@ -69,7 +69,7 @@ impl Summary {
             }
         }
         // Of several none is what the upstream would take for it.
-        let purpose = purpose.and_then(|name| headers.only(name));
+        let purpose = purpose.and_then(|name| headers.sole(name).one());
         keep(Text::Purpose, purpose.map(|value| first(value, TEXT)));
         let path = found.get_mut(Text::Path as usize).and_then(Option::as_mut);
         let is_cut = path.as_ref().is_some_and(|path| path.len() > PATH);

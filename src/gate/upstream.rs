@@ -1,19 +1,26 @@
 //! What the upstream is told: what a caller forged is taken out, what Postern knows is put in.
 
-use crate::config::{Config, Issuer, TrustDomain};
+use smallvec::SmallVec;
+
+use crate::config::{Config, Issuer, Tokens};
 use crate::decision::{Denial, Mode, Reason};
+use crate::fold;
+use crate::gate::caches::MARKER;
 use crate::gate::decide::Decision;
 use crate::host::{Host, HostError};
+use crate::limits::key::KeyPart;
+use crate::policy::Condition;
 use crate::request::Headers;
 use crate::spiffe::Signatory;
-use crate::token::caller::claim_text;
+use crate::token::caller::{Proven, claim_text};
 use crate::token::certificate::{FORWARDED, Forwarding};
 use crate::token::{Caller, credential};
 
 /// The prefix of the fields that only Postern may set.
 const OWN: &[u8] = b"x-postern-";
 
-/// Rewrites the request of a decision that lets it through.
+/// Rewrites the request of a decision that lets it through; says whether it goes on without the
+/// credential that tells caches whose the answer is.
 ///
 /// Forged fields go first, on every route. Where the decision is only observed the credential
 /// stays, since an upstream may still rely on it.
@@ -25,28 +32,39 @@ pub fn prepare(
     headers: &Headers,
     config: &Config,
     decision: &Decision,
-) -> Result<(), Denial> {
+) -> Result<bool, Denial> {
     // Whom the gate would have refused is not introduced: the upstream could take it for consent.
     let caller = decision
         .caller
         .as_deref()
         .filter(|_| decision.verdict.is_ok());
-    let rewritten = strip(host, headers, config, &decision.forwarding)
+    let rewritten = strip(host, headers, config, decision)
         .and_then(|()| forward_certificate(host, headers, &decision.forwarding))
-        .and_then(|()| hide_credential(host, headers, config, decision))
         .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)))
-        .and_then(|()| caller.map_or(Ok(()), |_| warn(host, decision)));
+        .and_then(|()| caller.map_or(Ok(()), |_| warn(host, decision)))
+        .and_then(|()| {
+            let hidden = Credential::of(config, decision).is_hidden(headers, &config.tokens);
+            if hidden && config.tokens.marker {
+                host.set_request_header(credential::AUTHORIZATION, MARKER)?;
+            }
+            Ok(hidden)
+        });
     rewritten
         .map_err(|error| host_unavailable("the host did not let a request field be changed", error))
 }
 
-/// Takes forged fields out of the request's trailers.
+/// Takes forged fields and credentials out of the request's trailers, where nobody verifies any.
 ///
 /// # Errors
 /// `host_unavailable` where the host refuses a call.
 pub fn strip_trailers(host: &dyn Host, config: &Config) -> Result<(), Denial> {
+    let goes = |name: &[u8], _: &[u8]| {
+        is_reserved(name, config)
+            || credential::is_field(name, &config.tokens)
+            || config.upstream.removes(name)
+    };
     let stripped = host.request_trailers().and_then(|trailers| {
-        forged(&trailers, config, b"")
+        names(&trailers, goes)
             .into_iter()
             .try_for_each(|name| host.remove_request_trailer(name))
     });
@@ -68,25 +86,35 @@ fn strip(
     host: &dyn Host,
     headers: &Headers,
     config: &Config,
-    forwarding: &Forwarding,
+    decision: &Decision,
 ) -> Result<(), HostError> {
     // Where certificates are taken, `forward_certificate` says whether the field stays.
-    let kept = match forwarding {
+    let kept = match decision.forwarding {
         Forwarding::Untouched => "",
         Forwarding::Removed | Forwarding::Only(_) => FORWARDED,
     };
-    forged(headers, config, kept.as_bytes())
+    let credential = Credential::of(config, decision);
+    let goes = |name: &[u8], value: &[u8]| {
+        if is_reserved(name, config) {
+            return !name.eq_ignore_ascii_case(kept.as_bytes());
+        }
+        credential.goes(name, value, &config.tokens) || config.upstream.removes(name)
+    };
+    names(headers, goes)
         .into_iter()
         .try_for_each(|name| host.remove_request_header(name))
 }
 
-/// The names, once each, of the fields but for `kept` that callers may not set.
-fn forged<'a>(headers: &'a Headers, config: &Config, kept: &[u8]) -> Vec<&'a [u8]> {
-    let mut names: Vec<&[u8]> = Vec::new();
-    for (name, _) in headers.iter() {
+/// As many as most requests have to have taken out, without an allocation; or more, with one.
+type Names<'a> = SmallVec<[&'a [u8]; 4]>;
+
+/// The names, once each, of the fields that go.
+fn names(headers: &Headers, goes: impl Fn(&[u8], &[u8]) -> bool) -> Names<'_> {
+    let mut names = Names::new();
+    for (name, value) in headers.iter() {
         // Where it is not yet is where it goes; sorting them all at once is 10 KB of the module.
-        if !name.eq_ignore_ascii_case(kept)
-            && is_reserved(name, config)
+        if !name.starts_with(b":")
+            && goes(name, value)
             && let Err(at) = names.binary_search(&name)
         {
             names.insert(at, name);
@@ -95,60 +123,89 @@ fn forged<'a>(headers: &'a Headers, config: &Config, kept: &[u8]) -> Vec<&'a [u8
     names
 }
 
+/// Whether a field is one that only Postern may set, under that name or one that can be taken for it.
 fn is_reserved(name: &[u8], config: &Config) -> bool {
-    let prefixed = name
-        .get(..OWN.len())
-        .is_some_and(|start| same_field(start, OWN));
-    prefixed
-        || same_field(name, FORWARDED.as_bytes()) && config.takes_certificates()
+    fold::begins_alike(name, OWN)
+        || fold::same_kind(name, FORWARDED.as_bytes()) && config.takes_certificates()
         || config
             .issuers
             .iter()
             .flat_map(|issuer| &issuer.claim_headers)
-            .any(|claim| same_field(name, claim.header.as_bytes()))
+            .any(|claim| fold::same_kind(name, claim.header.as_bytes()))
 }
 
-// RFC 3875 section 4.1.18: gateways to CGI and its heirs turn `-` into `_`, so that a caller's
-// `x_postern_identity` would reach the program under the same name as Postern's own field.
-fn same_field(name: &[u8], own: &[u8]) -> bool {
-    let folded = |byte: &u8| {
-        if *byte == b'_' {
-            b'-'
-        } else {
-            byte.to_ascii_lowercase()
-        }
+/// Whether a field must arrive as Postern has it: it is set by it, or decides.
+pub(super) fn is_needed(name: &[u8], config: &Config) -> bool {
+    let is = |other: &str| fold::same_kind(name, other.as_bytes());
+    let asks = |condition: &Condition| match condition {
+        Condition::HeaderIn { name, .. } => is(name),
+        _ => false,
     };
-    name.len() == own.len() && name.iter().map(folded).eq(own.iter().map(folded))
+    let counts = |part: &KeyPart| match part {
+        KeyPart::Header(name) => is(name),
+        _ => false,
+    };
+    let mut routes = config.routes.iter();
+    let mut limits = config.limits.iter();
+    is_reserved(name, config)
+        || is("host")
+        || is(FORWARDED)
+        || credential::is_field(name, &config.tokens)
+        || config.audit.purpose_header.as_deref().is_some_and(is)
+        || routes.any(|(_, route)| route.when.conditions().iter().any(asks))
+        || limits.any(|limit| limit.key.iter().any(counts))
 }
 
-fn hide_credential(
-    host: &dyn Host,
-    headers: &Headers,
-    config: &Config,
-    decision: &Decision,
-) -> Result<(), HostError> {
-    let tokens = &config.tokens;
-    let sent = headers
-        .iter()
-        .any(|(name, value)| credential::is_credential(name, value, tokens));
-    if sent && decision.mode == Mode::Enforce && !forwards(config, decision) {
-        return host.remove_request_header(tokens.header.as_bytes());
+/// What becomes of what the caller sent in the fields of credentials.
+#[derive(Clone, Copy)]
+enum Credential {
+    /// It stays, whatever it is.
+    Stays,
+    /// Of a request that anybody may send, what is no token stays.
+    TokensGo,
+    /// What was verified stays, and nothing else.
+    VerifiedStays,
+    /// All of it goes.
+    Goes,
+}
+
+impl Credential {
+    fn of(config: &Config, decision: &Decision) -> Self {
+        match &decision.caller {
+            _ if decision.mode == Mode::Observe => Self::Stays,
+            // A public route.
+            None if decision.passes_on => Self::VerifiedStays,
+            None => Self::TokensGo,
+            Some(caller) => match caller.proven() {
+                Proven::Jwt | Proven::JwtSvid if config.forwards(caller.signatory()) => {
+                    Self::VerifiedStays
+                }
+                _ => Self::Goes,
+            },
+        }
     }
-    Ok(())
-}
 
-// Where nobody was verified (a public route) no issuer speaks for the token, so that it is passed
-// on only where some issuer wants its tokens passed on.
-fn forwards(config: &Config, decision: &Decision) -> bool {
-    let of_issuer = |issuer: &Issuer| issuer.forward;
-    let of_domain =
-        |domain: &TrustDomain| domain.jwt_svid.as_ref().is_some_and(|svid| svid.forward);
-    match &decision.caller {
-        Some(caller) => match caller.signatory() {
-            Signatory::Issuer(index) => config.issuers.get(index).is_some_and(of_issuer),
-            Signatory::TrustDomain(index) => config.trust_domains.get(index).is_some_and(of_domain),
-        },
-        None => config.issuers.iter().any(of_issuer) || config.trust_domains.iter().any(of_domain),
+    /// Whether caches behind the gate, or before it, cannot see that a credential was sent: a certificate
+    /// and a field that is not `authorization` are none to them (RFC 9111 section 3.5).
+    fn is_hidden(self, headers: &Headers, tokens: &Tokens) -> bool {
+        match self {
+            Self::Stays => false,
+            Self::TokensGo => headers
+                .iter()
+                .any(|(name, value)| self.goes(name, value, tokens)),
+            Self::VerifiedStays => tokens.header != credential::AUTHORIZATION,
+            Self::Goes => true,
+        }
+    }
+
+    fn goes(self, name: &[u8], value: &[u8], tokens: &Tokens) -> bool {
+        credential::is_field(name, tokens)
+            && match self {
+                Self::Stays => false,
+                Self::TokensGo => credential::is_meant(value, tokens),
+                Self::VerifiedStays => !name.eq_ignore_ascii_case(tokens.header.as_bytes()),
+                Self::Goes => true,
+            }
     }
 }
 
@@ -204,31 +261,4 @@ fn hand_over_claims(host: &dyn Host, issuer: &Issuer, caller: &Caller) -> Result
             None => Ok(()),
         }
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn field_names_are_the_same_where_a_gateway_would_make_them_so() {
-        for name in [
-            "x-postern-identity",
-            "X-Postern-Identity",
-            "x_postern_identity",
-            "x-postern_identity",
-        ] {
-            assert!(same_field(name.as_bytes(), b"x-postern-identity"), "{name}");
-        }
-        for name in [
-            "x-postern-identit",
-            "x-postern-identity2",
-            "x.postern.identity",
-        ] {
-            assert!(
-                !same_field(name.as_bytes(), b"x-postern-identity"),
-                "{name}"
-            );
-        }
-    }
 }

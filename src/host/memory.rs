@@ -27,6 +27,8 @@ pub enum Call {
     RemoveRequestHeader,
     /// [`Host::request_trailers`].
     RequestTrailers,
+    /// [`Host::response_headers`].
+    ResponseHeaders,
     /// [`Host::random`].
     Random,
     /// [`Host::send_reply`].
@@ -241,7 +243,14 @@ impl MemoryHost {
         Headers::new(self.headers.borrow().iter().cloned())
     }
 
-    /// The fields that were added to the response.
+    /// Adds a field to the upstream's response.
+    pub fn push_response_header(&self, name: &[u8], value: &[u8]) {
+        self.response_headers
+            .borrow_mut()
+            .push((name.to_vec(), value.to_vec()));
+    }
+
+    /// The response's fields as the caller would see them now.
     #[must_use]
     pub fn response_headers(&self) -> Headers {
         Headers::new(self.response_headers.borrow().iter().cloned())
@@ -308,8 +317,18 @@ impl Host for MemoryHost {
     }
 
     fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
-        let field = (name.as_bytes().to_vec(), value.as_bytes().to_vec());
-        self.response_headers.borrow_mut().push(field);
+        self.push_response_header(name.as_bytes(), value.as_bytes());
+        Ok(())
+    }
+
+    fn response_headers(&self) -> Result<Headers, HostError> {
+        self.permitted(Call::ResponseHeaders)?;
+        Ok(Self::response_headers(self))
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        remove(&self.response_headers, name.as_bytes());
+        self.push_response_header(name.as_bytes(), value.as_bytes());
         Ok(())
     }
 

@@ -150,6 +150,18 @@ pub trait Host {
     /// The host refused; the response goes on without it.
     fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
 
+    /// Every header field of the response.
+    ///
+    /// # Errors
+    /// As for [`Host::request_headers`].
+    fn response_headers(&self) -> Result<Headers, HostError>;
+
+    /// Sets a response field to exactly one value, in place of all of that name.
+    ///
+    /// # Errors
+    /// The host refused; the field may still be as it was.
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
+
     /// Every trailer field of the request.
     ///
     /// # Errors

@@ -232,7 +232,7 @@ impl Counters<'_> {
     /// # Errors
     /// `rate_limited` or `quota_exceeded` with the time after which the same request would be let
     /// in; `limits_unavailable` where a limit insists on counting for all workers;
-    /// `context_denied` where a cost cannot be read from the query.
+    /// `context_denied` where a cost is no number, `query_ambiguous` where it can be read in two ways.
     pub fn charge(
         &mut self,
         limits: RouteLimits<'_>,
@@ -354,19 +354,21 @@ fn cost(limit: &Limit, view: &RequestView<'_>) -> Result<u64, Denial> {
         Cost::ResponseBytes(_) => return Ok(1),
         Cost::Query { name, per } => (name, *per),
     };
-    let unreadable = |problem: &dyn std::fmt::Display| {
+    let unreadable = |reason: Reason, problem: &dyn std::fmt::Display| {
         let limit = &limit.name;
         Denial::new(
-            Reason::ContextDenied,
+            reason,
             format!("limits.{limit}.cost: the query parameter \"{name}\" {problem}"),
         )
     };
-    let value = parameter(view.query, name).map_err(|error| unreadable(&error))?;
+    let value = parameter(view.query, name);
+    let value = value.map_err(|error| unreadable(Reason::QueryAmbiguous, &error))?;
     let Some(value) = value else {
         return Ok(1);
     };
     if value.is_empty() || !value.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(unreadable(&"is not one whole number"));
+        let problem = "is not one whole number";
+        return Err(unreadable(Reason::ContextDenied, &problem));
     }
     // More than fits is more than any limit holds.
     let value: u64 = value.parse().unwrap_or(u64::MAX);
@@ -394,11 +396,8 @@ fn add(hasher: &mut KeyHasher, part: &KeyPart, subject: &Subject<'_>) {
             let text = value.and_then(|value| serde_json::to_string(value).ok());
             hasher.part(text.as_deref().map(str::as_bytes));
         }
-        KeyPart::Header(name) => {
-            let values: Vec<&[u8]> = subject.view.headers.all(name).collect();
-            let joined = values.join(&b", "[..]);
-            hasher.part((!values.is_empty()).then_some(&joined));
-        }
+        // Of several none is what every reader takes for it.
+        KeyPart::Header(name) => hasher.part(subject.view.headers.sole(name).one()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::query::QueryError;
+use crate::decision::{Denial, Reason};
 
 /// Which condition does not hold, and why. Holds nothing that the caller chose but numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +32,8 @@ pub enum ContextDenial {
         /// Its name.
         name: String,
     },
-    /// A header field appears several times or is not UTF-8.
+    /// A header field appears several times, under a name that can be taken for it, or is not
+    /// UTF-8.
     HeaderUnreadable {
         /// Its name.
         name: String,
@@ -83,7 +85,10 @@ impl fmt::Display for ContextDenial {
             }
             Self::HeaderMissing { name } => write!(f, "the header {name} is missing"),
             Self::HeaderUnreadable { name } => {
-                write!(f, "the header {name} appears several times or is not UTF-8")
+                write!(
+                    f,
+                    "the header {name} appears several times, under a name that can be taken for it, or is not UTF-8"
+                )
             }
             Self::Header { name } => write!(f, "the header {name} does not have an allowed value"),
             Self::SourceUnknown => f.write_str("the source address is not known"),
@@ -102,3 +107,13 @@ impl fmt::Display for ContextDenial {
 }
 
 impl std::error::Error for ContextDenial {}
+
+impl From<ContextDenial> for Denial {
+    fn from(denial: ContextDenial) -> Self {
+        let reason = match denial {
+            ContextDenial::QueryUnreadable { .. } => Reason::QueryAmbiguous,
+            _ => Reason::ContextDenied,
+        };
+        Self::new(reason, denial.to_string())
+    }
+}

@@ -7,7 +7,7 @@ use super::context_denial::ContextDenial;
 use super::hours::Hours;
 use super::query;
 use super::source::CidrSet;
-use crate::request::RequestView;
+use crate::request::{RequestView, Sole};
 use crate::time::Now;
 
 /// What conditions are judged by.
@@ -192,14 +192,16 @@ fn check_header(
     values: &[String],
 ) -> Result<(), ContextDenial> {
     let named = || name.to_owned();
-    let mut fields = facts.request.headers.all(name);
-    let (first, second) = (fields.next(), fields.next());
-    match (first.map(std::str::from_utf8), second) {
-        (None, _) if required => Err(ContextDenial::HeaderMissing { name: named() }),
-        (None, _) => Ok(()),
-        (Some(Ok(value)), None) if values.iter().any(|listed| listed == value) => Ok(()),
-        (Some(Ok(_)), None) => Err(ContextDenial::Header { name: named() }),
-        (Some(_), _) => Err(ContextDenial::HeaderUnreadable { name: named() }),
+    let value = match facts.request.headers.sole(name) {
+        Sole::Absent if required => return Err(ContextDenial::HeaderMissing { name: named() }),
+        Sole::Absent => return Ok(()),
+        Sole::One(value) => std::str::from_utf8(value).ok(),
+        Sole::Ambiguous => None,
+    };
+    match value {
+        Some(value) if values.iter().any(|listed| listed == value) => Ok(()),
+        Some(_) => Err(ContextDenial::Header { name: named() }),
+        None => Err(ContextDenial::HeaderUnreadable { name: named() }),
     }
 }
 
@@ -292,6 +294,14 @@ mod tests {
             (&[b"invoicing,invoicing"], false, false),
             (&[b"\xff"], false, false),
         ];
+        for other in ["x_request_purpose", "x.request.purpose"] {
+            for names in [&[other][..], &["x-request-purpose", other]] {
+                let headers = Headers::new(names.iter().map(|name| (*name, "invoicing")));
+                let facts = facts(request(None, &headers));
+                assert!(purpose(true).check(&facts).is_err(), "{names:?}");
+                assert!(purpose(false).check(&facts).is_err(), "{names:?}");
+            }
+        }
         for (values, with_required, without) in cases {
             let field = |value: &&[u8]| (b"X-Request-Purpose".to_vec(), value.to_vec());
             let headers = Headers::new(values.iter().map(field));

@@ -137,6 +137,19 @@ impl Proxy {
         Headers::from_abi(bytes).map_err(|_| HostError(PARSE_FAILURE))
     }
 
+    fn replace(map: u32, name: &str, value: &str) -> Result<(), HostError> {
+        // SAFETY: name and value are valid for the call.
+        checked(unsafe {
+            proxy_replace_header_map_value(
+                map,
+                name.as_ptr(),
+                name.len(),
+                value.as_ptr(),
+                value.len(),
+            )
+        })
+    }
+
     fn remove(map: u32, name: &[u8]) -> Result<(), HostError> {
         // SAFETY: the name is valid for the call.
         checked(unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) })
@@ -198,16 +211,7 @@ impl Host for Proxy {
     }
 
     fn set_request_header(&self, name: &str, value: &str) -> Result<(), HostError> {
-        // SAFETY: name and value are valid for the call.
-        checked(unsafe {
-            proxy_replace_header_map_value(
-                REQUEST_HEADERS,
-                name.as_ptr(),
-                name.len(),
-                value.as_ptr(),
-                value.len(),
-            )
-        })
+        Self::replace(REQUEST_HEADERS, name, value)
     }
 
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError> {
@@ -225,6 +229,14 @@ impl Host for Proxy {
                 value.len(),
             )
         })
+    }
+
+    fn response_headers(&self) -> Result<Headers, HostError> {
+        Self::header_map(RESPONSE_HEADERS)
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        Self::replace(RESPONSE_HEADERS, name, value)
     }
 
     fn request_trailers(&self) -> Result<Headers, HostError> {

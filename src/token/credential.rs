@@ -2,15 +2,19 @@
 
 use crate::config::Tokens;
 use crate::decision::{Denial, Reason};
+use crate::fold;
 use crate::policy::mentions;
-use crate::request::Headers;
+use crate::request::{Headers, Sole};
+
+/// Where credentials come for most readers, whatever else is configured.
+pub const AUTHORIZATION: &str = "authorization";
 
 /// The token of the request's only credential.
 ///
 /// # Errors
-/// `credential_missing` where none of the configured scheme was sent; `credential_ambiguous` where
-/// several were, or one in several ways (RFC 6750 section 2); `credential_malformed` where the
-/// scheme stands alone.
+/// `credential_missing` where none was sent; `credential_ambiguous` where several were, or one in
+/// several ways (RFC 6750 section 2); `credential_malformed` where the scheme stands alone, or what was
+/// evidently meant as a token has another form.
 pub fn token<'a>(
     headers: &'a Headers,
     query: Option<&str>,
@@ -19,6 +23,12 @@ pub fn token<'a>(
     let value = only_value(headers, tokens)?;
     let in_query = mentions(query, "access_token");
     match value.map(|value| after_scheme(value, &tokens.scheme)) {
+        Some(Err(OtherScheme)) if value.is_some_and(|value| is_meant(value, tokens)) => {
+            Err(Denial::new(
+                Reason::CredentialMalformed,
+                "a token in another form than the scheme, a space and the token",
+            ))
+        }
         None | Some(Err(OtherScheme)) => Err(missing(in_query)),
         Some(Ok(_)) if in_query => Err(ambiguous(
             "a token in the query beside the one in the header field",
@@ -34,47 +44,74 @@ pub fn token<'a>(
 /// Whether a request carries anything that could be meant as a token, in whatever way.
 #[must_use]
 pub fn is_sent(headers: &Headers, query: Option<&str>, tokens: &Tokens) -> bool {
-    let schemes = [tokens.scheme.as_str(), "Bearer", "DPoP"];
-    let is_token = |value: &[u8]| {
-        let mut parts = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        parts.any(|part| {
-            schemes
-                .iter()
-                .any(|scheme| after_scheme(part, scheme).is_ok())
-        })
-    };
-    let own = tokens.header != "authorization" && headers.all(&tokens.header).next().is_some();
-    own || headers.all("authorization").any(is_token) || mentions(query, "access_token")
+    let own = tokens.header != AUTHORIZATION && headers.sole(&tokens.header) != Sole::Absent;
+    own || headers
+        .all(AUTHORIZATION)
+        .any(|value| is_meant(value, tokens))
+        || mentions(query, "access_token")
 }
 
-/// Whether a field carries a credential of the configured kind, sound or not, alone or among those
-/// that a proxy merged into one field.
+/// Whether a field is one that credentials come in, under that name or one that can be taken for it.
 #[must_use]
-pub fn is_credential(name: &[u8], value: &[u8], tokens: &Tokens) -> bool {
-    let is_one = |part: &[u8]| after_scheme(part.trim_ascii(), &tokens.scheme).is_ok();
-    // The whole value says what its first part does, without a search for the comma.
-    name.eq_ignore_ascii_case(tokens.header.as_bytes())
-        && (is_one(value) || value.split(|byte| *byte == b',').any(is_one))
+pub fn is_field(name: &[u8], tokens: &Tokens) -> bool {
+    fold::same_kind(name, tokens.header.as_bytes()) || is_authorization(name)
+}
+
+/// Whether a field is `authorization`.
+#[must_use]
+pub fn is_authorization(name: &[u8]) -> bool {
+    fold::same_kind(name, AUTHORIZATION.as_bytes())
+}
+
+/// Whether a value is evidently meant as a token, in whatever form: one of its words is a scheme of
+/// tokens, or has the form of a JWS.
+#[must_use]
+pub fn is_meant(value: &[u8], tokens: &Tokens) -> bool {
+    // Those of RFC 6750 section 2.1 and RFC 9449 section 7.1, and those that frameworks use.
+    let schemes = [tokens.scheme.as_str(), "Bearer", "DPoP", "JWT"];
+    let is_scheme = |word: &[u8]| {
+        let mut schemes = schemes.iter();
+        schemes.any(|scheme| word.eq_ignore_ascii_case(scheme.as_bytes()))
+    };
+    // What scheme names and tokens are made of (RFC 9110 sections 5.6.2 and 11.2).
+    let ends = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte);
+    let mut words = value.split(ends);
+    words.any(|word| is_scheme(word) || is_compact(word))
+}
+
+/// Whether a word has the form of a compact JWS: three parts of base64url.
+fn is_compact(word: &[u8]) -> bool {
+    let is_part = |part: &[u8]| {
+        let fits = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_');
+        !part.is_empty() && part.iter().all(fits)
+    };
+    let mut parts = word.split(|byte| *byte == b'.');
+    let three = [parts.next(), parts.next(), parts.next()];
+    parts.next().is_none() && three.into_iter().all(|part| part.is_some_and(is_part))
 }
 
 struct OtherScheme;
 
 fn only_value<'a>(headers: &'a Headers, tokens: &'a Tokens) -> Result<Option<&'a [u8]>, Denial> {
-    let mut values = headers.all(&tokens.header);
-    let value = values.next();
-    if values.next().is_some() {
-        return Err(ambiguous("two header fields with a credential"));
-    }
+    let value = match headers.sole(&tokens.header) {
+        Sole::Absent => None,
+        Sole::One(value) => Some(value),
+        Sole::Ambiguous => {
+            return Err(ambiguous(
+                "two header fields with a credential, or one that can be taken for it",
+            ));
+        }
+    };
     // Proxies merge repeated fields with a comma, which no token holds.
     if value.is_some_and(|value| value.contains(&b',')) {
         return Err(ambiguous(
             "a comma in the credential: several fields were merged",
         ));
     }
-    let elsewhere = tokens.header != "authorization"
+    let elsewhere = tokens.header != AUTHORIZATION
         && headers
-            .all("authorization")
-            .any(|value| after_scheme(value, &tokens.scheme).is_ok());
+            .all(AUTHORIZATION)
+            .any(|value| is_meant(value, tokens));
     if elsewhere && value.is_some() {
         return Err(ambiguous(
             "a credential in authorization beside the configured field",
@@ -89,9 +126,10 @@ fn after_scheme<'a>(value: &'a [u8], scheme: &str) -> Result<&'a [u8], OtherSche
     if !start.eq_ignore_ascii_case(scheme.as_bytes()) {
         return Err(OtherScheme);
     }
-    match rest.first() {
-        None | Some(b' ') => Ok(rest.trim_ascii_start()),
-        Some(_) => Err(OtherScheme),
+    let spaces = rest.iter().take_while(|byte| **byte == b' ').count();
+    match rest.get(spaces..).unwrap_or_default() {
+        token if token.is_empty() || spaces > 0 => Ok(token),
+        _ => Err(OtherScheme),
     }
 }
 
@@ -120,6 +158,7 @@ mod tests {
             budget: std::time::Duration::from_millis(2),
             cache_bytes: 65536,
             share: false,
+            marker: false,
         }
     }
 
@@ -143,7 +182,7 @@ mod tests {
     #[test]
     fn nothing_sent_and_another_scheme_are_a_missing_credential() {
         assert_eq!(reason(&[], None), Err(Reason::CredentialMissing));
-        for value in ["Basic eDp5", "Bearerx a", "", "Bear", "a.b.c"] {
+        for value in ["Basic eDp5", "Bearerx a", "", "Bear", "a.b", "a.b.c.d"] {
             assert_eq!(
                 reason(&[("authorization", value)], None),
                 Err(Reason::CredentialMissing),
@@ -187,18 +226,58 @@ mod tests {
     }
 
     #[test]
-    fn a_credential_is_recognised_in_a_merged_field_too() {
+    fn a_token_is_recognised_in_whatever_form_it_was_meant() {
         const CASES: &[(&str, bool)] = &[
             ("Bearer a.b.c", true),
             ("Basic eDp5, bearer a.b.c", true),
             ("Bearer", true),
+            ("Bearer\ta.b.c", true),
+            ("Bearer: a.b.c", true),
+            ("Bearer=opaque", true),
+            ("JWT token", true),
+            ("dpop x", true),
+            ("a.b.c", true),
+            (" a.b.c ", true),
+            ("Token a.b.c", true),
+            ("Basic x; Bearer token", true),
             ("Basic eDp5", false),
-            ("Digest a=\"Bearer\", b=c", false),
+            ("Basic eDp5, Digest x", false),
+            ("Bearerx a", false),
+            ("Negotiate YII/ab+c==", false),
+            ("a.b", false),
+            ("a..c", false),
+            ("a.b.c.d", false),
+            ("", false),
         ];
-        for (value, expected) in CASES {
+        for (value, meant) in CASES {
             let tokens = tokens("authorization");
-            let found = is_credential(b"Authorization", value.as_bytes(), &tokens);
-            assert_eq!(found, *expected, "{value}");
+            assert_eq!(is_meant(value.as_bytes(), &tokens), *meant, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_token_in_another_form_is_malformed_and_one_under_another_name_ambiguous() {
+        for value in [
+            "Bearer\ta.b.c",
+            "Bearer: a.b.c",
+            "a.b.c",
+            "JWT token",
+            "Basic x; Bearer token",
+        ] {
+            let refused = Err(Reason::CredentialMalformed);
+            assert_eq!(
+                reason(&[("authorization", value)], None),
+                refused,
+                "{value}"
+            );
+        }
+        for fields in [
+            &[("x_token", "Bearer a.b.c")][..],
+            &[("x-token", "Bearer a.b.c"), ("x.token", "Bearer a.b.c")],
+        ] {
+            let headers = Headers::new(fields.iter().copied());
+            let denial = token(&headers, None, &tokens("x-token")).unwrap_err();
+            assert_eq!(denial.reason, Reason::CredentialAmbiguous, "{fields:?}");
         }
     }
 
@@ -217,6 +296,7 @@ mod tests {
         }
         assert!(sent(own, &[], Some("a=1&access%5Ftoken=x")));
         assert!(sent("x-token", &[("x-token", "")], None));
+        assert!(sent("x-token", &[("x_token", "")], None));
         assert!(sent("x-token", &[(own, "Bearer a")], None));
         assert!(!sent(own, &[(own, "Basic eDp5")], Some("a=1")));
         assert!(!sent("x-token", &[(own, "Basic eDp5")], None));

@@ -232,6 +232,32 @@ impl Judge<'_> {
         }
     }
 
+    /// Whether a token that no route asked for goes on to the upstream: it names one whose tokens do,
+    /// and is verified where the keys are there to verify it with.
+    ///
+    /// # Errors
+    /// As for [`Self::authenticate`].
+    pub fn passes_on(
+        &self,
+        memory: &mut Memory<'_>,
+        token: &[u8],
+        work: &mut Work,
+        before_signature: impl FnOnce() -> Result<(), Denial>,
+    ) -> Result<bool, Denial> {
+        let jws = UnverifiedJws::parse(token, self.config.tokens.max_bytes);
+        let authority = jws.ok().and_then(|jws| self.authority_of(&jws).ok());
+        if !authority.is_some_and(|authority| self.config.forwards(authority.signatory())) {
+            return Ok(false);
+        }
+        match self.authenticate(memory, token, &mut None, work, before_signature) {
+            Ok(_) => Ok(true),
+            Err(Refusal::Denied(denial) | Refusal::Keys(_, denial)) => match denial.reason {
+                Reason::KeysUnavailable => Ok(true),
+                _ => Err(denial),
+            },
+        }
+    }
+
     /// Whose word a remembered judgement is, if the keys are still those it was made with.
     fn in_force(
         &self,

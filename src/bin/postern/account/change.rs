@@ -10,7 +10,9 @@ pub fn of(reason: Reason, answer: &Answer, config: &Config) -> String {
     let detail = answer.detail();
     match reason {
         Reason::PathAmbiguous => "send a path that has one reading: no encoded slashes, no dot segments, and nothing encoded that a route spells out".into(),
-        Reason::MethodAmbiguous => "send the method in upper case".into(),
+        Reason::MethodAmbiguous => format!("send the request with the method that is meant, in upper case: {detail}"),
+        Reason::QueryAmbiguous => format!("send the parameter once, under its own name: {detail}"),
+        Reason::ConnectionAmbiguous => "name no such field in Connection".into(),
         Reason::UpstreamMismatch => "have the proxy send the route's requests to one of its upstreams, or name that one".into(),
         Reason::RouteUnknown => "add a route, or ask for what one of the nearest is for".into(),
         Reason::CredentialMissing => {

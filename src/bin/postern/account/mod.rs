@@ -23,7 +23,7 @@ use std::rc::Rc;
 use postern::config::{Config, Route};
 use postern::crypto::Pure;
 use postern::decision::{Denial, Reason};
-use postern::gate::decide::check_upstream;
+use postern::gate::decide::{check_connection, check_method, check_upstream};
 use postern::keys::ring::Ring;
 use postern::policy::split_target;
 use postern::proof::Connection;
@@ -260,7 +260,7 @@ fn failing_step(reason: Reason, found: Option<&(&'static str, Denial)>) -> Optio
         return Some(*step);
     }
     Some(match reason {
-        Reason::PathAmbiguous => "path",
+        Reason::PathAmbiguous | Reason::ConnectionAmbiguous => "path",
         Reason::MethodAmbiguous | Reason::RouteUnknown | Reason::UpstreamMismatch => "route",
         Reason::SourceThrottled => "source",
         Reason::ClientUnregistered
@@ -270,7 +270,7 @@ fn failing_step(reason: Reason, found: Option<&(&'static str, Denial)>) -> Optio
         Reason::ProofMissing | Reason::ProofInvalid | Reason::ProofReplayed => "proof",
         Reason::ScopeMissing => "scopes",
         Reason::NotAllowed | Reason::DelegationDenied => "allow",
-        Reason::ContextDenied => "when",
+        Reason::ContextDenied | Reason::QueryAmbiguous => "when",
         Reason::RiskDenied => "risk",
         Reason::RateLimited | Reason::QuotaExceeded | Reason::LimitsUnavailable => "limits",
         Reason::HostUnavailable | Reason::ConfigInvalid => return None,
@@ -322,6 +322,11 @@ impl Inquiry<'_> {
         let Some((place, route)) = route::find(self, &path, findings) else {
             return (None, None);
         };
+        if let Err(denial) = check_connection(self.headers, self.config) {
+            findings.say("path", denial.detail.clone());
+            findings.fail("path", denial);
+            return (Some(place), None);
+        }
         let chosen = || self.asked.upstream.clone().map(String::into_bytes);
         if let Err(denial) = check_upstream(route, chosen) {
             findings.fail("route", denial);
@@ -340,6 +345,11 @@ impl Inquiry<'_> {
             );
             return (Some(place), None);
         };
+        if let Err(denial) = check_method(self.text(":method"), query, self.config) {
+            findings.say("path", denial.detail.clone());
+            findings.fail("path", denial);
+            return (Some(place), None);
+        }
         let known = &mut Known::default();
         let around = Surroundings {
             headers: self.headers,

@@ -102,7 +102,7 @@ fn registrations(
     findings: &mut Findings,
 ) {
     let header = inquiry.config.audit.purpose_header.as_deref();
-    let purpose = header.and_then(|name| inquiry.headers.only(name));
+    let purpose = header.and_then(|name| inquiry.headers.sole(name).one());
     for client in inquiry.config.clients.each(caller.registrations()) {
         if let Err(denial) = client.check(view.source, purpose, inquiry.now()) {
             findings.say("client", denial.detail.clone());
@@ -298,7 +298,7 @@ fn beside(
         || allow.spiffe.is_some() && (allow.issuers.is_some() || caller.workload().is_none());
     if by_certificate && let Some(sender) = presented.caller().ok().flatten() {
         let header = inquiry.config.audit.purpose_header.as_deref();
-        let purpose = header.and_then(|name| inquiry.headers.only(name));
+        let purpose = header.and_then(|name| inquiry.headers.sole(name).one());
         for client in inquiry.config.clients.each(sender.registrations()) {
             if let Err(denial) = client.check(view.source, purpose, inquiry.now()) {
                 findings.say("allow", format!("of the certificate: {}", denial.detail));
@@ -337,7 +337,7 @@ fn when(
             (Ok(()), Some(why)) => findings.say("when", format!("{name} does not hold: {why}")),
             (Err(why), _) => {
                 findings.say("when", format!("{name} does not hold: {why}"));
-                findings.fail("when", Denial::new(Reason::ContextDenied, why.to_string()));
+                findings.fail("when", why.clone().into());
             }
         }
         let held = held

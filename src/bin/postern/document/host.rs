@@ -49,6 +49,7 @@ fn walk(node: &Node, path: &str, found: &[Found<'_>], problems: &mut Vec<Problem
     let holds = |prefix: String| found.iter().any(|found| found.path.starts_with(&prefix));
     if let (Some(filters), true) = (filters, prefix.is_some_and(holds)) {
         connection_manager(node, filters, path, problems);
+        caches(filters, path, problems);
     }
 }
 
@@ -100,6 +101,23 @@ fn connection_manager(node: &Node, filters: &Member, path: &str, problems: &mut 
             let path = path_to(path, &member.name);
             let message = "repairs paths before Postern sees them, so what it refuses is let through repaired; leave it off";
             problems.push(problem("repaired-path", member, &path, message));
+        }
+    }
+}
+
+/// Notes caches beside Postern: they give answers to other callers than those they were for.
+fn caches(filters: &Member, path: &str, problems: &mut Vec<Problem>) {
+    for (index, filter) in filters.value.elements().iter().enumerate() {
+        let is_cache = |member: &&Member| {
+            let text = member.value.to_json().to_string();
+            ["envoy.filters.http.cache", ".http.cache."]
+                .iter()
+                .any(|part| text.contains(part))
+        };
+        if let Some(member) = filter.members().iter().find(is_cache) {
+            let path = path_at(&path_to(path, &filters.name), index);
+            let message = "keeps answers: before Postern it gives them out without asking it, behind Postern it does not see whose they are; put it behind, and set tokens.marker to true";
+            problems.push(problem("shared-cache", member, &path, message));
         }
     }
 }

@@ -25,6 +25,11 @@ const KNOWN: &[(&str, &str, &str)] = &[
         "make sure that it refuses every one that it cannot validate, or use reported",
     ),
     (
+        ": an upstream may be told another method",
+        "kept-overrides",
+        "remove it, or keep by name what the upstream needs and only the proxy sets",
+    ),
+    (
         ": throttle makes requests",
         "idle-throttle",
         "add limits, or tag instead",

@@ -53,6 +53,10 @@ pub const RULES: &[(&str, &str)] = &[
     ),
     ("impossible-host", "No request can have that host."),
     (
+        "kept-overrides",
+        "The upstream may be told another method or path than was decided about.",
+    ),
+    (
         "large-rsa",
         "RSA keys may have more than 4096 bits, which are dear to check with.",
     ),
@@ -120,6 +124,10 @@ pub const RULES: &[(&str, &str)] = &[
     (
         "several-elements",
         "More elements of x-forwarded-client-cert are believed than one proxy's.",
+    ),
+    (
+        "shared-cache",
+        "A cache stands beside Postern and can give one caller's answer to another.",
     ),
     ("shared-limit", "A limit is shared by all callers."),
     ("shared-secret", "Whoever can check a token can make one."),
