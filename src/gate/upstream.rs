@@ -126,12 +126,18 @@ fn names(headers: &Headers, goes: impl Fn(&[u8], &[u8]) -> bool) -> Names<'_> {
 /// Whether a field is one that only Postern may set, under that name or one that can be taken for it.
 fn is_reserved(name: &[u8], config: &Config) -> bool {
     fold::begins_alike(name, OWN)
-        || fold::same_kind(name, FORWARDED.as_bytes()) && config.takes_certificates()
+        || is_forwarded_certificate(name, config)
         || config
             .issuers
             .iter()
             .flat_map(|issuer| &issuer.claim_headers)
             .any(|claim| fold::same_kind(name, claim.header.as_bytes()))
+}
+
+/// Under its own name the field is the proxy's, where no certificates are taken.
+fn is_forwarded_certificate(name: &[u8], config: &Config) -> bool {
+    let own = || name.eq_ignore_ascii_case(FORWARDED.as_bytes());
+    fold::same_kind(name, FORWARDED.as_bytes()) && (config.takes_certificates() || !own())
 }
 
 /// Whether a field must arrive as Postern has it: it is set by it, or decides.

@@ -100,7 +100,13 @@ fn linear(table: &RouteTable<()>, host: &str, method: &str, path: &NormalPath) -
     let matching = table.iter().enumerate().filter_map(|(index, (route, ()))| {
         Some((Specificity::of(route, host, method, path)?, index))
     });
-    matching.max().map(|(_, index)| index)
+    named(table, method, matching.max()?.1)
+}
+
+/// The route, if it is for that method.
+fn named(table: &RouteTable<()>, method: &str, index: usize) -> Option<usize> {
+    let (route, ()) = table.iter().nth(index)?;
+    (!route.methods.is_empty() || Method::is_ordinary(method)).then_some(index)
 }
 
 /// The most specific route of those whose literals are met by the bytes of the path, as a reader has
@@ -115,7 +121,7 @@ fn verbatim(table: &RouteTable<()>, host: &str, method: &str, sent: &str) -> Opt
             .all(|(written, sent)| written == "{}" || written == sent)
             .then_some((kind, index))
     });
-    matching.max().map(|(_, index)| index)
+    named(table, method, matching.max()?.1)
 }
 
 /// The host by other readings, where no route of the table names its port.

@@ -98,6 +98,10 @@ impl<R> RouteTable<R> {
         }
         let found = found.ok_or(Unmatched::Unknown)?;
         let (matching, route) = self.routes.get(found.route).ok_or(Unmatched::Unknown)?;
+        // The proxy has come to this route too: none that is less specific decides in its place.
+        if matching.methods.is_empty() && !Method::is_ordinary(method) {
+            return Err(Unmatched::Unknown);
+        }
         // With literals met as sent it is the most specific of those that match the path as sent:
         // whatever matches that matches the decoded path too.
         if !matching.path.is_met_as_sent(path) {
@@ -210,11 +214,10 @@ impl Specificity {
     pub fn of(route: &RouteMatch, host: &str, method: &str, path: &NormalPath) -> Option<Self> {
         route.path.capture(path)?;
         let listed = route.methods.iter().any(|m| m.as_str() == method);
-        let any = route.methods.is_empty() && Method::is_ordinary(method);
         Some(Self {
             path: route.path.kinds().collect(),
             host: HostKind::of(&route.hosts, Host::of_authority(host).as_ref())?,
-            methods: (listed || any).then_some(listed)?,
+            methods: (listed || route.methods.is_empty()).then_some(listed)?,
         })
     }
 }
@@ -495,6 +498,13 @@ mod tests {
         for method in ["PROPFIND", "MKCOL", "get", "MADE-UP", ""] {
             assert_eq!(find(&table, "h", method, "/x"), None, "{method}");
         }
+    }
+
+    #[test]
+    fn a_method_that_a_route_does_not_name_finds_no_other_route_behind_it() {
+        let table = table(&[(&[], &["PURGE"], "/{rest*}"), (&[], &[], "/v1/{id}")]).unwrap();
+        assert_eq!(find(&table, "h", "PURGE", "/x"), Some(0));
+        assert_eq!(find(&table, "h", "PURGE", "/v1/7"), None);
     }
 
     #[test]

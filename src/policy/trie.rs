@@ -49,12 +49,9 @@ pub(super) struct Found {
 
 impl Trie {
     pub(super) fn new() -> Self {
-        let ordinary = Method::ORDINARY.iter().enumerate();
         Self {
             nodes: vec![Node::default()],
-            methods: ordinary
-                .map(|(number, &method)| (method.into(), number))
-                .collect(),
+            methods: Map::default(),
         }
     }
 
@@ -246,11 +243,10 @@ impl Methods {
         taken.filter(|&other| other != route)
     }
 
-    /// A method that is not ordinary has to be listed.
     fn find(&self, method: Option<usize>) -> Option<usize> {
-        let method = method?;
-        let any = self.any.filter(|_| method < Method::ORDINARY.len());
-        self.find_listed(method).or(any)
+        method
+            .and_then(|method| self.find_listed(method))
+            .or(self.any)
     }
 
     fn find_listed(&self, method: usize) -> Option<usize> {

@@ -132,3 +132,34 @@ def test_other_headers_pass_untouched(gate, keys):
     assert reply.seen("x-posternal") == ["mine"]
     assert reply.seen("x-other") == ["\xe9"]
     assert reply.seen("x-twice") in (["1", "2"], ["1,2"])
+
+
+def test_what_the_record_has_of_a_request_is_printable_and_without_what_may_be_secret(gate, keys):
+    agent = "a\u2028{}\u202e\u200b\u0085z".encode()
+    long = f"/any/{'x' * 2000}/the-end"
+    cases = [
+        ("/any/x;access_token=secret/y;z=secret?q=secret", "/any/x;/y;", None),
+        (long, f"{long[:640]}…{long[-384:]}", len(long)),
+    ]
+    for path, shown, length in cases:
+        reply = gate.client.request("GET", path, token=keys.token(), headers=[(b"user-agent", agent)])
+        event = gate.envoy.audit.one(reply.request_id)
+        assert event["http_request"]["url"]["path"] == shown
+        assert event["unmapped"].get("path_bytes") == length
+        assert event["http_request"]["user_agent"] == "a%E2%80%A8{}%E2%80%AE%E2%80%8B%C2%85z"
+        assert "secret" not in str(event)
+
+
+def test_names_of_callers_are_written_so_that_none_is_taken_for_another(gate, keys):
+    cases = [
+        ({"sub": "client:billing"}, "corp/client%3Abilling", "corp/billing-batch"),
+        ({"sub": None, "client_id": "billing"}, "corp/client:billing", "corp/billing"),
+        ({"sub": "CN=a,O=b", "client_id": "a,b"}, "corp/CN=a%2CO=b", "corp/a%2Cb"),
+        ({"sub": "robot\u200b\u202e-7"}, "corp/robot%E2%80%8B%E2%80%AE-7", "corp/billing-batch"),
+        ({"sub": "repo:o/r:ref:refs/heads/main"}, "corp/repo:o/r:ref:refs/heads/main", "corp/billing-batch"),
+    ]
+    for claims, identity, client in cases:
+        reply = gate.client.request("GET", "/any/x", token=keys.token(**claims))
+        event = gate.check(reply, 200, "allowed", client=client)
+        assert (reply.seen("x-postern-identity"), reply.seen("x-postern-client")) == ([identity], [client])
+        assert event["actor"]["user"]["uid"] == identity

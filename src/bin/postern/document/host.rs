@@ -125,9 +125,15 @@ fn caches(filters: &Member, path: &str, found: &[Found<'_>], problems: &mut Vec<
             continue;
         };
         let (rule, message) = if before {
-            ("bypassing-cache", "is a cache before Postern, which calls the upstream past it, so that requests without authorization are let through undecided; put it behind")
+            (
+                "bypassing-cache",
+                "is a cache before Postern, which calls the upstream past it, so that requests without authorization are let through undecided; put it behind",
+            )
         } else {
-            ("shared-cache", "is a cache behind Postern, which does not see whose answers are, and gives them to other callers; set tokens.marker to true")
+            (
+                "shared-cache",
+                "is a cache behind Postern, which does not see whose answers are, and gives them to other callers; set tokens.marker to true",
+            )
         };
         let path = path_at(&prefix, index);
         problems.push(problem(rule, member, &path, message));

@@ -1,7 +1,6 @@
 //! Trust domains.
 
 use postern::config::{JwtSvid, Route, TrustDomain};
-use serde_json::Value;
 
 use super::issuers::SKEW;
 use super::{Found, Policy, keys};
@@ -48,7 +47,7 @@ fn forwarded(policy: &Policy<'_>, index: usize, path: &str, found: &mut Found) {
         found.add("address-trust", format!("{path}.xfcc.trusted_cidrs"), "believes whoever connects from there about who calls; name proxies by certificate, in trusted_peers");
     }
     let elements = policy.at(&format!("{pointer}/elements"));
-    if elements.is_some_and(|elements| *elements != Value::from(1)) {
+    if elements.is_some_and(|elements| elements.as_u64() != Some(1)) {
         found.add("several-elements", format!("{path}.xfcc.elements"), "believes what several proxies wrote, as far as nobody can reach a later one around the first; let the last proxy overwrite the header (SANITIZE_SET), and remove this");
     }
 }
