@@ -2,7 +2,8 @@
 
 `python -m lab.upstream PORTS_FILE` binds free ports on loopback, writes them as JSON to that file,
 and serves until it is ended. Every answer holds what was received, so a test sees what the
-upstream saw. `?delay=SECONDS` answers late, `?bytes=N` pads the answer, `?status=CODE` is its status.
+upstream saw. `?delay=SECONDS` answers late, `?bytes=N` pads the answer, `?status=CODE` is its status,
+`?cache=DIRECTIVES` its Cache-Control.
 """
 
 import asyncio
@@ -11,6 +12,7 @@ import os
 import sys
 import time
 from concurrent import futures
+from email.utils import formatdate
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -80,7 +82,10 @@ async def _echo(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 {"method": method, "target": target, "headers": fields, "body_bytes": length, "trailers": trailers}
             ).encode() + b" " * int(query.get("bytes", ["0"])[0])
             status = query.get("status", ["200"])[0]
-            head = f"HTTP/1.1 {status} Echo\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+            head = f"HTTP/1.1 {status} Echo\r\ncontent-type: application/json\r\ncontent-length: {len(body)}\r\n"
+            if cache := query.get("cache"):
+                head += f"cache-control: {cache[0]}\r\ndate: {formatdate(usegmt=True)}\r\n"
+            head += "\r\n"
             writer.write(head.encode() + (b"" if method == "HEAD" else body))
             await writer.drain()
     except (asyncio.IncompleteReadError, ConnectionError):

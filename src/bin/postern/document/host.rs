@@ -32,7 +32,7 @@ fn walk(node: &Node, path: &str, found: &[Found<'_>], problems: &mut Vec<Problem
     let holds = |prefix: String| found.iter().any(|found| found.path.starts_with(&prefix));
     if let (Some(filters), true) = (filters, prefix.is_some_and(holds)) {
         connection_manager(node, filters, path, problems);
-        caches(filters, path, problems);
+        caches(filters, path, found, problems);
     }
 }
 
@@ -88,20 +88,38 @@ fn connection_manager(node: &Node, filters: &Member, path: &str, problems: &mut 
     }
 }
 
-/// Notes caches beside Postern: they give answers to other callers than those they were for.
-fn caches(filters: &Member, path: &str, problems: &mut Vec<Problem>) {
+/// Notes caches beside Postern. Envoy's calls the upstream itself, past every filter behind it.
+fn caches(filters: &Member, path: &str, found: &[Found<'_>], problems: &mut Vec<Problem>) {
+    let prefix = path_to(path, &filters.name);
+    let is_postern = |index: usize| {
+        let within = format!("{}.", path_at(&prefix, index));
+        found.iter().any(|found| found.path.starts_with(&within))
+    };
+    let mut before = true;
     for (index, filter) in filters.value.elements().iter().enumerate() {
+        before &= !is_postern(index);
         let is_cache = |member: &&Member| {
             let text = member.value.to_json().to_string();
             ["envoy.filters.http.cache", ".http.cache."]
                 .iter()
                 .any(|part| text.contains(part))
         };
-        if let Some(member) = filter.members().iter().find(is_cache) {
-            let path = path_at(&path_to(path, &filters.name), index);
-            let message = "keeps answers: before Postern it gives them out without asking it, behind Postern it does not see whose they are; put it behind, and set tokens.marker to true";
-            problems.push(problem("shared-cache", member, &path, message));
-        }
+        let Some(member) = filter.members().iter().find(is_cache) else {
+            continue;
+        };
+        let (rule, message) = if before {
+            (
+                "bypassing-cache",
+                "is a cache before Postern, which calls the upstream past it, so that requests without authorization are let through undecided; put it behind",
+            )
+        } else {
+            (
+                "shared-cache",
+                "is a cache behind Postern, which does not see whose answers are, and gives them to other callers; set tokens.marker to true",
+            )
+        };
+        let path = path_at(&prefix, index);
+        problems.push(problem(rule, member, &path, message));
     }
 }
 

@@ -25,6 +25,10 @@ pub const RULES: &[(&str, &str)] = &[
         "A number of proxies is believed, whoever they are.",
     ),
     (
+        "bypassing-cache",
+        "A cache before Postern calls the upstream past it.",
+    ),
+    (
         "caller-chosen-key",
         "A limit is counted by what callers choose.",
     ),
@@ -100,7 +104,7 @@ pub const RULES: &[(&str, &str)] = &[
     ("rsa-exponent-3", "RSA keys may have the exponent 3."),
     (
         "shared-cache",
-        "A cache stands beside Postern and can give one caller's answer to another.",
+        "A cache behind Postern does not see whose answers are.",
     ),
     ("shared-limit", "A limit is shared by all callers."),
     ("shared-secret", "Whoever can check a token can make one."),
