@@ -62,14 +62,17 @@ fn joined(fields: &Headers, name: &str, more: &'static str) -> Cow<'static, str>
     let values = fields
         .all(name)
         .filter_map(|value| std::str::from_utf8(value).ok());
-    let mut joined = Cow::Borrowed("");
+    let mut joined = String::new();
     for value in values.filter(|value| !value.trim().is_empty()) {
-        joined.to_mut().push_str(value);
-        joined.to_mut().push_str(", ");
+        joined.push_str(value);
+        joined.push_str(", ");
     }
     // Most answers have no such field.
-    joined += more;
-    joined
+    if joined.is_empty() {
+        return Cow::Borrowed(more);
+    }
+    joined.push_str(more);
+    Cow::Owned(joined)
 }
 
 #[cfg(test)]
