@@ -799,7 +799,7 @@ fn where_the_proxy_reads_a_request_differently_is_told() {
 
 #[test]
 fn a_cache_beside_the_gate_is_told_of() {
-    let postern = "- name: postern\n  typed_config:\n    config:\n      configuration:\n        '@type': type.googleapis.com/google.protobuf.Struct\n        value: {version: 1, routes: [{name: a, match: {path: /a}, public: true}]}\n";
+    let postern = "- name: postern\n  typed_config:\n    config:\n      vm_config: {}\n      configuration:\n        '@type': type.googleapis.com/google.protobuf.Struct\n        value: {version: 1, routes: [{name: a, match: {path: /a}, public: true}]}\n";
     let cache = "- name: envoy.filters.http.cache\n  typed_config:\n    '@type': type.googleapis.com/envoy.extensions.filters.http.cache.v3.CacheConfig\n";
     let renamed = cache.replace("envoy.filters.http.cache\n", "pages\n");
     let manager = |filters: &[&str]| {

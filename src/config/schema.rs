@@ -24,7 +24,8 @@ pub(super) const NAME: &str = "^[a-z0-9._-]{1,64}$";
 pub(super) const DAY: &str = "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$";
 pub(super) const TRUST_DOMAIN: &str = "^[a-z0-9._-]{1,255}$";
 pub(super) const SPIFFE: &str = r"^spiffe://[a-z0-9._-]{1,255}(/(\*|[a-zA-Z0-9._-]+))*(/\*\*)?$";
-pub(super) const HEADER: &str = "^(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128}$";
+pub(super) const HEADER: &str = "^(?!x[^a-z0-9]postern[^a-z0-9])[a-z0-9!#$%&'*+.^_`|~-]{1,128}$";
+pub(super) const OVERRIDE: &str = "^(_method|x-(forwarded-prefix|http-method(-override)?|method-override|original-(method|uri|url)|rewrite-url))$";
 pub(super) const SCHEME: &str = "^[A-Za-z0-9!#$%&'*+.^_`|~-]{1,32}$";
 pub(super) const CLUSTER: &str = "^[!-~]{1,256}$";
 pub(super) const METHOD: &str = "^[A-Z0-9_-]{1,32}$";
@@ -32,7 +33,7 @@ pub(super) const SCOPE: &str = r"^[\x21\x23-\x5b\x5d-\x7e]{1,256}$";
 pub(super) const HOURS: &str =
     "^([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)$";
 pub(super) const QUOTABLE: &str = r"^[\x20\x21\x23-\x5b\x5d-\x7e]{1,256}$";
-pub(super) const KEY_PART: &str = "^(identity|issuer|client|route|source|source_network|claim:.+|header:(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128})$";
+pub(super) const KEY_PART: &str = "^(identity|issuer|client|route|source|source_network|claim:.+|header:(?!x[^a-z0-9]postern[^a-z0-9])[a-z0-9!#$%&'*+.^_`|~-]{1,128})$";
 pub(super) const URL: &str =
     r"^https?://[\x21\x24-\x2e\x30-\x5b\x5d-\x7e][\x21\x24-\x5b\x5d-\x7e]*$";
 

@@ -98,7 +98,7 @@ object! {
         /// The names: x-forwarded-prefix, x-http-method, x-http-method-override, x-method-override,
         /// x-original-method, x-original-uri, x-original-url, x-rewrite-url, and _method for the query
         /// parameter.
-        #[schema(length(min = 1))]
+        #[schema(length(min = 1), inner(regex(pattern = schema::OVERRIDE)))]
         pub keep: List<String>,
     }
 }

@@ -3,6 +3,8 @@
 //! RFC 9111 section 3.5 keeps them from giving the answer to a request with `Authorization` to anybody
 //! else, unless the answer says that they may. What they cannot see they have to be told.
 
+use std::borrow::Cow;
+
 use crate::host::Host;
 use crate::request::Headers;
 
@@ -56,18 +58,21 @@ fn is_decided(fields: &Headers) -> bool {
 }
 
 /// The values of a field and one more; what is not UTF-8 is left out.
-fn joined(fields: &Headers, name: &str, more: &str) -> String {
+fn joined(fields: &Headers, name: &str, more: &'static str) -> Cow<'static, str> {
+    let values = fields
+        .all(name)
+        .filter_map(|value| std::str::from_utf8(value).ok());
     let mut joined = String::new();
-    for value in fields.all(name) {
-        if let Ok(value) = std::str::from_utf8(value)
-            && !value.trim().is_empty()
-        {
-            joined.push_str(value);
-            joined.push_str(", ");
-        }
+    for value in values.filter(|value| !value.trim().is_empty()) {
+        joined.push_str(value);
+        joined.push_str(", ");
+    }
+    // Most answers have no such field.
+    if joined.is_empty() {
+        return Cow::Borrowed(more);
     }
     joined.push_str(more);
-    joined
+    Cow::Owned(joined)
 }
 
 #[cfg(test)]

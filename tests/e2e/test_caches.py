@@ -1,6 +1,5 @@
 """Envoy's own cache beside the gate: nobody gets the page that was another caller's."""
 
-
 import contextlib
 
 import policies

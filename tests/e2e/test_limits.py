@@ -155,7 +155,7 @@ def test_costs_are_read_from_the_query_and_from_the_response(opened, keys):
         ("/limited/x", 429, "rate_limited"),
         ("/limited/x?limit=many", 403, "context_denied"),
         ("/limited/x?limit=-1", 403, "context_denied"),
-        ("/limited/x?limit=1&limit=2", 403, "context_denied"),
+        ("/limited/x?limit=1&limit=2", 400, "query_ambiguous"),
     ]:
         gate.check(gate.client.request("GET", path, token=token), status, reason)
     never = gate.client.request("GET", "/limited/x?limit=501", token=token)

@@ -170,7 +170,7 @@ def test_what_could_be_meant_as_a_token_is_not_made_good_by_a_certificate_either
     client = caller(mesh, reader)
     mesh.check(client.request("GET", "/workloads/x?access_token=a.b.c"), 401, "credential_missing")
     for value, status, reason in [
-        ("DPoP a.b.c", 401, "credential_missing"),
+        ("DPoP a.b.c", 401, "credential_malformed"),
         ("Bearer", 401, "credential_malformed"),
         ("Basic eDp5", 200, "allowed"),
     ]:

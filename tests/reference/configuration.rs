@@ -39,7 +39,10 @@ const PATTERNS: &[(&str, &str)] = &[
         r"^spiffe://[a-z0-9._-]{1,255}(/(\*|[a-zA-Z0-9._-]+))*(/\*\*)?$",
         "SPIFFE ID or pattern",
     ),
-    ("^(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128}$", "header"),
+    (
+        "^(?!x[^a-z0-9]postern[^a-z0-9])[a-z0-9!#$%&'*+.^_`|~-]{1,128}$",
+        "header",
+    ),
     (
         "^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$",
         "day, as `2027-01-31`",
@@ -49,11 +52,15 @@ const PATTERNS: &[(&str, &str)] = &[
         "window, as `08:00-18:00`",
     ),
     (
-        "^(identity|issuer|client|route|source|source_network|claim:.+|header:(?!x-postern-)[a-z0-9!#$%&'*+.^_`|~-]{1,128})$",
+        "^(identity|issuer|client|route|source|source_network|claim:.+|header:(?!x[^a-z0-9]postern[^a-z0-9])[a-z0-9!#$%&'*+.^_`|~-]{1,128})$",
         "key part",
     ),
     ("^[!-~]{1,256}$", "cluster"),
     ("^[A-Z0-9_-]{1,32}$", "method"),
+    (
+        "^(_method|x-(forwarded-prefix|http-method(-override)?|method-override|original-(method|uri|url)|rewrite-url))$",
+        "name",
+    ),
     ("^/", "path template, begins with `/`"),
     (
         r"^https?://[\x21\x24-\x2e\x30-\x5b\x5d-\x7e][\x21\x24-\x5b\x5d-\x7e]*$",
