@@ -8,7 +8,7 @@ use crate::fold;
 /// The value of the parameter of that name, decoded (`application/x-www-form-urlencoded`: `+` is a
 /// space, `%xx` a byte); none where it is absent.
 ///
-/// It must be alone in its kind ([`is_of_kind`]).
+/// It must be alone in its kind (case and punctuation aside).
 ///
 /// # Errors
 ///
