@@ -12,7 +12,8 @@ from lab.client import Client
 from lab.gate import Gate
 from lab.issuer import Key, jwks
 
-WAITERS = 1024
+WAITERS = 512
+"""How many requests of one source may wait on a worker."""
 """How many requests of one worker wait at once."""
 
 
