@@ -14,7 +14,6 @@ from lab.issuer import Key, jwks
 
 WAITERS = 512
 """How many requests of one source may wait on a worker."""
-"""How many requests of one worker wait at once."""
 
 
 @pytest.fixture(scope="module")
