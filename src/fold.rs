@@ -20,6 +20,12 @@ pub fn begins_alike(name: &[u8], start: &[u8]) -> bool {
     })
 }
 
+/// The one name that stands for all of its kind.
+#[must_use]
+pub fn kind(name: &[u8]) -> Vec<u8> {
+    name.iter().copied().map(folded).collect()
+}
+
 fn folded(byte: u8) -> u8 {
     if byte.is_ascii_alphanumeric() {
         byte.to_ascii_lowercase()

@@ -304,10 +304,10 @@ fn passes_on(
 pub fn check_connection(headers: &Headers, config: &Config) -> Result<(), Denial> {
     // Whatever is no token (RFC 9110 section 5.6.2) ends one.
     let ends = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte);
-    let mut options = headers
+    let options = headers
         .all("connection")
         .flat_map(|value| value.split(ends));
-    if options.any(|option| upstream::is_needed(option, config)) {
+    if upstream::needs_one(options, config) {
         let detail = "Connection names a field that Postern sets or decides by";
         return Err(Denial::new(Reason::ConnectionAmbiguous, detail));
     }

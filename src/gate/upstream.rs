@@ -1,5 +1,7 @@
 //! What the upstream is told: what a caller forged is taken out, what Postern knows is put in.
 
+use std::collections::BTreeSet;
+
 use smallvec::SmallVec;
 
 use crate::config::{Config, Issuer, Tokens};
@@ -140,26 +142,35 @@ fn is_forwarded_certificate(name: &[u8], config: &Config) -> bool {
     fold::same_kind(name, FORWARDED.as_bytes()) && (config.takes_certificates() || !own())
 }
 
-/// Whether a field must arrive as Postern has it: it is set by it, or decides.
-pub(super) fn is_needed(name: &[u8], config: &Config) -> bool {
-    let is = |other: &str| fold::same_kind(name, other.as_bytes());
+/// Whether one of these names is of a field that must arrive as Postern has it: it is set by it, or
+/// decides.
+///
+/// The routes are walked once, however many names there are.
+pub(super) fn needs_one<'a>(names: impl Iterator<Item = &'a [u8]>, config: &Config) -> bool {
+    let mut kinds = BTreeSet::new();
+    for name in names {
+        if is_reserved(name, config) || credential::is_field(name, &config.tokens) {
+            return true;
+        }
+        kinds.insert(fold::kind(name));
+    }
+    let named = |other: &str| kinds.contains(&fold::kind(other.as_bytes()));
     let asks = |condition: &Condition| match condition {
-        Condition::HeaderIn { name, .. } => is(name),
+        Condition::HeaderIn { name, .. } => named(name),
         _ => false,
     };
     let counts = |part: &KeyPart| match part {
-        KeyPart::Header(name) => is(name),
+        KeyPart::Header(name) => named(name),
         _ => false,
     };
     let mut routes = config.routes.iter();
     let mut limits = config.limits.iter();
-    is_reserved(name, config)
-        || is("host")
-        || is(FORWARDED)
-        || credential::is_field(name, &config.tokens)
-        || config.audit.purpose_header.as_deref().is_some_and(is)
-        || routes.any(|(_, route)| route.when.conditions().iter().any(asks))
-        || limits.any(|limit| limit.key.iter().any(counts))
+    !kinds.is_empty()
+        && (named("host")
+            || named(FORWARDED)
+            || config.audit.purpose_header.as_deref().is_some_and(named)
+            || routes.any(|(_, route)| route.when.conditions().iter().any(asks))
+            || limits.any(|limit| limit.key.iter().any(counts)))
 }
 
 /// What becomes of what the caller sent in the fields of credentials.
