@@ -148,6 +148,19 @@ def ask_all(gate: Gate, wanted: list[str]) -> dict:
     return {name: said_of(gate, reply) for name, reply in zip(wanted, replies, strict=True)}
 
 
+MAX_STALE = float(fetched.QUICK["max_stale"].removesuffix("s"))
+
+
+def last_good(idp: provider.Provider, name: str, before: float) -> float:
+    """When the last key set that was good was asked for."""
+    return max(asked.at for asked in idp.asked if asked.target == fetched.target(name) and asked.at < before)
+
+
+def missing(codes: dict, failures: dict) -> dict:
+    """The faults that audit has not named yet, with what it named."""
+    return {name: found for name, found in failures.items() if codes[name] not in found}
+
+
 def test_the_last_good_keys_are_used_until_they_are_too_old(keyed, idp):
     codes = {name: code for name, _, code in (*FAULTS, *DISCOVERY_FAULTS)} | {"down": "status"}
     before = keyed.envoy.vms()
@@ -157,15 +170,20 @@ def test_the_last_good_keys_are_used_until_they_are_too_old(keyed, idp):
     spoil(idp)
     keyed.down.down()
     spoiled = time.monotonic()
+    good = {name: last_good(keyed.down if name == "down" else idp, name, spoiled) for name in codes}
     failures = {name: set() for name in codes}
-    while time.monotonic() < spoiled + 4:
+    used = set()
+    while time.monotonic() < spoiled + 4 or missing(codes, failures) and time.monotonic() < spoiled + 30:
         for name, (reason, keys) in ask_all(keyed, list(codes)).items():
-            assert reason == "allowed" or time.monotonic() > spoiled + 4.5, (name, keys)
+            # The clock is read after the decision: on a slow machine it forgives, and never blames.
+            assert reason == "allowed" or time.monotonic() > good[name] + MAX_STALE, (name, keys)
             assert keys["version"] == 1, (name, keys)
             failures[name].add(keys.get("failure"))
-    assert {name: found for name, found in failures.items() if codes[name] not in found} == {}
+            used.update({name} if reason == "allowed" else ())
+    assert missing(codes, failures) == {}
+    assert used == set(codes)
 
-    time.sleep(max(0.0, spoiled + 8.5 - time.monotonic()))
+    time.sleep(max(0.0, spoiled + MAX_STALE + 2.5 - time.monotonic()))
     stale = ask_all(keyed, list(codes))
     assert {name: said for name, said in stale.items() if said[0] != "keys_unavailable"} == {}
 

@@ -17,7 +17,7 @@ QUICK = {
     "half_life": "4s",
     "learn_every": "1s",
     "warm_up": 20,
-    "signals": {"spread": {"window": "2s", "distinct": 200}},
+    "signals": {"spread": {"window": "2s", "distinct": 100}},
 }
 """An identity is known after a few seconds, and forgiven as soon."""
 
@@ -63,7 +63,7 @@ class Crowd:
         return [self.ask(path, on) for on in self.connections]
 
 
-def live(crowd: Crowd, seconds: float, rate: float = 20) -> None:
+def live(crowd: Crowd, seconds: float, rate: float = 10) -> None:
     """What the client always does: it reads ten items, again and again."""
     end = time.monotonic() + seconds
     for number in itertools.count():
