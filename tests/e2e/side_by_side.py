@@ -11,7 +11,7 @@ import os
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -42,7 +42,8 @@ def main() -> int:
     options, arguments = parser.parse_known_args()
     failed = []
     with ThreadPoolExecutor(options.jobs) as pool:
-        for file, took, ended in pool.map(lambda file: run(file, arguments), files()):
+        for done in as_completed([pool.submit(run, file, arguments) for file in files()]):
+            file, took, ended = done.result()
             well = ended.returncode in (0, NOTHING_CHOSEN)
             said = ended.stdout.strip().splitlines()
             print(f"{file.name}: {said[-1] if said else ''} ({took:.0f} s)", flush=True)

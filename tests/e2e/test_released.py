@@ -140,7 +140,10 @@ def test_good_tokens_that_wait_for_the_first_keys_are_all_answered(idp, upstream
         requests = sent([fetched.token(key)] * 2_000)
         with ThreadPoolExecutor(1) as pool:
             statuses = pool.submit(streams.together, gate.client.port, requests, connections=4)
+            # As many as can wait do, and whoever came after them has been refused.
+            refused = len(requests) - PLACES
             assert fetched.eventually(lambda: fetched.waiting(gate) == PLACES)
+            assert fetched.eventually(lambda: len(gate.envoy.audit.counts()) == refused)
             shutter.open()
             answered = Counter(statuses.result().values())
         found = reasons(gate, requests)
