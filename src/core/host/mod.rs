@@ -1,0 +1,222 @@
+//! What Postern asks of a proxy, and nothing more.
+//!
+//! Every call can be refused, and the answer to a refusal is chosen by the caller: the gate denies
+//! where a decision depends on it, and goes on where only a report does.
+
+use std::time::Duration;
+
+use crate::reply::Reply;
+use crate::request::Headers;
+use crate::time::Now;
+
+/// A host refused a call, with the status code of the proxy-wasm ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostError(pub u32);
+
+/// A property of the request or its connection, by the names Envoy gives them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Property {
+    /// `source.address`: `ip:port` of the caller, text.
+    SourceAddress,
+    /// `connection.sha256_peer_certificate_digest`: hex text.
+    PeerCertificateDigest,
+    /// `connection.peer_certificate`: the peer's certificate, PEM.
+    PeerCertificate,
+    /// `connection.peer_certificate_valid`: whether the proxy validated it, one byte. Envoy says no
+    /// on a TLS session that was resumed.
+    PeerCertificateValid,
+    /// `connection.id`: the number of the caller's connection, 8 bytes little-endian.
+    ConnectionId,
+    /// `xds.cluster_name`: the upstream that the proxy has chosen, text; none where it answers
+    /// itself.
+    UpstreamCluster,
+    /// `response.code`: the status sent to the caller, 8 bytes little-endian.
+    ResponseCode,
+}
+
+impl Property {
+    /// The path of the property, a NUL between its parts, as the ABI has it.
+    #[must_use]
+    pub const fn path(self) -> &'static str {
+        match self {
+            Self::SourceAddress => "source\0address",
+            Self::PeerCertificateDigest => "connection\0sha256_peer_certificate_digest",
+            Self::PeerCertificate => "connection\0peer_certificate",
+            Self::PeerCertificateValid => "connection\0peer_certificate_valid",
+            Self::ConnectionId => "connection\0id",
+            Self::UpstreamCluster => "xds\0cluster_name",
+            Self::ResponseCode => "response\0code",
+        }
+    }
+}
+
+/// How loud a line of the host's log is; the numbers are those of the proxy-wasm ABI.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogLevel {
+    /// Finest detail.
+    Trace = 0,
+    /// For finding faults.
+    Debug = 1,
+    /// What normally happens.
+    #[default]
+    Info = 2,
+    /// What someone should look at.
+    Warn = 3,
+    /// What must be mended.
+    Error = 4,
+    /// What ends the service.
+    Critical = 5,
+}
+
+/// A value of shared data, and what a change of it has to name.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SharedValue {
+    /// The value.
+    pub bytes: Vec<u8>,
+    /// The number that [`Host::set_shared`] compares.
+    pub cas: Cas,
+}
+
+/// The number of a stored value's version; it changes with every change of the value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cas(pub u32);
+
+impl Cas {
+    /// Stores only where there is no value yet.
+    ///
+    /// Zero would overwrite blindly, and a host stores under a missing key whatever it is given; no
+    /// stored version has this number, so that on a key that is there it never matches.
+    pub const ABSENT: Self = Self(u32::MAX);
+}
+
+/// A request that the proxy makes to one of its clusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpCall {
+    /// The cluster.
+    pub cluster: String,
+    /// `http` or `https`.
+    pub scheme: String,
+    /// The host and any port.
+    pub authority: String,
+    /// The path and any query.
+    pub path: String,
+    /// After how long the proxy gives up; never zero, which would mean never.
+    pub timeout: Duration,
+}
+
+/// What a metric does; the numbers are those of the proxy-wasm ABI.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetricKind {
+    /// Grows.
+    Counter = 0,
+    /// Goes up and down.
+    Gauge = 1,
+}
+
+/// The calls into the proxy, for the request (or the plugin) in whose name the code runs.
+pub trait Host {
+    /// The host's clock, UTC.
+    fn now(&self) -> Now;
+
+    /// Fills `out` with unpredictable bytes.
+    ///
+    /// # Errors
+    /// The host has no source of randomness; nothing may then be keyed.
+    fn random(&self, out: &mut [u8]) -> Result<(), HostError>;
+
+    /// Every header field of the request.
+    ///
+    /// # Errors
+    /// The host no longer has the map, or gave one that cannot be read.
+    fn request_headers(&self) -> Result<Headers, HostError>;
+
+    /// Sets a request field to exactly one value, in place of all of that name.
+    ///
+    /// # Errors
+    /// The host refused; the field may still be as it was.
+    fn set_request_header(&self, name: &str, value: &str) -> Result<(), HostError>;
+
+    /// Removes every request field of that name.
+    ///
+    /// # Errors
+    /// The host refused; the field may still be there.
+    fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError>;
+
+    /// Adds a field to the response, beside any of that name.
+    ///
+    /// # Errors
+    /// The host refused; the response goes on without it.
+    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
+
+    /// Every header field of the response.
+    ///
+    /// # Errors
+    /// As for [`Host::request_headers`].
+    fn response_headers(&self) -> Result<Headers, HostError>;
+
+    /// Sets a response field to exactly one value, in place of all of that name.
+    ///
+    /// # Errors
+    /// The host refused; the field may still be as it was.
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
+
+    /// Every trailer field of the request.
+    ///
+    /// # Errors
+    /// As for [`Host::request_headers`].
+    fn request_trailers(&self) -> Result<Headers, HostError>;
+
+    /// Removes every trailer field of that name.
+    ///
+    /// # Errors
+    /// As for [`Host::remove_request_header`].
+    fn remove_request_trailer(&self, name: &[u8]) -> Result<(), HostError>;
+
+    /// The bytes of a property; none where the host does not have it.
+    fn property(&self, property: Property) -> Option<Vec<u8>>;
+
+    /// Writes one line to the host's log.
+    fn log(&self, level: LogLevel, line: &str);
+
+    /// Answers the request in the upstream's place.
+    ///
+    /// # Errors
+    /// The host refused; the request must not go on.
+    fn send_reply(&self, reply: &Reply) -> Result<(), HostError>;
+
+    /// Calls a function that only this host has; none where it refuses or has no such function.
+    fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Option<Vec<u8>>;
+
+    /// The value under a key of the data that all workers share; none where there is none.
+    ///
+    /// # Errors
+    /// The host has no shared data.
+    fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError>;
+
+    /// Stores a value if its version is still `cas`; answers whether it did.
+    ///
+    /// # Errors
+    /// The host has no shared data.
+    fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError>;
+
+    /// Makes a request in the plugin's own name; answers the number that its response will carry.
+    ///
+    /// # Errors
+    /// The host did not take it. A cluster that the host does not know (yet) is status 2.
+    fn dispatch(&self, call: &HttpCall) -> Result<u32, HostError>;
+
+    /// Every header field of the response that just came; none where there is no response.
+    fn call_headers(&self) -> Headers;
+
+    /// The first `bytes` of the body of the response that just came.
+    fn call_body(&self, bytes: usize) -> Vec<u8>;
+
+    /// Makes a metric; none where the host has none.
+    fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32>;
+
+    /// Moves a metric.
+    fn increment_metric(&self, metric: u32, by: i64);
+
+    /// Sets a gauge.
+    fn record_metric(&self, metric: u32, value: u64);
+}
