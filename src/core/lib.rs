@@ -17,23 +17,22 @@
 //!
 //! | room | what is in it |
 //! | --- | --- |
-//! | [`config`] | wire types, and the validated model they compile to |
-//! | [`jose`] | base64url, JWK sets, JWS, claims |
+//! | [`base`] | time, text made safe to show, names as readers fold them, base64url, networks |
+//! | [`crypto`] | signature checks, in the proxy or in the module, and keyed hashing |
+//! | [`jose`] | JWK sets, JWS, claims |
+//! | [`spiffe`] | SPIFFE IDs and patterns, bundles, SVIDs, forwarded certificates |
+//! | [`request`] | what the gate sees of a request: fields, path, query, method |
+//! | [`decision`] | reasons, what a decision is, and a denial as status, fields and body |
+//! | [`host`] | what Postern asks of a proxy |
 //! | [`keys`] | where key sets come from and how they stay fresh |
-//! | [`crypto`] | signature checks: in the proxy, or in the module |
+//! | [`caller`] | from a credential to its caller, registered clients, and the tokens already verified |
+//! | [`proof`] | tokens bound to a key |
+//! | [`policy`] | the route table, scopes, conditions |
 //! | [`limits`] | rates and quotas, and the bounded store they are counted in |
 //! | [`risk`] | how unusual a caller behaves, as a score |
-//! | [`spiffe`] | SPIFFE IDs and patterns, bundles, SVIDs, forwarded certificates |
-//! | [`clients`] | governed identities |
-//! | [`policy`] | normal path, route table, scopes, conditions |
-//! | [`decision`] | reasons, and what a decision is |
-//! | [`reply`] | a denial as status, fields and body |
 //! | [`audit`] | the event of a decision |
-//! | [`token`] | the credential, its caller, and the tokens already verified |
-//! | [`proof`] | tokens bound to a key |
-//! | [`request`] | what the gate sees of a request |
 //! | [`gate`] | one request from first header to last byte |
-//! | [`host`] | what Postern asks of a proxy, and an in-memory one for tests |
+//! | [`config`] | wire types, and the validated model they compile to |
 
 #![deny(unsafe_code, missing_docs, rustdoc::broken_intra_doc_links)]
 #![cfg_attr(
@@ -49,25 +48,21 @@
 )]
 
 pub mod audit;
-pub mod clients;
+pub mod base;
+pub mod caller;
 pub mod config;
 pub mod crypto;
 pub mod decision;
-pub mod fold;
 pub mod gate;
 pub mod host;
 pub mod jose;
 pub mod keys;
 pub mod limits;
 pub mod policy;
-pub mod printable;
 pub mod proof;
-pub mod reply;
 pub mod request;
 pub mod risk;
 pub mod spiffe;
-pub mod time;
-pub mod token;
 
 // The in-memory host is the test kit's; tests from within see it as their own.
 #[cfg(test)]

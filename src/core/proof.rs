@@ -6,8 +6,8 @@
 use serde_json::{Map, Value};
 use subtle::ConstantTimeEq;
 
+use crate::base::base64url;
 use crate::decision::{Denial, Reason};
-use crate::jose::base64url;
 
 /// What the gate may ask about the connection while it decides.
 pub trait Connection {
@@ -77,30 +77,12 @@ fn invalid(detail: &'static str) -> Denial {
     Denial::new(Reason::ProofInvalid, detail)
 }
 
-/// Reads a digest as hosts give it: 64 hex digits.
-#[must_use]
-pub fn digest_from_hex(hex: &[u8]) -> Option<[u8; 32]> {
-    let (pairs, []) = hex.as_chunks::<2>() else {
-        return None;
-    };
-    let digest: Option<Vec<u8>> = pairs
-        .iter()
-        .map(|[high, low]| Some(nibble(*high)? << 4 | nibble(*low)?))
-        .collect();
-    digest?.try_into().ok()
-}
-
-fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|digit| u8::try_from(digit).ok())
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::base::digest_from_hex;
 
     fn checked(claims: &Value, peer: Option<[u8; 32]>) -> Result<(), Reason> {
         check(claims.as_object().unwrap(), || peer).map_err(|denial| denial.reason)

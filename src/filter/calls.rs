@@ -8,12 +8,12 @@
     reason = "host calls pass pointers into the module's memory"
 )]
 
+use postern_core::base::Now;
+use postern_core::decision::Reply;
 use postern_core::host::{
     Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue,
 };
-use postern_core::reply::Reply;
 use postern_core::request::Headers;
-use postern_core::time::Now;
 use proxy_wasm::hostcalls::dispatch_http_call;
 use std::time::Duration;
 

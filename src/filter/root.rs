@@ -7,10 +7,10 @@ use proxy_wasm::types::ContextType;
 
 use crate::calls::Proxy;
 use crate::http::{Held, Http};
+use postern_core::base::Now;
 use postern_core::config::Config;
 use postern_core::gate::{Gate, HURRY, TICK};
 use postern_core::host::{Host, HostError, LogLevel};
-use postern_core::time::Now;
 
 /// What the requests of one worker share.
 pub struct Root {

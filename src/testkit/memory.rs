@@ -8,12 +8,12 @@ use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
 
+use postern_core::base::Now;
+use postern_core::decision::Reply;
 use postern_core::host::{
     Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue,
 };
-use postern_core::reply::Reply;
 use postern_core::request::Headers;
-use postern_core::time::Now;
 
 /// The ABI's status for what a host does not have.
 const UNIMPLEMENTED: u32 = 12;

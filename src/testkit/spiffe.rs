@@ -4,9 +4,9 @@ use std::rc::Rc;
 
 use crate::memory::MemoryHost;
 use p256::ecdsa::{Signature, SigningKey, signature::Signer as _};
+use postern_core::base::base64url::encode;
 use postern_core::gate::{Decided, Gate, Next};
 use postern_core::host::Property;
-use postern_core::jose::base64url::encode;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 

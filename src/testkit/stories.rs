@@ -2,10 +2,10 @@
 
 use crate::memory::MemoryHost;
 use ed25519_dalek::{Signer as _, SigningKey};
+use postern_core::base::Now;
+use postern_core::base::base64url::encode;
 use postern_core::config::Config;
 use postern_core::gate::{Decided, Gate, Next, Opened, Stage};
-use postern_core::jose::base64url::encode;
-use postern_core::time::Now;
 use serde_json::{Value, json};
 use std::rc::Rc;
 

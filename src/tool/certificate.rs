@@ -3,7 +3,7 @@
 //! Who validates a chain is the proxy, and here it is taken to have done so: a made-up certificate
 //! names its workload and is signed by nobody.
 
-use postern_core::time::Now;
+use postern_core::base::Now;
 use sha2::{Digest as _, Sha256};
 
 use crate::instant;

@@ -1,7 +1,7 @@
 //! Instants as people and records write them: milliseconds since the Unix epoch.
 
-use postern_core::clients::Day;
-use postern_core::time::Now;
+use postern_core::base::Now;
+use postern_core::caller::clients::Day;
 
 /// Below this a number is seconds (until the year 5138), from here on milliseconds (since 1973).
 const FIRST_MILLISECONDS: f64 = 1e11;

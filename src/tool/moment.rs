@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use postern_core::time::Now;
+use postern_core::base::Now;
 use serde_json::Value;
 
 use crate::failure::Failure;

@@ -3,13 +3,13 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use postern_core::base::Now;
 use postern_core::config::Config;
+use postern_core::decision::Reply;
 use postern_core::gate::{Decided, Gate, Next, Opened, Stage};
 use postern_core::host::Property;
-use postern_core::policy::{NormalPath, split_target};
-use postern_core::reply::Reply;
 use postern_core::request::Headers;
-use postern_core::time::Now;
+use postern_core::request::{NormalPath, split_target};
 use postern_testkit::memory::{MemoryHost, SharedData};
 use serde_json::Value;
 

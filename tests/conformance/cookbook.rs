@@ -1,10 +1,8 @@
 //! The examples of RFC 7520, RFC 7797 and RFC 8037.
 
 use crate::vectors::{key_set, read, rules_for, verify, verify_with};
-use postern_core::{
-    crypto::{Algorithm, AlgorithmSet},
-    jose::{JwkError, JwsError, Key, KeySet, KeySetError, UnverifiedJws},
-};
+use postern_core::crypto::{Algorithm, AlgorithmSet};
+use postern_core::jose::{JwkError, JwsError, Key, KeySet, KeySetError, UnverifiedJws};
 use serde_json::{Value, json};
 
 /// The key of an example without what makes it private.

@@ -3,14 +3,12 @@
 
 use crate::svids::{AUDIENCE, Authority, Case};
 use crate::vectors::{Exception, Verdict, accepted, compare, read, rejected};
-use postern_core::{
-    crypto::{Pure, Work},
-    jose::{Audiences, Claims, UnverifiedJws},
-    spiffe::{
-        ALGORITHMS, Bundle, BundleKeys, Signatory, SpiffeId, SvidExpectations, TrustDomain,
-        check_svid, check_svid_type, signatory,
-    },
-    time::Now,
+use postern_core::base::Now;
+use postern_core::crypto::{Pure, Work};
+use postern_core::jose::{Audiences, Claims, UnverifiedJws};
+use postern_core::spiffe::{
+    ALGORITHMS, Bundle, BundleKeys, Signatory, SpiffeId, SvidExpectations, TrustDomain, check_svid,
+    check_svid_type, signatory,
 };
 use spiffe::{BundleSource, JwtBundle, JwtBundleSet, JwtSvid};
 use std::time::{Duration, SystemTime};

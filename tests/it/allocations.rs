@@ -8,14 +8,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+use postern_core::base::Now;
 use postern_core::config::Config;
+use postern_core::decision::Reply;
 use postern_core::gate::{Gate, Next, Opened, Stage};
 use postern_core::host::{
     Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue,
 };
-use postern_core::reply::Reply;
 use postern_core::request::Headers;
-use postern_core::time::Now;
 use postern_testkit::stories::{at, claims, configuration, token};
 use serde_json::{Value, json};
 

@@ -7,10 +7,10 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use std::rc::Rc;
 use std::time::Duration;
 
+use postern_core::base::Now;
 use postern_core::config::Config;
 use postern_core::gate::{Gate, Opened, Stage, Waiting};
 use postern_core::host::{HttpCall, LogLevel};
-use postern_core::time::Now;
 use postern_testkit::memory::{MemoryHost, SharedData};
 use serde_json::{Value, json};
 

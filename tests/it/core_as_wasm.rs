@@ -1,14 +1,13 @@
 //! The core as WebAssembly in a JavaScript engine: the very code that runs in a proxy and a browser.
 
-use postern_core::{
-    crypto::{AlgorithmSet, Pure, Work},
-    decision::Reason,
-    jose::{
-        Audiences, Claims, ClaimsError, Expectations, JwsError, KeyRules, KeySet, KeyUse, Profile,
-        UnverifiedJws, VerifiedJws, base64url, check_type,
-        json::{self, Bounds, JsonError},
-    },
-    time::Now,
+use postern_core::base::Now;
+use postern_core::base::base64url;
+use postern_core::crypto::{AlgorithmSet, Pure, Work};
+use postern_core::decision::Reason;
+use postern_core::jose::{
+    Audiences, Claims, ClaimsError, Expectations, JwsError, KeyRules, KeySet, KeyUse, Profile,
+    UnverifiedJws, VerifiedJws, check_type,
+    json::{self, Bounds, JsonError},
 };
 use serde_json::{Value, json};
 use std::time::Duration;

@@ -101,7 +101,7 @@ proptest! {
     ) {
         for gate in gates() {
             let host = MemoryHost::default();
-            host.set_now(postern_core::time::Now::from_secs(secs));
+            host.set_now(postern_core::base::Now::from_secs(secs));
             for (name, value) in &fields {
                 host.push_request_header(name, value);
             }

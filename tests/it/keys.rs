@@ -4,10 +4,10 @@
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use postern_core::base::Now;
 use postern_core::config::Config;
 use postern_core::gate::{Gate, Next, Opened, Stage, Waiting};
 use postern_core::host::{HttpCall, Property};
-use postern_core::time::Now;
 use postern_testkit::memory::{Call, MemoryHost, SharedData};
 use postern_testkit::stories::*;
 use serde_json::{Value, json};

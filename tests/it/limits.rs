@@ -7,12 +7,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use std::rc::Rc;
 use std::time::Duration;
 
+use postern_core::base::Now;
+use postern_core::base::base64url::encode;
 use postern_core::config::Config;
+use postern_core::decision::Reply;
 use postern_core::gate::{Gate, Next};
 use postern_core::host::{Host as _, LogLevel, Property};
-use postern_core::jose::base64url::encode;
-use postern_core::reply::Reply;
-use postern_core::time::Now;
 use postern_testkit::memory::{Call, MemoryHost, SharedData};
 use postern_testkit::stories::{
     at, claims, configuration, events, headers, request, signed, token,

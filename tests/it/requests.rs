@@ -281,7 +281,7 @@ fn a_remembered_token_is_not_valid_before_its_time_when_the_clock_jumps_back() {
         "allowed"
     );
     let host = request("/v1/orders/7", Some(&token), &[]);
-    host.set_now(postern_core::time::Now::from_secs(START - 31));
+    host.set_now(postern_core::base::Now::from_secs(START - 31));
     assert_eq!(reason(&gate, &host), "token_not_yet_valid");
 }
 

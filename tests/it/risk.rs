@@ -8,12 +8,12 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use std::rc::Rc;
 use std::time::Duration;
 
+use postern_core::base::Now;
 use postern_core::config::Config;
 use postern_core::gate::{Gate, Next, Opened, Stage};
 use postern_core::host::Property;
 use postern_core::risk::profile::Profile;
 use postern_core::risk::settings::{Number, Override, Settings};
-use postern_core::time::Now;
 use postern_testkit::memory::{Call, MemoryHost, SharedData};
 use postern_testkit::stories::{
     at, claims, configuration, events, headers, key_set, request, signed, upstream,

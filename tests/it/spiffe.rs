@@ -7,10 +7,10 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use std::rc::Rc;
 
+use postern_core::base::Now;
+use postern_core::base::base64url::encode;
 use postern_core::config::Config;
 use postern_core::gate::{Gate, Next};
-use postern_core::jose::base64url::encode;
-use postern_core::time::Now;
 use postern_testkit::memory::{Call, MemoryHost};
 use serde_json::{Value, json};
 

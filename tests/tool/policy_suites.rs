@@ -605,7 +605,7 @@ fn claims_are_explained_without_a_token_and_the_first_failure_is_named() {
 
 #[test]
 fn a_look_at_a_token_warns_and_tokens_are_not_taken_from_arguments() {
-    let part = |value: Value| postern_core::jose::base64url::encode(value.to_string().as_bytes());
+    let part = |value: Value| postern_core::base::base64url::encode(value.to_string().as_bytes());
     let header = part(json!({"alg": "none", "crit": ["x"], "jwk": {}}));
     let token = format!("{header}.{}.", part(json!({"exp": 1, "sub": "a\u{1b}[2J"})));
     let told = text(&fed(&["token", "inspect", "-"], &token));

@@ -59,7 +59,7 @@ fn audit_log(configuration: &Value) -> Vec<Value> {
     let ask = |token: &str, path: &str, source: &str, millis: u64| {
         let mut host = request(path, Some(token), &[]);
         host.share(&shared);
-        let came = postern_core::time::Now::from_nanos((START * 1000 + millis) * 1_000_000);
+        let came = postern_core::base::Now::from_nanos((START * 1000 + millis) * 1_000_000);
         host.set_now(came);
         host.set_property(Property::SourceAddress, source.as_bytes());
         host.set_property(Property::ResponseCode, &200_i64.to_le_bytes());

@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use crate::printable::is_printable;
+use crate::base::printable::is_printable;
 
 /// A member's name with the comma before it, which the first of an object goes without.
 macro_rules! member {

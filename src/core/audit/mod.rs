@@ -8,9 +8,9 @@ pub mod ocsf;
 
 use std::net::SocketAddr;
 
+use crate::base::Now;
 use crate::decision::{Mode, Reason};
 use crate::keys::ring::Freshness;
-use crate::time::Now;
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -256,7 +256,7 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
-    use crate::time::Now;
+    use crate::base::Now;
 
     fn record() -> Record<'static> {
         Record {

@@ -8,7 +8,7 @@ use super::place::Place;
 use super::route::Names;
 use super::trust_domain::{Offer, patterns};
 use super::wire::{self, Field, List};
-use crate::jose::Excerpt;
+use crate::base::Excerpt;
 use crate::policy::{ClaimCondition, Scalar, Scope, ScopeRule};
 use crate::spiffe::{SpiffePattern, SpiffePatterns};
 

@@ -8,8 +8,8 @@ use super::place::Place;
 use super::risk::{self, Of};
 use super::trust_domain::Offer;
 use super::wire::{self, Field, List};
-use crate::clients::{Client, Clients, Day, Match, Proof};
-use crate::policy::{Cidr, CidrSet};
+use crate::base::{Cidr, CidrSet};
+use crate::caller::clients::{Client, Clients, Day, Match, Proof};
 use crate::spiffe::SpiffePattern;
 
 /// What clients may refer to; none where that is not known.

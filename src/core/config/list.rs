@@ -7,7 +7,7 @@ use std::slice;
 
 use super::place::Place;
 use super::wire::{Field, List};
-use crate::jose::Excerpt;
+use crate::base::Excerpt;
 
 /// Whether a list may be given without entries.
 #[derive(Clone, Copy, PartialEq, Eq)]

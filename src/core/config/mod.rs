@@ -65,7 +65,7 @@ pub use errors::{ConfigError, ConfigErrors};
 pub use issuer::{ClaimHeader, Issuer};
 pub use limit::Counters;
 pub use model::Config;
-pub use responses::{Detail, Responses};
+pub use responses::Responses;
 pub use risk::Risk;
 pub use route::Route;
 #[cfg(feature = "schema")]

@@ -19,7 +19,7 @@ use super::tokens::Tokens;
 use super::trust_domain::{self, KeyOwner, TrustDomain};
 use super::upstream::Upstream;
 use super::wire::{self, Field};
-use crate::clients::Clients;
+use crate::caller::clients::Clients;
 use crate::decision::Mode;
 use crate::jose::json::{self, Bounds, JsonError};
 use crate::limits::Limit;

@@ -1,6 +1,6 @@
 //! Names, header names, claims, and texts that go into quoted header values.
 
-use crate::fold;
+use crate::base::fold;
 use crate::jose::ClaimPath;
 
 /// A name: how routes, limits and audit refer to something.

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::fmt;
 
 use super::errors::{ConfigError, ConfigErrors};
-use crate::jose::Excerpt;
+use crate::base::Excerpt;
 
 /// A place in the document: the root, or a member or element of another place.
 #[derive(Clone, Copy)]

@@ -11,7 +11,7 @@ use super::field::Field;
 use super::nearest::nearest;
 use super::not_built::not_built;
 use super::place::Place;
-use crate::jose::Excerpt;
+use crate::base::Excerpt;
 
 /// What a document can hold.
 pub(super) trait Wire: Sized {

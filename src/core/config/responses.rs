@@ -4,6 +4,7 @@ use super::list::text;
 use super::names;
 use super::place::Place;
 use super::wire::{self, Field};
+use crate::decision::Detail;
 
 /// What a refused caller is told.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -16,16 +17,6 @@ pub struct Responses {
     pub detail: Detail,
     /// Whether allowed responses carry `RateLimit` fields.
     pub rate_fields: bool,
-}
-
-/// How much a reply says.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Detail {
-    /// The reason.
-    #[default]
-    Reason,
-    /// The reason and what happened.
-    Full,
 }
 
 impl Responses {

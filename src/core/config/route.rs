@@ -13,9 +13,10 @@ use super::risk::{self, Of};
 use super::trust_domain::Offer;
 use super::when;
 use super::wire::{self, Field, List};
-use crate::clients::{Clients, Proof};
+use crate::caller::clients::{Clients, Proof};
 use crate::decision::Mode;
-use crate::policy::{HostPattern, Method, Overlap, PathTemplate, RouteMatch, RouteTable, When};
+use crate::policy::{HostPattern, Overlap, PathTemplate, RouteMatch, RouteTable, When};
+use crate::request::Method;
 use crate::risk::settings::Override;
 
 /// What the requests of a route need.

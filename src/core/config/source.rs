@@ -9,9 +9,10 @@ use super::names;
 use super::place::Place;
 use super::quantity::Rate;
 use super::wire::{self, Field};
+use crate::base::{Cidr, CidrSet};
 use crate::decision::Mode;
 use crate::limits::{Limit, pressure};
-use crate::policy::{Cidr, CidrSet, Forwarded, Trust};
+use crate::policy::{Forwarded, Trust};
 
 /// The failures that a source has when nothing is said.
 const RATE: Rate = Rate {

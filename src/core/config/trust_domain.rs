@@ -13,9 +13,9 @@ use super::list::{Empty, elements, note_unique, required, texts};
 use super::names;
 use super::place::Place;
 use super::wire::{self, Field, List};
+use crate::base::{Cidr, CidrSet};
 use crate::jose::Audiences;
 use crate::keys::{Document, KeySource, Reading};
-use crate::policy::{Cidr, CidrSet};
 use crate::spiffe::{self, Bundle, BundleKeys, Chain, SpiffePattern, SpiffePatterns, Which};
 
 /// A trust domain whose workloads may call.

@@ -6,7 +6,7 @@ use super::list::{Empty, texts};
 use super::place::Place;
 use super::reader::Wire;
 use super::wire::{self, Field};
-use crate::fold;
+use crate::base::fold;
 
 /// Fields by which some upstreams take another method or another path than the request's: Symfony,
 /// Rails, Rack, Express and ASP.NET the first, Symfony, Zend and IIS's URL Rewrite the second.

@@ -5,7 +5,8 @@ use super::list::{Empty, elements, text, texts};
 use super::names;
 use super::place::Place;
 use super::wire::{self, List};
-use crate::policy::{Cidr, CidrSet, Condition, Hours, NumberRange, Weekday, Weekdays, When};
+use crate::base::{Cidr, CidrSet};
+use crate::policy::{Condition, Hours, NumberRange, Weekday, Weekdays, When};
 
 /// The fields that say which condition an entry is, each with the fields that may go with it.
 pub(super) const KINDS: &[(&str, &[&str])] = &[

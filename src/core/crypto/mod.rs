@@ -19,6 +19,7 @@ mod carried;
 mod der;
 mod ec_key;
 mod host;
+pub mod keyed;
 mod known_answers;
 pub mod price;
 mod pure;

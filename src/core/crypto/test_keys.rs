@@ -14,7 +14,7 @@ use rsa::traits::PublicKeyParts;
 use serde_json::{Value, json};
 
 use super::{Algorithm, Curve, VerifyingKey};
-use crate::jose::base64url;
+use crate::base::base64url;
 
 /// A key that signs with one algorithm.
 pub struct Signer {

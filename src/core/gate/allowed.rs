@@ -5,12 +5,12 @@
 use std::borrow::Cow;
 
 use super::decide::Arrival;
-use crate::clients::Proof;
+use crate::caller::certificate::Presented;
+use crate::caller::clients::Proof;
+use crate::caller::{Caller, Judge, Refusal};
 use crate::config::{Allow, Config, Route};
 use crate::decision::{Denial, Reason};
 use crate::spiffe::Signatory;
-use crate::token::certificate::Presented;
-use crate::token::{Caller, Judge, Refusal};
 
 /// Checks that the caller is registered, where it must be, and what its registrations ask.
 pub(super) fn check_client(

@@ -3,14 +3,15 @@
 //! Pure, as [`decide`](super::decide) is, which says in which order this is asked.
 
 use super::decide::Arrival;
+use crate::base::Now;
+use crate::caller::Caller;
 use crate::config::{Config, Route};
 use crate::decision::{Denial, Reason};
 use crate::limits::key::Place;
-use crate::policy::{Matched, NormalPath};
+use crate::policy::Matched;
+use crate::request::NormalPath;
 use crate::risk::observation;
 use crate::risk::watch::{Assessment, Desk, Subject};
-use crate::time::Now;
-use crate::token::Caller;
 
 /// A request of a known caller.
 #[derive(Clone, Copy)]

@@ -15,20 +15,21 @@ use std::rc::Rc;
 use super::allowed::{beside, check_allow, check_client, check_proof, check_registrations};
 use super::assessed::{self, Visit, assess};
 use super::upstream;
+use crate::base::Excerpt;
+use crate::base::Now;
+use crate::caller::certificate::{Forwarding, Presented, Surroundings};
+use crate::caller::identity::Proven;
+use crate::caller::{Caller, Judge, Memory, Refusal, Wanted, credential};
 use crate::config::{Config, METHOD_PARAMETER, Route};
 use crate::crypto::Work;
 use crate::decision::{Denial, Mode, Reason};
-use crate::jose::Excerpt;
 use crate::limits::pressure::Look;
 use crate::limits::{Charged, Counters, RouteLimits, Subject};
-use crate::policy::{Facts, Method, NormalPath, Unmatched, mentions, split_target};
+use crate::policy::{Facts, Unmatched};
 use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
+use crate::request::{Method, NormalPath, mentions, split_target};
 use crate::risk::watch::{Assessment, Desk};
-use crate::time::Now;
-use crate::token::caller::Proven;
-use crate::token::certificate::{Forwarding, Presented, Surroundings};
-use crate::token::{Caller, Judge, Memory, Refusal, Wanted, credential};
 
 /// A request as it arrived.
 #[derive(Clone, Copy)]

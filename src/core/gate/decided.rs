@@ -7,16 +7,17 @@ use super::decide::Decision;
 use super::summary::Summary;
 use super::{Gate, Next, Open, caches, upstream};
 use crate::audit::{self, Beside, LimitNames, Record, Registration, Risk, Who, ocsf};
-use crate::config::{Config, Detail};
+use crate::caller::certificate::Forwarding;
+use crate::config::Config;
+use crate::decision::Detail;
+use crate::decision::RateFields;
+use crate::decision::{Asked, Reply, ReplyOptions};
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Freshness;
-use crate::limits::fields::RateFields;
 use crate::limits::pressure;
-use crate::reply::{Asked, Reply, ReplyOptions};
 use crate::request::Headers;
 use crate::risk::observation::{Answer, Outcome};
-use crate::token::certificate::Forwarding;
 
 /// A request that was let through or answered, until it ends.
 pub struct Decided {

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use super::Open;
 use super::decide::Decision;
-use crate::clients::{Client, Day, WARNING_DAYS};
+use crate::base::Now;
+use crate::caller::clients::{Client, Day, WARNING_DAYS};
 use crate::host::{Host, LogLevel};
-use crate::time::Now;
 
 /// The clients whose end was looked at, and on which day; there are no more than clients.
 #[derive(Default)]

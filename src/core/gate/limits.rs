@@ -5,11 +5,11 @@
 
 use super::metrics::Metrics;
 use crate::config::Config;
+use crate::crypto::keyed::Seed;
 use crate::host::{Cas, Host, LogLevel, SharedValue};
 use crate::limits::cells::{Cells, OwnCells, Version};
 use crate::limits::store::Incidents;
 use crate::limits::{Counters, Limiter};
-use crate::token::cache::Seed;
 
 /// The names under which workers find what they share; other plugins may be in the same place.
 const PROBE: &str = "postern.limits.1.probe";

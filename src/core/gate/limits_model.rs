@@ -7,6 +7,7 @@
 use std::collections::BTreeSet;
 
 use super::limits::HostCells;
+use crate::base::Now;
 use crate::host::Cas;
 use crate::limits::bucket::{Bucket, Counter};
 use crate::limits::cells::{Cells, OwnCells, Version};
@@ -14,7 +15,6 @@ use crate::limits::key::Place;
 use crate::limits::meter::Meter;
 use crate::limits::store::{Answer, Incidents, Ledger, Order};
 use crate::memory::{MemoryHost, SharedData};
-use crate::time::Now;
 
 const NOW: Now = Now::from_secs(1_772_445_600);
 

@@ -27,11 +27,11 @@ mod waiting;
 
 use std::cell::{Cell, RefCell};
 
+use crate::caller::Known;
 use crate::config::Config;
 use crate::crypto::KnownAnswers;
+use crate::crypto::keyed::Seed;
 use crate::host::Host;
-use crate::token::Known;
-use crate::token::cache::Seed;
 
 use chance::Chance;
 pub use decided::Decided;

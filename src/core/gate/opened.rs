@@ -8,15 +8,16 @@ use super::refresh::{Asked, Waiter};
 use super::summary::Summary;
 use super::waiting::Waiting;
 use super::{Decided, Gate, Open, Stage, upstream};
+use crate::base::Now;
+use crate::base::digest_from_hex;
+use crate::caller::Judge;
 use crate::crypto::Hosted;
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Ring;
 use crate::keys::schedule::Want;
-use crate::proof::{Connection, digest_from_hex};
+use crate::proof::Connection;
 use crate::request::Headers;
-use crate::time::Now;
-use crate::token::Judge;
 
 /// A request whose header fields have not been seen.
 pub struct Opened {

@@ -3,11 +3,11 @@
 use super::limits::HostCells;
 use super::metrics::Metrics;
 use crate::config::Config;
+use crate::crypto::keyed::Seed;
 use crate::host::{Cas, Host};
 use crate::limits::cells::OwnCells;
 use crate::risk::settings::{Action, Deed, Override, Reaction, Settings};
 use crate::risk::watch::{Desk, Incidents, Watch};
-use crate::token::cache::Seed;
 
 /// The name under which workers find pages; other plugins may be in the same place.
 const PAGE: &str = "postern.risk.1.";

@@ -2,11 +2,11 @@
 
 use std::net::{IpAddr, SocketAddr};
 
+use crate::base::Now;
+use crate::base::printable::{self, is_printable_ascii};
+use crate::decision::is_grpc;
 use crate::policy::Forwarded;
-use crate::printable::{self, is_printable_ascii};
-use crate::reply::is_grpc;
 use crate::request::Headers;
-use crate::time::Now;
 
 /// The longest path, and the longest other text, that an event carries, in bytes of the request.
 const PATH: usize = 1024;

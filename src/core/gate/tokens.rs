@@ -2,11 +2,11 @@
 
 use super::limits::HostCells;
 use super::metrics::Metrics;
+use crate::caller::shared::{ShareKey, Shared};
+use crate::caller::{Known, Memory, Tally};
 use crate::config::Config;
 use crate::host::{Cas, Host};
 use crate::limits::cells::OwnCells;
-use crate::token::shared::{ShareKey, Shared};
-use crate::token::{Known, Memory, Tally};
 
 /// How the names of pages begin; other plugins may be in the same place.
 const PAGE: &str = "postern.tokens.1.";

@@ -4,9 +4,12 @@ use std::collections::BTreeSet;
 
 use smallvec::SmallVec;
 
+use crate::base::fold;
+use crate::caller::certificate::{FORWARDED, Forwarding};
+use crate::caller::identity::{Proven, claim_text};
+use crate::caller::{Caller, credential};
 use crate::config::{Config, Issuer, Tokens};
 use crate::decision::{Denial, Mode, Reason};
-use crate::fold;
 use crate::gate::caches::MARKER;
 use crate::gate::decide::Decision;
 use crate::host::{Host, HostError};
@@ -14,9 +17,6 @@ use crate::limits::key::KeyPart;
 use crate::policy::Condition;
 use crate::request::Headers;
 use crate::spiffe::Signatory;
-use crate::token::caller::{Proven, claim_text};
-use crate::token::certificate::{FORWARDED, Forwarding};
-use crate::token::{Caller, credential};
 
 /// The prefix of the fields that only Postern may set.
 const OWN: &[u8] = b"x-postern-";

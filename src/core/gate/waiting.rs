@@ -7,10 +7,10 @@ use super::decide::Decision;
 use super::refresh::{Hold, Ticket};
 use super::summary::Summary;
 use super::{Decided, Gate, Next};
+use crate::base::Now;
 use crate::decision::Mode;
 use crate::host::Host;
 use crate::request::Headers;
-use crate::time::Now;
 
 /// The most held requests that are let go on, or answered, until the next tick.
 ///

@@ -5,9 +5,9 @@
 
 use std::time::Duration;
 
-use crate::reply::Reply;
+use crate::base::Now;
+use crate::decision::Reply;
 use crate::request::Headers;
-use crate::time::Now;
 
 /// A host refused a call, with the status code of the proxy-wasm ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,8 +2,10 @@
 
 use std::{fmt, time::Duration};
 
-use super::{Excerpt, NumericDate, json::JsonError};
-use crate::{decision::Reason, time::Now};
+use super::{NumericDate, json::JsonError};
+use crate::base::Excerpt;
+use crate::base::Now;
+use crate::decision::Reason;
 
 /// Why a verified token's claims are not accepted.
 ///

@@ -2,8 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Claims, ClaimsError, Excerpt, JwsError, NumericDate};
-use crate::time::Now;
+use super::{Claims, ClaimsError, JwsError, NumericDate};
+use crate::base::Excerpt;
+use crate::base::Now;
 
 /// What the tokens of one issuer must claim.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -183,7 +184,8 @@ fn is_any_of(typ: &str, accepted: &[&str]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{decision::Reason, jose::claims::tests::claims_of};
+    use crate::decision::Reason;
+    use crate::jose::claims::tests::claims_of;
     use serde_json::{Value, json};
 
     const NOW: Now = Now::from_secs(1_700_000_000);

@@ -11,7 +11,7 @@ use std::{
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value, error::Category, map::Entry};
 
-use super::Excerpt;
+use crate::base::Excerpt;
 
 /// How large and how deep a document may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

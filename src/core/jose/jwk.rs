@@ -4,9 +4,10 @@ use serde_json::{Map, Value};
 use zeroize::Zeroizing;
 
 use super::{
-    Excerpt, JwkError, base64url,
+    JwkError,
     jwk_error::{MAX_KID_BYTES, MAX_RSA_BITS},
 };
+use crate::base::{Excerpt, base64url};
 use crate::crypto::{
     Algorithm, AlgorithmSet, Curve, KeyError, PublicNumbers, VerifyingKey, sha256,
 };

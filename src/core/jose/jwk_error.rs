@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::Excerpt;
+use crate::base::Excerpt;
 use crate::crypto::KeyError;
 
 /// How many bytes a `kid` has at most.

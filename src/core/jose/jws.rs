@@ -5,10 +5,11 @@ use std::fmt;
 use serde_json::Value;
 
 use super::{
-    Excerpt, JwsError, Key, KeySet, Part, base64url,
+    JwsError, Key, KeySet, Part,
     json::{self, Bounds, JsonError},
     jws_header::Header,
 };
+use crate::base::{Excerpt, base64url};
 use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, Work, price::Place};
 
 /// How many keys are tried at most for one token.
@@ -282,14 +283,12 @@ mod tests {
     use std::{cell::Cell, time::Duration};
 
     use super::*;
-    use crate::{
-        crypto::{
-            Pure, VerifyingKey,
-            test_keys::{Signer, signer, signers},
-        },
-        decision::Reason,
-        jose::{KeyRules, KeyUse},
+    use crate::crypto::{
+        Pure, VerifyingKey,
+        test_keys::{Signer, signer, signers},
     };
+    use crate::decision::Reason;
+    use crate::jose::{KeyRules, KeyUse};
     use serde_json::json;
 
     const MAX: usize = 8192;

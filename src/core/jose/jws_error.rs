@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::{Excerpt, json::JsonError};
+use super::json::JsonError;
+use crate::base::Excerpt;
 use crate::decision::Reason;
 
 /// A part of a token in compact form.

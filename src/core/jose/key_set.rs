@@ -4,7 +4,8 @@ use std::fmt;
 
 use serde_json::Value;
 
-use super::{Excerpt, JwkError, Key, KeyRules, jwk};
+use super::{JwkError, Key, KeyRules, jwk};
+use crate::base::Excerpt;
 
 /// How many keys a set has at most.
 const MAX_KEYS: usize = 200;
@@ -146,10 +147,8 @@ fn elements(document: &Value) -> Result<&[Value], KeySetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        crypto::{Algorithm, AlgorithmSet, test_keys::signer},
-        jose::KeyUse,
-    };
+    use crate::crypto::{Algorithm, AlgorithmSet, test_keys::signer};
+    use crate::jose::KeyUse;
     use serde_json::json;
 
     fn rules(algorithms: AlgorithmSet) -> KeyRules {
@@ -270,7 +269,7 @@ mod tests {
             "(RSA|EC|OKP|oct|P-256|P-384|P-521|Ed25519|sig|AQAB|RS256|ES256)".prop_map(Value::from),
             "[A-Za-z0-9_-]{0,400}".prop_map(Value::from),
             proptest::collection::vec(any::<u8>(), 0..300)
-                .prop_map(|bytes| crate::jose::base64url::encode(&bytes).into()),
+                .prop_map(|bytes| crate::base::base64url::encode(&bytes).into()),
         ];
         let name = "(kty|crv|x|y|n|e|k|d|kid|use|alg|key_ops)";
         let key = proptest::collection::btree_map(name, value, 0..10)

@@ -6,20 +6,16 @@
 //! | file | what is in it |
 //! | --- | --- |
 //! | [`json`] | JSON without duplicate members, within bounds |
-//! | [`base64url`] | unpadded base64url with one form for each value |
 //! | `jwk`, `jwk_error`, `key_set` | JSON Web Keys and sets of them (RFC 7517) |
 //! | `jws`, `jws_header`, `jws_error` | JSON Web Signatures in compact form (RFC 7515) |
 //! | `claims`, `claims_error` | the claims of a verified token (RFC 7519) |
 //! | `expectations` | what an issuer's tokens must claim (RFC 7519, RFC 9068) |
 //! | `numeric_date` | instants as tokens write them |
 //! | `claim_path` | where in the claims a value is |
-//! | `excerpt` | a caller's text, made safe to show |
 
-pub mod base64url;
 mod claim_path;
 mod claims;
 mod claims_error;
-mod excerpt;
 mod expectations;
 pub mod json;
 mod jwk;
@@ -33,7 +29,6 @@ mod numeric_date;
 pub use claim_path::{ClaimPath, ClaimPathError};
 pub use claims::Claims;
 pub use claims_error::ClaimsError;
-pub use excerpt::Excerpt;
 pub use expectations::{Audiences, Expectations, Profile, check_type};
 pub use jwk::{Key, KeyRules, KeyUse};
 pub use jwk_error::JwkError;

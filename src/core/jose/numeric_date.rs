@@ -4,7 +4,7 @@ use std::{fmt, time::Duration};
 
 use serde_json::{Number, Value};
 
-use crate::time::Now;
+use crate::base::Now;
 
 /// The end of the year 9999 in seconds, either side of 1970.
 ///

@@ -7,9 +7,9 @@
 
 use subtle::ConstantTimeEq;
 
+use crate::base::Now;
+use crate::crypto::keyed::Seed;
 use crate::spiffe::Highest;
-use crate::time::Now;
-use crate::token::cache::Seed;
 
 const MAGIC: &[u8; 8] = b"postern2";
 const TAG: usize = 16;

@@ -2,8 +2,8 @@
 
 use super::Document;
 use super::source::{KeySource, Remote};
+use crate::base::Now;
 use crate::spiffe::Highest;
-use crate::time::Now;
 
 /// A document in force: which version, and when it was last confirmed.
 #[derive(Clone, Debug)]

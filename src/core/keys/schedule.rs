@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::time::Now;
+use crate::base::Now;
 
 /// The shortest and the longest pause behind a failed fetch.
 const BACKOFF_MIN: Duration = Duration::from_millis(500);

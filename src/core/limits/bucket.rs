@@ -21,7 +21,7 @@
 //! most the use of the whole bucket divided by the entries the limit holds.
 
 use super::meter::Position;
-use crate::time::Now;
+use crate::base::Now;
 
 /// How many counters a bucket holds.
 pub const ENTRIES: usize = 16;

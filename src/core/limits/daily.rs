@@ -4,7 +4,7 @@ use super::Counters;
 use super::key::{KeyHasher, tag};
 use super::meter::Meter;
 use super::store::{Answer, Order};
-use crate::time::Now;
+use crate::base::Now;
 
 const A_DAY: Meter = Meter::Quota {
     window: 86_400,

@@ -5,16 +5,8 @@ use std::time::Duration;
 
 use super::Limit;
 use super::meter::{Meter, Standing};
-use crate::time::Now;
-
-/// What the fields say of the limits of one request.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RateFields {
-    /// `RateLimit-Policy`: what the limits are.
-    pub policy: String,
-    /// `RateLimit`: what is left of them.
-    pub state: String,
-}
+use crate::base::Now;
+use crate::decision::{RateFields, whole_seconds};
 
 impl RateFields {
     /// The fields of one limit that has nothing left for that long.
@@ -43,20 +35,6 @@ impl RateFields {
         let remaining = standing.remaining;
         let _ = write!(self.state, "\"{}\";r={remaining};t={reset}", limit.name);
     }
-}
-
-/// Whole seconds, rounded up: whoever waits that long has waited long enough.
-#[must_use]
-pub fn whole_seconds(duration: Duration) -> u64 {
-    let more = u64::from(duration.subsec_nanos() > 0);
-    duration.as_secs().saturating_add(more)
-}
-
-/// Whole milliseconds, rounded up.
-#[must_use]
-pub fn whole_millis(duration: Duration) -> u64 {
-    let millis = duration.as_nanos().div_ceil(1_000_000);
-    u64::try_from(millis).unwrap_or(u64::MAX)
 }
 
 /// Units in a window of whole seconds; a shorter period counts as often as it fits into one.

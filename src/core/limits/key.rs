@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 use super::bucket::Counter;
+use crate::base::masked;
+use crate::crypto::keyed::Seed;
 use crate::jose::ClaimPath;
-use crate::policy::masked;
-use crate::token::cache::Seed;
 
 /// One part of what a limit counts by.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,6 @@
 //! What one counter holds, and what a request does to it: a pure function of both and the instant.
 
-use crate::time::Now;
+use crate::base::Now;
 
 /// The most that a quota may be, and the most units one count can hold: a count lives in the
 /// nanoseconds of its window's end.

@@ -29,17 +29,17 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
+use crate::base::Now;
+use crate::caller::Caller;
 use crate::config::Config;
+use crate::crypto::keyed::Seed;
 use crate::decision::{Denial, Mode, Reason};
-use crate::policy::parameter;
 use crate::request::RequestView;
-use crate::time::Now;
-use crate::token::Caller;
-use crate::token::cache::Seed;
+use crate::request::parameter;
 
+use crate::decision::{RateFields, whole_millis};
 use bucket::ENTRIES;
 use cells::Cells;
-use fields::RateFields;
 use key::{KeyHasher, KeyPart, Place, address, network, tag};
 use meter::{Meter, Standing};
 use pressure::PressureMemory;
@@ -411,7 +411,7 @@ fn refusal_of(limit: &Limit, receipt: &Receipt, now: Now) -> Option<Denial> {
         Answer::Fits => None,
         Answer::Later(at) => {
             let wait = at.since(now);
-            let millis = fields::whole_millis(wait);
+            let millis = whole_millis(wait);
             let detail = format!("the {used} \"{name}\" is used up for {millis} ms");
             Some(Denial::new(reason, detail).after(wait))
         }

@@ -22,9 +22,9 @@ use super::key::{KeyHasher, subscriber};
 use super::meter::Meter;
 use super::store::{Answer, Order};
 use super::{Cost, Counters, Limit};
+use crate::base::Now;
 use crate::crypto::{Work, price::ORDINARY};
 use crate::decision::Mode;
-use crate::time::Now;
 
 /// For how long a worker takes an address to be as it was when it last looked.
 pub const FRESH: Duration = Duration::from_millis(100);

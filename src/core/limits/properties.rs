@@ -9,8 +9,8 @@ use super::cells::OwnCells;
 use super::key::{KeyHasher, Place};
 use super::meter::{Meter, Position};
 use super::store::{Answer, Incidents, Ledger, Order};
-use crate::time::Now;
-use crate::token::cache::Seed;
+use crate::base::Now;
+use crate::crypto::keyed::Seed;
 
 const START: u64 = 1_772_445_600_000_000_000;
 const SECOND: u64 = 1_000_000_000;

@@ -10,7 +10,7 @@ use super::bucket::Bucket;
 use super::cells::{Cells, Version};
 use super::key::Place;
 use super::meter::{Charge, Meter, Position, Standing};
-use crate::time::Now;
+use crate::base::Now;
 
 /// How often a change is tried that others keep overtaking.
 pub const TRIES: usize = 24;

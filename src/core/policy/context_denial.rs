@@ -4,8 +4,8 @@ use std::fmt;
 use std::net::IpAddr;
 use std::time::Duration;
 
-use super::query::QueryError;
 use crate::decision::{Denial, Reason};
+use crate::request::QueryError;
 
 /// Which condition does not hold, and why. Holds nothing that the caller chose but numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]

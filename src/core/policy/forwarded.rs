@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::source::CidrSet;
+use crate::base::CidrSet;
 use crate::request::Headers;
 
 /// Which proxies are believed about where a request came from.
@@ -75,7 +75,7 @@ fn address(text: &[u8]) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Cidr;
+    use crate::base::Cidr;
 
     fn caller(trust: &Trust, fields: &[&str]) -> String {
         let forwarded = Forwarded {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::time::Now;
+use crate::base::Now;
 
 const MINUTES_A_DAY: u64 = 24 * 60;
 

@@ -3,9 +3,9 @@
 use proptest::prelude::*;
 
 use super::{
-    Host, HostPattern, Method, NormalPath, PathTemplate, RouteMatch, RouteTable, Segment,
-    Specificity, Unmatched, parameter,
+    Host, HostPattern, PathTemplate, RouteMatch, RouteTable, Segment, Specificity, Unmatched,
 };
+use crate::request::{Method, NormalPath, parameter};
 
 /// Few names, so that routes and requests meet often.
 const HOSTS: &[&str] = &[

@@ -3,10 +3,10 @@
 use std::fmt;
 
 use super::hosts::{Host, HostPattern};
-use super::method::Method;
-use super::path::NormalPath;
 use super::template::{PathTemplate, SegmentKind};
 use super::trie::Trie;
+use crate::request::Method;
+use crate::request::NormalPath;
 
 /// What requests a route is for. Host, method and path must all fit.
 #[derive(Clone, Debug, PartialEq, Eq)]

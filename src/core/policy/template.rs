@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::path::{NormalPath, PathError};
+use crate::request::{NormalPath, PathError};
 
 /// The most segments of a template; bounds the depth of the route table.
 pub const MAX_TEMPLATE_SEGMENTS: usize = 64;

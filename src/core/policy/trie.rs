@@ -9,8 +9,8 @@ use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use super::hosts::{Host, HostPattern};
-use super::method::Method;
 use super::template::{PathTemplate, Segment};
+use crate::request::Method;
 
 /// Keys come from the configuration, so nobody can choose them to collide: no random seed is
 /// needed, and a table is the same on every worker.

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use super::context_denial::ContextDenial;
 use super::hours::Hours;
-use super::query;
-use super::source::CidrSet;
+use crate::base::CidrSet;
+use crate::base::Now;
+use crate::request;
 use crate::request::{RequestView, Sole};
-use crate::time::Now;
 
 /// What conditions are judged by.
 #[derive(Clone, Copy, Debug)]
@@ -174,7 +174,7 @@ fn check_query(
     fits: impl Fn(&str) -> bool,
 ) -> Result<(), ContextDenial> {
     let name = || name.to_owned();
-    match query::parameter(facts.request.query, &name()) {
+    match request::parameter(facts.request.query, &name()) {
         Err(error) => Err(ContextDenial::QueryUnreadable {
             name: name(),
             error,
@@ -216,7 +216,8 @@ fn check_source(source: Option<IpAddr>, networks: &CidrSet) -> Result<(), Contex
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::{Cidr, Weekdays};
+    use crate::base::Cidr;
+    use crate::policy::Weekdays;
     use crate::request::Headers;
 
     fn request<'a>(query: Option<&'a str>, headers: &'a Headers) -> RequestView<'a> {

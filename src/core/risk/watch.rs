@@ -18,10 +18,10 @@ use super::page::{ENTRIES, Page, Put};
 use super::profile::Profile;
 use super::score::score;
 use super::settings::{Override, Reaction, Settings};
+use crate::base::Now;
+use crate::crypto::keyed::{Folded, Seed};
 use crate::limits::cells::Cells;
 use crate::limits::key::{KeyHasher, Place, network, tag};
-use crate::time::Now;
-use crate::token::cache::{Folded, Seed};
 
 /// How long a worker decides by what it read, and keeps what it saw to itself.
 pub const INTERVAL: Duration = Duration::from_millis(200);

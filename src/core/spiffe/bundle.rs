@@ -5,8 +5,9 @@ use std::{fmt, time::Duration};
 use serde_json::Value;
 
 use super::{SvidError, TrustDomain, jwt_svid::ALGORITHMS};
+use crate::base::Excerpt;
 use crate::jose::{
-    Excerpt, JwkError, KeyRules, KeySet, KeySetError, KeyUse, SkippedKey,
+    JwkError, KeyRules, KeySet, KeySetError, KeyUse, SkippedKey,
     json::{self, Bounds, JsonError},
 };
 

@@ -3,12 +3,11 @@
 use std::{fmt, time::Duration};
 
 use super::{SpiffeId, SpiffeIdError, SvidError, TrustDomain};
-use crate::{
-    crypto::{Algorithm, AlgorithmSet},
-    decision::Reason,
-    jose::{Audiences, Claims, ClaimsError, Excerpt, JwsError, UnverifiedJws},
-    time::Now,
-};
+use crate::base::Excerpt;
+use crate::base::Now;
+use crate::crypto::{Algorithm, AlgorithmSet};
+use crate::decision::Reason;
+use crate::jose::{Audiences, Claims, ClaimsError, JwsError, UnverifiedJws};
 
 /// The algorithms that a JWT-SVID may be signed with (section 2.1): no `EdDSA`, and no secrets.
 pub const ALGORITHMS: AlgorithmSet = AlgorithmSet::EMPTY
@@ -166,14 +165,12 @@ impl std::error::Error for Unattributed {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        crypto::{
-            Pure, Work,
-            test_keys::{Signer, signer},
-        },
-        jose::{JwsError, VerifiedJws},
-        spiffe::Bundle,
+    use crate::crypto::{
+        Pure, Work,
+        test_keys::{Signer, signer},
     };
+    use crate::jose::{JwsError, VerifiedJws};
+    use crate::spiffe::Bundle;
     use serde_json::{Value, json};
 
     const NOW: Now = Now::from_secs(1_700_000_000);

@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::{SpiffeIdError, TrustDomain};
-use crate::{decision::Reason, jose::ClaimsError};
+use crate::decision::Reason;
+use crate::jose::ClaimsError;
 
 /// Why an SVID is not believed.
 ///

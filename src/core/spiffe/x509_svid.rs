@@ -4,7 +4,7 @@ use der::asn1::{BitStringRef, GeneralizedTime, OctetStringRef, UtcTime};
 use der::{AnyRef, Decode, Reader, SliceReader, Tag, TagNumber, Tagged};
 
 use super::{SpiffeId, SvidError};
-use crate::time::Now;
+use crate::base::Now;
 
 /// The extensions that are read, by the DER of their ids: 2.5.29.17, .19 and .15.
 const SUBJECT_ALT_NAME: &[u8] = &[0x55, 0x1d, 17];
@@ -189,7 +189,8 @@ mod certificate;
 mod tests {
     use super::certificate::{authority, der, element, extension, key_usage, names_of, pem, uris};
     use super::*;
-    use crate::{decision::Reason, spiffe::SpiffeIdError};
+    use crate::decision::Reason;
+    use crate::spiffe::SpiffeIdError;
 
     const GOOD: &str = "spiffe://prod.example/ns/a/sa/b";
 

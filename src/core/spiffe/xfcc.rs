@@ -27,7 +27,7 @@
 use std::borrow::Cow;
 
 use super::{SpiffeId, SvidError, XfccError, x509_svid};
-use crate::proof::digest_from_hex;
+use crate::base::digest_from_hex;
 
 pub(super) const MAX_BYTES: usize = 32 * 1024;
 pub(super) const MAX_ELEMENTS: usize = 16;
@@ -384,7 +384,8 @@ fn append<'f>(value: &mut Cow<'f, str>, piece: &'f str) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{decision::Reason, spiffe::SpiffeIdError};
+    use crate::decision::Reason;
+    use crate::spiffe::SpiffeIdError;
 
     const DIGEST: &str = "468ed33be74eee6556d90c0149c1309e9ba61d6425303443c0748a02dd8de688";
     const SVID: &str = "spiffe://prod.example/ns/a/sa/b";

@@ -2,21 +2,22 @@
 
 use std::rc::Rc;
 
+use postern_core::caller::certificate::Presented;
+use postern_core::caller::identity::Proven;
+use postern_core::caller::{Caller, Known, Memory, credential};
 use postern_core::config::{Config, Route};
 use postern_core::crypto::Work;
 use postern_core::decision::Reason;
 use postern_core::jose::{Audiences, NumericDate, UnverifiedJws};
 use postern_core::keys::{Document, KeySource};
 use postern_core::spiffe::{self, Signatory};
-use postern_core::token::caller::Proven;
-use postern_core::token::certificate::Presented;
-use postern_core::token::{Caller, Known, Memory, credential};
 use serde_json::{Map, Value};
 
 use super::{Findings, Inquiry, denial};
+use crate::instant;
+use crate::moment;
 use crate::signing::jws;
 use crate::text::{printable, shortened};
-use crate::{instant, moment};
 
 const STEP: &str = "credential";
 

@@ -20,17 +20,17 @@ mod write;
 
 use std::rc::Rc;
 
+use postern_core::base::Now;
+use postern_core::caller::certificate::{Presented, Surroundings};
+use postern_core::caller::{Caller, Judge, Known, Refusal};
 use postern_core::config::{Config, Route};
 use postern_core::crypto::Pure;
 use postern_core::decision::{Denial, Reason};
 use postern_core::gate::decide::{check_connection, check_method, check_upstream};
 use postern_core::keys::ring::Ring;
-use postern_core::policy::split_target;
 use postern_core::proof::Connection;
+use postern_core::request::split_target;
 use postern_core::request::{Headers, RequestView};
-use postern_core::time::Now;
-use postern_core::token::certificate::{Presented, Surroundings};
-use postern_core::token::{Caller, Judge, Known, Refusal};
 
 use crate::certificate::Certificate;
 use crate::trial::{Answer, Asked};

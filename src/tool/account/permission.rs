@@ -1,14 +1,14 @@
 //! Whether a known caller may: every check, whether or not an earlier one failed.
 
-use postern_core::clients::Proof;
+use postern_core::caller::Caller;
+use postern_core::caller::certificate::Presented;
+use postern_core::caller::clients::Proof;
 use postern_core::config::Route;
 use postern_core::decision::{Denial, Reason};
 use postern_core::policy::{ClaimCondition, Condition, Facts, Scope};
 use postern_core::proof;
 use postern_core::request::RequestView;
 use postern_core::spiffe::Signatory;
-use postern_core::token::Caller;
-use postern_core::token::certificate::Presented;
 
 use super::{Checked, Findings, Inquiry, denial};
 use crate::moment;

@@ -3,9 +3,8 @@
 use postern_core::config::Route;
 use postern_core::decision::{Denial, Reason};
 use postern_core::gate::decide::unmatched;
-use postern_core::policy::{
-    Host, Method, NormalPath, RouteMatch, SegmentKind, Specificity, Unmatched,
-};
+use postern_core::policy::{Host, RouteMatch, SegmentKind, Specificity, Unmatched};
+use postern_core::request::{Method, NormalPath};
 
 use super::{Findings, Inquiry, quoted};
 use crate::text::printable;

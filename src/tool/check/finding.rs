@@ -1,6 +1,6 @@
 //! What was found, and where.
 
-use postern_core::clients::Day;
+use postern_core::caller::clients::Day;
 use postern_core::config::Config;
 
 use super::lint::{self, ERROR, NOTES};

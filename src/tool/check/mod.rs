@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
-use postern_core::clients::Day;
+use postern_core::caller::clients::Day;
 
 use crate::document::Document;
 use crate::failure::{Failure, note, output};

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use postern_core::jose::Excerpt;
+use postern_core::base::Excerpt;
 
 use super::node::{Doubt, Node, path_at, path_to};
 use super::{Document, Problem};

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use postern_core::jose::Excerpt;
+use postern_core::base::Excerpt;
 use serde_json::{Map, Value};
 
 /// A value of a document. Places are bytes of the file.

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::Path;
 
+use postern_core::base::Now;
 use postern_core::config::{Config, Issuer};
 use postern_core::crypto::Algorithm;
 use postern_core::jose::{Audiences, Profile};
-use postern_core::time::Now;
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;

@@ -7,14 +7,16 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use clap::{Args, ValueEnum};
-use postern_core::time::Now;
+use postern_core::base::Now;
 use serde_json::{Value, json};
 
 use crate::account::{self, Account};
+use crate::configuration;
 use crate::failure::{Failure, note, output};
+use crate::instant;
+use crate::moment;
 use crate::test::request::{credential, read_certificate, source};
 use crate::trial::{Asked, Trial};
-use crate::{configuration, instant, moment};
 
 /// Explains one decision: what each check saw, which failed first, and what would change that.
 ///

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use postern_core::config::{Config, Route};
-use postern_core::policy::{NormalPath, split_target};
+use postern_core::crypto::keyed::Seed;
+use postern_core::request::{NormalPath, split_target};
 use postern_core::risk::observation::{Answer, Arrival, Outcome};
 use postern_core::risk::watch::Watch;
-use postern_core::token::cache::Seed;
 
 use super::event::{self, Event, Reading};
 use super::lines::{LONGEST, Line};

@@ -1,6 +1,6 @@
 //! Private JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037).
 
-use postern_core::jose::base64url;
+use postern_core::base::base64url;
 use rsa::BigUint;
 use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 use serde_json::{Map, Value, json};

@@ -1,6 +1,6 @@
 //! Compact JWS (RFC 7515): put together, and taken apart without trusting it.
 
-use postern_core::jose::base64url;
+use postern_core::base::base64url;
 use serde_json::{Map, Value};
 
 use super::Key;

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
+use postern_core::base::Now;
 use postern_core::config::Config;
-use postern_core::time::Now;
 use serde_json::Value;
 
 use super::compare::{self, Difference};
@@ -14,10 +14,11 @@ use super::signers::{self, Signers};
 use super::suite::{self, Step, Suite};
 use super::{request, token};
 use crate::account::{self, Account};
+use crate::configuration;
 use crate::document::Document;
 use crate::failure::Failure;
+use crate::moment;
 use crate::trial::{Answer, Asked, Trial};
-use crate::{configuration, moment};
 
 /// What came of a suite.
 pub struct Played {

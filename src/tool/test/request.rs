@@ -4,8 +4,8 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use postern_core::base::Now;
 use postern_core::config::Tokens;
-use postern_core::time::Now;
 
 use super::signers::beside;
 use super::suite::{Request, Suite, Values};

@@ -2,14 +2,15 @@
 
 use std::fmt::Write as _;
 
+use postern_core::base::Now;
 use postern_core::jose::NumericDate;
-use postern_core::time::Now;
 use serde_json::{Map, Value};
 
 use crate::failure::Failure;
+use crate::instant;
+use crate::moment;
 use crate::signing::jws;
 use crate::text::printable;
-use crate::{instant, moment};
 
 /// Shows a token without its signature.
 ///

@@ -10,10 +10,11 @@ use clap::{Args, Subcommand};
 use postern_core::crypto::Algorithm;
 use serde_json::{Map, Value, json};
 
+use crate::explain;
 use crate::failure::{Failure, note, output};
+use crate::moment;
 use crate::signing::{ALGORITHMS, Key, jws};
 use crate::test::signers;
-use crate::{explain, moment};
 
 /// Makes keys and tokens for development, and shows what is in a token.
 #[derive(Args)]

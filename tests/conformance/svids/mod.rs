@@ -8,7 +8,7 @@ use p256::{
     ecdsa::signature::{RandomizedSigner, Signer as _},
     elliptic_curve::rand_core::OsRng,
 };
-use postern_core::jose::base64url::encode;
+use postern_core::base::base64url::encode;
 use rsa::traits::PublicKeyParts;
 use serde_json::{Value, json};
 

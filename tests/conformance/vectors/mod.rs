@@ -9,12 +9,10 @@ use std::{
     path::PathBuf,
 };
 
-use postern_core::{
-    crypto::{AlgorithmSet, Pure, Work},
-    jose::{
-        JwsError, KeyRules, KeySet, KeySetError, KeyUse, UnverifiedJws, VerifiedJws,
-        json::{self, Bounds},
-    },
+use postern_core::crypto::{AlgorithmSet, Pure, Work};
+use postern_core::jose::{
+    JwsError, KeyRules, KeySet, KeySetError, KeyUse, UnverifiedJws, VerifiedJws,
+    json::{self, Bounds},
 };
 use serde_json::{Value, json};
 

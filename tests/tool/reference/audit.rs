@@ -4,9 +4,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use postern_core::audit::{Beside, LimitNames, Outcome, Record, Registration, Risk, Who, ocsf};
+use postern_core::base::Now;
 use postern_core::decision::{Mode, Reason};
 use postern_core::keys::ring::Freshness;
-use postern_core::time::Now;
 use serde_json::Value;
 
 use super::page::Page;

@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use postern_core::config::Detail;
+use postern_core::decision::Detail;
+use postern_core::decision::RateFields;
+use postern_core::decision::{Asked, Reply, ReplyOptions};
 use postern_core::decision::{Denial, Reason};
-use postern_core::limits::fields::RateFields;
-use postern_core::reply::{Asked, Reply, ReplyOptions};
 
 use super::page::{Page, names, sources};
 

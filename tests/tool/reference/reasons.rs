@@ -1,8 +1,8 @@
 //! The page of reasons.
 
-use postern_core::config::Detail;
+use postern_core::decision::Detail;
+use postern_core::decision::{Asked, Reply, ReplyOptions};
 use postern_core::decision::{Denial, Reason};
-use postern_core::reply::{Asked, Reply, ReplyOptions};
 
 use super::page::{Page, sources};
 

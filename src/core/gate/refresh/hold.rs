@@ -6,9 +6,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::super::metrics::Metrics;
+use crate::base::Now;
+use crate::caller::Wanted;
 use crate::host::Host;
-use crate::time::Now;
-use crate::token::Wanted;
 
 /// The most requests of one worker that wait at once; one more is decided without waiting.
 const WAITERS: usize = 1024;

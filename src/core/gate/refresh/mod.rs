@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use super::metrics::Metrics;
+use crate::caller::Wanted;
 use crate::config::Config;
 use crate::host::Host;
 use crate::keys::KeySource;
 use crate::keys::fetch::{Answer, DOCUMENT_BYTES};
 use crate::keys::ring::Ring;
 use crate::keys::schedule::Want;
-use crate::token::Wanted;
 
 use hold::Waiters;
 pub use hold::{Hold, Ticket, Waiter};

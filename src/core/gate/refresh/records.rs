@@ -1,11 +1,11 @@
 //! What the workers of a process share of a source: its schedule, and the document last published.
 
+use crate::base::Now;
 use crate::host::{Cas, Host};
 use crate::keys::Remote;
 use crate::keys::publication::{Publication, PublicationKey};
 use crate::keys::schedule::Schedule;
 use crate::spiffe::Highest;
-use crate::time::Now;
 
 /// How often a record that others keep changing is tried before it is left for later.
 const TRIES: usize = 16;

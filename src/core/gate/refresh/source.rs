@@ -6,6 +6,8 @@ use std::time::Duration;
 use super::hold::Hold;
 use super::records::Records;
 use super::{TICK, Tools};
+use crate::base::Now;
+use crate::caller::Wanted;
 use crate::config::KeyOwner;
 use crate::host::{Host, HostError, HttpCall, LogLevel};
 use crate::keys::fetch::{self, Answer, FetchError};
@@ -15,8 +17,6 @@ use crate::keys::schedule::{self, Schedule, Want};
 use crate::keys::uri::HttpUri;
 use crate::keys::{Document, Location, Remote};
 use crate::spiffe::{Bundle, BundleKeys, Highest};
-use crate::time::Now;
-use crate::token::Wanted;
 
 /// An issuer or a trust domain whose keys are fetched.
 pub struct Source {

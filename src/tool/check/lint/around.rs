@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use postern_core::clients::Proof;
+use postern_core::caller::clients::Proof;
 use postern_core::config::Route;
-use postern_core::policy::{HostPattern, Method, NormalPath, RouteMatch};
+use postern_core::policy::{HostPattern, RouteMatch};
+use postern_core::request::{Method, NormalPath};
 
 use super::{Found, Policy};
 

@@ -1,6 +1,6 @@
 //! Governed clients.
 
-use postern_core::clients::Client;
+use postern_core::caller::clients::Client;
 use postern_core::config::Route;
 use serde_json::Value;
 

@@ -21,7 +21,7 @@ mod routes;
 mod rules;
 mod trust_domains;
 
-use postern_core::clients::Day;
+use postern_core::caller::clients::Day;
 use postern_core::config::{Config, Route};
 use serde_json::Value;
 

@@ -3,7 +3,8 @@
 
 use std::net::Ipv4Addr;
 
-use postern_core::policy::{Host, HostPattern, Method, NormalPath, RouteMatch};
+use postern_core::policy::{Host, HostPattern, RouteMatch};
+use postern_core::request::{Method, NormalPath};
 
 use super::{Found, Policy};
 

@@ -1,6 +1,6 @@
 //! The sections that are about the proxy and its callers as a whole.
 
-use postern_core::config::Detail;
+use postern_core::decision::Detail;
 use postern_core::host::LogLevel;
 use postern_core::policy::Trust;
 use serde_json::Value;

@@ -9,11 +9,11 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
 
+use crate::base::CidrSet;
+use crate::base::Now;
 use crate::decision::{Denial, Reason};
-use crate::policy::CidrSet;
 use crate::risk::settings::Override;
 use crate::spiffe::{SpiffeId, SpiffePattern, SpiffePatterns};
-use crate::time::Now;
 
 const SECONDS_A_DAY: u64 = 86_400;
 
@@ -320,7 +320,7 @@ fn claim(map: Option<&mut Map<Box<str>, usize>>, name: String, place: usize) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::policy::Cidr;
+    use crate::base::Cidr;
 
     fn client(name: &str) -> Client {
         Client {

@@ -3,8 +3,14 @@
 //! The reasons are the contract of the configuration reference: a code never changes its meaning.
 //! The enum is exhaustive on purpose, so that a new reason breaks every match that must know it.
 
+mod rate_fields;
+mod reply;
+
 use std::borrow::Cow;
 use std::time::Duration;
+
+pub use rate_fields::{RateFields, whole_millis, whole_seconds};
+pub use reply::{Asked, Detail, GrpcStatus, Reply, ReplyOptions, is_grpc};
 
 /// Whether a refusal is enforced, or only counted and audited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

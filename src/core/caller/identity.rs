@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::clients::{Clients, Registrations};
+use crate::base::Now;
+use crate::base::printable::{self, is_printable};
+use crate::caller::clients::{Clients, Registrations};
 use crate::config::Issuer;
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimPath, Claims};
 use crate::policy::ScopeSet;
-use crate::printable::{self, is_printable};
 use crate::spiffe::{Signatory, SpiffeId};
-use crate::time::Now;
 
 /// What the identity of a token without a subject begins with, behind its issuer.
 const OF_CLIENT: &str = "client:";
@@ -488,7 +488,7 @@ mod tests {
             // Nor one that differs in nothing but case, where the kinds differ.
             let fold = |identity: &str| identity.to_ascii_lowercase();
             proptest::prop_assert!(one.0 == other.0 || fold(&first) != fold(&second));
-            proptest::prop_assert!(crate::printable::is_printable_ascii(first.as_bytes()));
+            proptest::prop_assert!(crate::base::printable::is_printable_ascii(first.as_bytes()));
             proptest::prop_assert!(!first.contains(','));
         }
     }

@@ -1,8 +1,16 @@
 //! What the gate sees of a request, as bytes: nothing is decoded before it is checked.
 
+mod method;
+mod path;
+mod query;
+
+pub use method::{Method, MethodError};
+pub use path::{NormalPath, PathError, split_target};
+pub use query::{QueryError, mentions, parameter};
+
 use std::net::IpAddr;
 
-use crate::fold;
+use crate::base::fold;
 
 /// The header fields of a message in the order received, pseudo-headers included.
 ///

@@ -168,9 +168,9 @@ fn token(changes: Value) -> String {
 /// The token with another last byte of its signature.
 fn forged(token: &str) -> String {
     let (input, signature) = token.rsplit_once('.').unwrap();
-    let mut bytes = crate::jose::base64url::decode(signature.as_bytes()).unwrap();
+    let mut bytes = crate::base::base64url::decode(signature.as_bytes()).unwrap();
     bytes[40] ^= 1;
-    format!("{input}.{}", crate::jose::base64url::encode(&bytes))
+    format!("{input}.{}", crate::base::base64url::encode(&bytes))
 }
 
 fn reason(said: &Said) -> Reason {
@@ -670,16 +670,16 @@ fn a_token_of_a_shared_secret_or_of_no_key_is_not_looked_for() {
 
 /// A set of that many RSA keys, all alike and without a name.
 fn nameless_rsa(bits: usize, count: usize) -> Value {
-    let modulus = crate::jose::base64url::encode(&vec![0xa7; bits / 8]);
+    let modulus = crate::base::base64url::encode(&vec![0xa7; bits / 8]);
     json!({"inline": {"keys": vec![json!({"kty": "RSA", "n": modulus, "e": "AQAB"}); count]}})
 }
 
 /// A token of PS256 that names no key, with a signature of full size that nobody made.
 fn nameless_ps256(bits: usize, id: &str) -> String {
-    let text = |value: Value| crate::jose::base64url::encode(value.to_string().as_bytes());
+    let text = |value: Value| crate::base::base64url::encode(value.to_string().as_bytes());
     let header = text(json!({"alg": "PS256"}));
     let payload = text(json!({"iss": "https://idp.example", "jti": id}));
-    let signature = crate::jose::base64url::encode(&vec![0x5a; bits / 8]);
+    let signature = crate::base::base64url::encode(&vec![0x5a; bits / 8]);
     format!("{header}.{payload}.{signature}")
 }
 

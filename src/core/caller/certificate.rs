@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::caller::{Caller, Proven};
+use super::identity::{Caller, Proven};
 use super::{Judge, Known, Refusal, denial};
 use crate::config::{TrustDomain, X509Svid};
 use crate::decision::Denial;

@@ -11,11 +11,12 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::Remembered;
-use super::cache::{Fingerprint, TokenCache};
+use super::cache::TokenCache;
+use crate::base::Now;
+use crate::crypto::keyed::Fingerprint;
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimsError, NumericDate};
 use crate::spiffe::Signatory;
-use crate::time::Now;
 
 /// How many bytes a worker keeps of refusals: about a thousand of them.
 pub const REFUSED_BYTES: usize = 512 << 10;

@@ -1,9 +1,9 @@
 //! Where the credential is in a request: in exactly one place, sent exactly once.
 
+use crate::base::fold;
 use crate::config::Tokens;
 use crate::decision::{Denial, Reason};
-use crate::fold;
-use crate::policy::mentions;
+use crate::request::mentions;
 use crate::request::{Headers, Sole};
 
 /// Where credentials come for most readers, whatever else is configured.

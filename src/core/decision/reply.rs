@@ -7,9 +7,7 @@ use std::fmt::Write as _;
 
 use serde::Serialize;
 
-use crate::config::Detail;
-use crate::decision::{Denial, Reason};
-use crate::limits::fields::{RateFields, whole_millis, whole_seconds};
+use super::{Denial, RateFields, Reason, whole_millis, whole_seconds};
 
 /// A status code of gRPC, sent as `grpc-status`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +22,16 @@ pub enum GrpcStatus {
     Unavailable = 14,
     /// The caller is not authenticated.
     Unauthenticated = 16,
+}
+
+/// How much a reply says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// The reason.
+    #[default]
+    Reason,
+    /// The reason and what happened.
+    Full,
 }
 
 /// What replies carry, from the configuration's `responses` and `tokens`.

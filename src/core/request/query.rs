@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::path::percent_byte;
-use crate::fold;
+use crate::base::fold;
 
 /// The value of the parameter of that name, decoded (`application/x-www-form-urlencoded`: `+` is a
 /// space, `%xx` a byte); none where it is absent.

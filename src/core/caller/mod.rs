@@ -5,9 +5,10 @@
 //! validated or was forwarded by a trusted one; nothing else here is trusted.
 
 pub mod cache;
-pub mod caller;
 pub mod certificate;
+pub mod clients;
 pub mod credential;
+pub mod identity;
 mod refused;
 pub mod shared;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod tests;
 use std::rc::Rc;
 use std::time::Duration;
 
+use crate::base::Now;
 use crate::config::{Config, Issuer, JwtSvid, TrustDomain};
 use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, VerifyingKey, Work};
 use crate::decision::{Denial, Reason};
@@ -24,11 +26,11 @@ use crate::keys::ring::{Held, InForce, Ring};
 use crate::keys::schedule::Want;
 use crate::keys::{Document, KeySource};
 use crate::spiffe::{self, Signatory, SvidError, SvidExpectations};
-use crate::time::Now;
 
-use cache::{Seed, TokenCache};
-pub use caller::Caller;
+use crate::crypto::keyed::Seed;
+use cache::TokenCache;
 use certificate::Leaf;
+pub use identity::Caller;
 use refused::{Basis, REFUSED_BYTES, Refused, RefusedTokens};
 use shared::{Shared, Under};
 

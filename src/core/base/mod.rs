@@ -1,0 +1,15 @@
+//! What everything is made of, and knows nobody: time as data, text made safe to show, names as
+//! readers fold them, base64url, hex, and networks.
+
+pub mod base64url;
+mod excerpt;
+pub mod fold;
+mod hex;
+mod network;
+pub mod printable;
+mod time;
+
+pub use excerpt::Excerpt;
+pub use hex::digest_from_hex;
+pub use network::{Cidr, CidrError, CidrSet, masked};
+pub use time::Now;
