@@ -1,7 +1,6 @@
 //! The proxy-wasm filter: contexts and raw host calls around the core. Nothing is decided here.
 
 #![cfg(all(target_arch = "wasm32", target_os = "wasi"))]
-#![deny(missing_docs)]
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
