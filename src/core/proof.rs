@@ -9,6 +9,16 @@ use subtle::ConstantTimeEq;
 use crate::base::base64url;
 use crate::decision::{Denial, Reason};
 
+/// What a token must be bound to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Demand {
+    /// Nothing.
+    #[default]
+    None,
+    /// The certificate that its sender presents (RFC 8705).
+    Mtls,
+}
+
 /// What the gate may ask about the connection while it decides.
 pub trait Connection {
     /// SHA-256 of the peer's certificate; none where it presented none.

@@ -50,7 +50,7 @@ impl Root {
                 for warning in &config.warnings {
                     Proxy.log(LogLevel::Warn, warning);
                 }
-                self.gate = Rc::new(Gate::open(config, &self.vm_configuration, &Proxy));
+                self.gate = Rc::new(Gate::open(config.settings, &self.vm_configuration, &Proxy));
                 if self.gate.needs_ticks() {
                     Proxy.set_tick_period(TICK);
                 }

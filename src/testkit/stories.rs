@@ -74,7 +74,7 @@ pub fn configuration(routes: Value) -> Value {
 
 pub fn gate(configuration: &Value) -> Rc<Gate> {
     let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
-    Rc::new(Gate::open(config, b"", &MemoryHost::default()))
+    Rc::new(Gate::open(config.settings, b"", &MemoryHost::default()))
 }
 
 /// A request to `GET path` with a bearer token, if any, and `more` fields.

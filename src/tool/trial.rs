@@ -43,6 +43,7 @@ impl Asked {
         let (path, _) = split_target(text(":path").as_bytes());
         let route = NormalPath::parse(path).ok().and_then(|path| {
             let found = config
+                .settings
                 .routes
                 .find(text(":authority"), text(":method"), &path);
             found.map(|found| found.route).ok()
@@ -75,9 +76,9 @@ impl Trial {
     /// Opens a gate by a configuration, which writes the event of every decision.
     pub fn new(mut config: Config, now: Now) -> Self {
         let shared = SharedData::default();
-        (config.audit.allowed, config.audit.denied) = (1.0, 1.0);
+        (config.settings.audit.allowed, config.settings.audit.denied) = (1.0, 1.0);
         let host = MemoryHost::with_shared(now, &shared);
-        let gate = Rc::new(Gate::open(config, b"", &host));
+        let gate = Rc::new(Gate::open(config.settings, b"", &host));
         Self { gate, shared }
     }
 

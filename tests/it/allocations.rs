@@ -236,7 +236,7 @@ fn served(config: &Value, count: usize) -> Vec<(usize, Vec<&'static str>)> {
         ("x-request-id", "1b9d6bcd-bbfd-4b2d-9b5d-ab8dfbbd4bed"),
     ]);
     let config = Config::parse(config.to_string().as_bytes()).unwrap();
-    let gate = Rc::new(Gate::open(config, b"", &host));
+    let gate = Rc::new(Gate::open(config.settings, b"", &host));
     let one = || assert_eq!(live(&gate, &host), Next::Continue);
     // The token is verified, and buffers find their size.
     (0..5).for_each(|_| one());
@@ -298,7 +298,7 @@ fn gathered_events_take_one_call_together_and_no_more_allocations() {
 /// The bytes that a gate keeps after each `count` requests with tokens of their own.
 fn kept(config: &Value, count: usize, token: impl Fn(usize) -> String) -> Vec<isize> {
     let config = Config::parse(config.to_string().as_bytes()).unwrap();
-    let gate = Rc::new(Gate::open(config, b"", &Plain::default()));
+    let gate = Rc::new(Gate::open(config.settings, b"", &Plain::default()));
     let serve = |number: usize| {
         let bearer = format!("Bearer {}", token(number));
         let path = format!("/v1/orders/{number}");

@@ -96,7 +96,7 @@ impl Proxy {
     fn start(&mut self, configuration: &Value) {
         let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
         let root = MemoryHost::with_shared(self.now, &self.shared);
-        let gate = Rc::new(Gate::open(config, b"", &root));
+        let gate = Rc::new(Gate::open(config.settings, b"", &root));
         self.workers.push(Worker {
             gate,
             root,

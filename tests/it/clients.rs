@@ -265,7 +265,7 @@ fn warnings(days: impl IntoIterator<Item = u64>, expires: &str, shared: bool) ->
             } else {
                 MemoryHost::default()
             };
-            Rc::new(Gate::open(config, b"", &root))
+            Rc::new(Gate::open(config.settings, b"", &root))
         })
         .collect();
     let mut found = Vec::new();

@@ -74,7 +74,7 @@ impl Proxy {
     fn start_in(&mut self, vm_configuration: &[u8], configuration: &Value) {
         let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
         let root = MemoryHost::with_shared(self.now, &self.shared);
-        let gate = Rc::new(Gate::open(config, vm_configuration, &root));
+        let gate = Rc::new(Gate::open(config.settings, vm_configuration, &root));
         self.workers.push(Worker {
             gate,
             root,
@@ -873,7 +873,7 @@ fn a_host_without_shared_data_fetches_in_each_worker() {
         .unwrap();
         let root = MemoryHost::default();
         root.set_now(proxy.now);
-        let gate = Rc::new(Gate::open(config, b"", &root));
+        let gate = Rc::new(Gate::open(config.settings, b"", &root));
         proxy.workers.push(Worker {
             gate,
             root,

@@ -29,7 +29,7 @@ impl Proxy {
     fn new(shared: &SharedData, workers: usize, configuration: &Value) -> Self {
         let config = || Config::parse(configuration.to_string().as_bytes()).unwrap();
         let host = MemoryHost::with_shared(at(0), shared);
-        let open = |_| Rc::new(Gate::open(config(), b"", &host));
+        let open = |_| Rc::new(Gate::open(config().settings, b"", &host));
         Self {
             shared: shared.clone(),
             workers: (0..workers).map(open).collect(),
@@ -398,7 +398,7 @@ fn keys_of_shared_data_do_not_grow_with_callers() {
 fn without_shared_data_each_worker_counts_for_itself_and_says_so() {
     let config = Config::parse(per_client(json!({})).to_string().as_bytes()).unwrap();
     let host = MemoryHost::default();
-    let _ = Gate::open(config, b"", &host);
+    let _ = Gate::open(config.settings, b"", &host);
     let lines = host.logged();
     assert_eq!(lines.len(), 1);
     assert!(lines[0].0 == LogLevel::Warn && lines[0].1.contains("each worker counts for itself"));

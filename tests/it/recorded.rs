@@ -253,7 +253,7 @@ fn record() -> Vec<String> {
     let host = MemoryHost::with_shared(at(0), &shared);
     let open = |_| {
         let config = Config::parse(configuration.as_bytes()).unwrap();
-        Rc::new(Gate::open(config, b"", &host))
+        Rc::new(Gate::open(config.settings, b"", &host))
     };
     let workers: Vec<Rc<Gate>> = (0..2).map(open).collect();
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);

@@ -327,7 +327,7 @@ fn a_host_without_randomness_verifies_every_token_anew() {
     let config =
         postern_core::config::Config::parse(configuration(orders()).to_string().as_bytes())
             .unwrap();
-    let gate = Rc::new(Gate::open(config, b"", &bare));
+    let gate = Rc::new(Gate::open(config.settings, b"", &bare));
     let token = token(&claims(json!({})));
     for _ in 0..2 {
         assert_eq!(

@@ -131,7 +131,7 @@ impl Proxy {
         }
         let open = |_| {
             let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
-            Rc::new(Gate::open(config, b"", &host))
+            Rc::new(Gate::open(config.settings, b"", &host))
         };
         Self {
             workers: (0..workers).map(open).collect(),

@@ -356,7 +356,7 @@ fn a_host_without_randomness_reads_every_certificate_anew() {
     bare.refuse(Call::Random);
     let configuration = configured(json!([prod(json!({}))]), plain());
     let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
-    let gate = Rc::new(Gate::open(config, b"", &bare));
+    let gate = Rc::new(Gate::open(config.settings, b"", &bare));
     for id in [JOBS, API] {
         let host = nobody().request("/open");
         show(&host, &[7; 32], Some(&workload(id)), Some(&[1]));

@@ -41,7 +41,9 @@ impl Proxy {
         for _ in 0..workers {
             let root = MemoryHost::with_shared(at(0), shared);
             let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
-            proxy.workers.push(Rc::new(Gate::open(config, vm, &root)));
+            proxy
+                .workers
+                .push(Rc::new(Gate::open(config.settings, vm, &root)));
             proxy.roots.push(root);
         }
         proxy
@@ -240,7 +242,7 @@ fn tokens_are_shared_where_the_configuration_says_so_and_nowhere_else() {
 #[test]
 fn a_host_without_shared_data_or_that_stops_having_it_verifies_in_each_worker() {
     let config = Config::parse(inline().to_string().as_bytes()).unwrap();
-    let gate = Rc::new(Gate::open(config, SECRET, &MemoryHost::default()));
+    let gate = Rc::new(Gate::open(config.settings, SECRET, &MemoryHost::default()));
     let host = request("/x", Some(&good()), &[]);
     headers(&gate, &host);
     assert_eq!(host.metric("postern.tokens.verified"), Some(1));

@@ -50,7 +50,7 @@ fn audit_log(configuration: &Value) -> Vec<Value> {
     shared.overwrite("postern.limits.1.secret", &[7; 16]);
     let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
     let gate = Rc::new(Gate::open(
-        config,
+        config.settings,
         b"",
         &MemoryHost::with_shared(at(0), &shared),
     ));

@@ -212,7 +212,7 @@ fn the_defaults_of_risk_are_those_that_its_page_says() {
     let signals = said["risk"]["signals"].as_object().unwrap();
     assert!(signals.len() == 10 && said["risk"].as_object().unwrap().len() == 8);
     assert_eq!(
-        whole(&said["risk"]).risk,
-        whole(&serde_json::json!({})).risk
+        whole(&said["risk"]).settings.risk,
+        whole(&serde_json::json!({})).settings.risk
     );
 }

@@ -10,7 +10,35 @@ use std::net::SocketAddr;
 
 use crate::base::Now;
 use crate::decision::{Mode, Reason};
+use crate::host::LogLevel;
 use crate::keys::ring::Freshness;
+
+/// What is written of decisions.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// The level of the host's log at which they are written.
+    pub level: LogLevel,
+    /// Which fraction of those that allow is written, from 0 to 1.
+    pub allowed: f64,
+    /// Which fraction of those that deny is written, from 0 to 1.
+    pub denied: f64,
+    /// From how many bytes on gathered events are written; zero where each is written at once.
+    pub batch: usize,
+    /// The header in which callers say what a request is for, in lower case.
+    pub purpose_header: Option<String>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            level: LogLevel::default(),
+            allowed: 1.0,
+            denied: 1.0,
+            batch: 0,
+            purpose_header: None,
+        }
+    }
+}
 
 /// What became of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

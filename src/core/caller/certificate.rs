@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::identity::{Caller, Proven};
+use super::settings::{TrustDomain, X509Svid};
 use super::{Judge, Known, Refusal, denial};
-use crate::config::{TrustDomain, X509Svid};
 use crate::decision::Denial;
 use crate::proof::Connection;
 use crate::request::Headers;
@@ -83,7 +83,7 @@ impl Presented {
     /// Looks at the connection and at what it forwards, where the configuration takes certificates.
     #[must_use]
     pub fn of(judge: &Judge<'_>, known: &mut Known, around: Surroundings<'_>) -> Self {
-        if !judge.config.takes_certificates() {
+        if !judge.settings.takes_certificates() {
             return Self {
                 digest: Digest::NotAsked,
                 forwarding: Forwarding::Untouched,
@@ -96,7 +96,7 @@ impl Presented {
             own: own.as_ref(),
             address: around.peer,
         };
-        let mut domains = judge.config.trust_domains.iter();
+        let mut domains = judge.settings.trust_domains.iter();
         if domains.any(|domain| peer.is_trusted_by(domain)) {
             return forwarded(&peer, around.headers);
         }
@@ -157,7 +157,7 @@ impl Own {
             svid.is_some_and(|svid| svid.always_validated)
         };
         // Whoever can present anything could otherwise fill the memory.
-        let keep = reported_valid || judge.config.trust_domains.iter().any(always);
+        let keep = reported_valid || judge.settings.trust_domains.iter().any(always);
         let read = || Leaf::read(judge, &connection.peer_certificate()?);
         let leaf = if keep {
             known.leaf(&digest, judge.now, read)
@@ -203,7 +203,7 @@ impl Leaf {
     fn read(judge: &Judge<'_>, pem: &[u8]) -> Option<Self> {
         let svid = svid_of_pem(pem);
         let domain = svid.as_ref().ok().and_then(|svid| {
-            let (index, domain) = judge.config.trust_domain_of(svid.id.trust_domain())?;
+            let (index, domain) = judge.settings.trust_domain_of(svid.id.trust_domain())?;
             domain.of_connections()?;
             Some((index, svid.id.clone()))
         });
@@ -244,7 +244,7 @@ impl Peer<'_> {
         let id = own.id().ok().filter(|id| xfcc.peers.matches(id))?;
         let valid = own.check(svid, self.judge).map_err(refused);
         Some(valid.and_then(|()| {
-            match self.judge.config.trust_domain_of(id.trust_domain()) {
+            match self.judge.settings.trust_domain_of(id.trust_domain()) {
                 Some((index, _)) => stands(self.judge, index, id),
                 None => Ok(()),
             }
@@ -254,19 +254,19 @@ impl Peer<'_> {
 
     /// Why a proxy that some domain would trust by its name is not trusted; none for anybody else.
     fn distrust(&self) -> Option<Refusal> {
-        let mut domains = self.judge.config.trust_domains.iter();
+        let mut domains = self.judge.settings.trust_domains.iter();
         domains.find_map(|domain| self.named_by(domain)?.err())
     }
 
     /// Whether every domain trusts it that has X.509-SVIDs.
     fn is_trusted_by_all(&self) -> bool {
-        let mut domains = self.judge.config.trust_domains.iter();
+        let mut domains = self.judge.settings.trust_domains.iter();
         domains.all(|domain| domain.x509_svid.is_none() || self.is_trusted_by(domain))
     }
 
     /// Whether that is the name of a proxy.
     fn is_proxy(&self, id: &SpiffeId) -> bool {
-        let domains = self.judge.config.trust_domains.iter();
+        let domains = self.judge.settings.trust_domains.iter();
         let mut proxies = domains.filter_map(TrustDomain::proxies);
         proxies.any(|xfcc| xfcc.peers.matches(id))
     }
@@ -274,7 +274,7 @@ impl Peer<'_> {
     /// What it says of its caller; none where this proxy's own Envoy speaks of it, and nobody else.
     fn caller_in<'x, 'f>(&self, xfcc: &'x Xfcc<'f>) -> Result<Option<&'x Element<'f>>, XfccError> {
         let own = self.own.map(|own| &own.digest);
-        let caller = xfcc.caller(self.judge.config.xfcc, own)?;
+        let caller = xfcc.caller(self.judge.settings.xfcc, own)?;
         // Whoever reaches a later proxy of the chain directly could otherwise have its own name for
         // the elements that are missing.
         let is_known = |element: &Element<'_>| {
@@ -291,7 +291,7 @@ impl Peer<'_> {
 
     /// The name that was proven of it, or else its address.
     fn proven_name(&self) -> Option<String> {
-        let mut domains = self.judge.config.trust_domains.iter();
+        let mut domains = self.judge.settings.trust_domains.iter();
         let validated = self.own.filter(|own| own.reported_valid);
         let name = validated.and_then(|own| own.id().ok());
         name.or_else(|| domains.find_map(|domain| self.named_by(domain)?.ok()))
@@ -345,7 +345,7 @@ fn forwarded(proxy: &Peer<'_>, headers: &Headers) -> Presented {
 
 /// The caller at the other end of the connection.
 fn direct(judge: &Judge<'_>, own: Option<&Own>) -> Presented {
-    let domains = &judge.config.trust_domains;
+    let domains = &judge.settings.trust_domains;
     let takes = |domain: &TrustDomain| domain.of_connections().is_some();
     let caller = match own {
         Some(own) if domains.iter().any(takes) => of_connection(judge, own).map(Some),
@@ -373,7 +373,7 @@ fn of_connection(judge: &Judge<'_>, own: &Own) -> Result<Rc<Caller>, Refusal> {
 }
 
 fn caller_of(judge: &Judge<'_>, domain: usize, id: SpiffeId, proven: Proven) -> Caller {
-    Caller::of_x509_svid(domain, id, proven).registered(&judge.config.clients)
+    Caller::of_x509_svid(domain, id, proven).registered(&judge.settings.clients)
 }
 
 /// The place of the domain of a workload, where the domain `says` so and has not revoked its keys.
@@ -383,7 +383,7 @@ fn domain_of(
     says: impl FnOnce(&TrustDomain) -> bool,
 ) -> Result<usize, Refusal> {
     let name = id.trust_domain();
-    let found = judge.config.trust_domain_of(name);
+    let found = judge.settings.trust_domain_of(name);
     let (index, _) = found
         .filter(|(_, domain)| says(domain))
         .ok_or_else(|| refused(SvidError::TrustDomainUnknown(name.clone())))?;

@@ -12,6 +12,7 @@ use std::net::IpAddr;
 use crate::base::CidrSet;
 use crate::base::Now;
 use crate::decision::{Denial, Reason};
+use crate::proof::Demand;
 use crate::risk::settings::Override;
 use crate::spiffe::{SpiffeId, SpiffePattern, SpiffePatterns};
 
@@ -38,19 +39,9 @@ pub struct Client {
     /// Where it may call from; none for anywhere.
     pub sources: Option<CidrSet>,
     /// What its tokens must be bound to.
-    pub proof: Proof,
+    pub proof: Demand,
     /// How it is judged in another way than others.
     pub risk: Option<Box<Override>>,
-}
-
-/// What a token must be bound to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Proof {
-    /// Nothing.
-    #[default]
-    None,
-    /// The certificate that its sender presents (RFC 8705).
-    Mtls,
 }
 
 /// A day of the calendar, UTC: days since 1970-01-01.
@@ -331,7 +322,7 @@ mod tests {
             expires: None,
             suspended: false,
             sources: None,
-            proof: Proof::None,
+            proof: Demand::None,
             risk: None,
         }
     }

@@ -1,7 +1,7 @@
 //! Where the credential is in a request: in exactly one place, sent exactly once.
 
+use super::settings::Tokens;
 use crate::base::fold;
-use crate::config::Tokens;
 use crate::decision::{Denial, Reason};
 use crate::request::mentions;
 use crate::request::{Headers, Sole};

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::settings::Issuer;
 use crate::base::Now;
 use crate::base::printable::{self, is_printable};
 use crate::caller::clients::{Clients, Registrations};
-use crate::config::Issuer;
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimPath, Claims};
 use crate::policy::ScopeSet;

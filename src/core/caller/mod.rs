@@ -10,6 +10,7 @@ pub mod clients;
 pub mod credential;
 pub mod identity;
 mod refused;
+pub mod settings;
 pub mod shared;
 #[cfg(test)]
 mod tests;
@@ -18,7 +19,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use crate::base::Now;
-use crate::config::{Config, Issuer, JwtSvid, TrustDomain};
 use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, VerifyingKey, Work};
 use crate::decision::{Denial, Reason};
 use crate::jose::{Claims, Expectations, JwsError, KeySet, UnverifiedJws, VerifiedJws, check_type};
@@ -32,6 +32,7 @@ use cache::TokenCache;
 use certificate::Leaf;
 pub use identity::Caller;
 use refused::{Basis, REFUSED_BYTES, Refused, RefusedTokens};
+use settings::{Issuer, JwtSvid, Settings, TrustDomain};
 use shared::{Shared, Under};
 
 /// The tokens that one worker has verified or refused and the certificates that it has read, and the
@@ -135,8 +136,8 @@ impl Known {
 /// What tokens are judged by: the configuration, the keys in force, and the instant.
 #[derive(Clone, Copy)]
 pub struct Judge<'a> {
-    /// The configuration.
-    pub config: &'a Config,
+    /// What callers are told from.
+    pub settings: &'a Settings,
     /// The fetched keys.
     pub ring: &'a Ring,
     /// Who checks signatures.
@@ -201,7 +202,7 @@ impl Judge<'_> {
             return judged.map(Rc::new);
         };
         // What is too long to be read is too long to be hashed.
-        let max_bytes = self.config.tokens.max_bytes;
+        let max_bytes = self.settings.tokens.max_bytes;
         UnverifiedJws::check_length(token, max_bytes)
             .map_err(|error| denial(&error, error.reason()))?;
         let fingerprint = seed.fingerprint(token);
@@ -246,9 +247,9 @@ impl Judge<'_> {
         work: &mut Work,
         before_signature: impl FnOnce() -> Result<(), Denial>,
     ) -> Result<bool, Denial> {
-        let jws = UnverifiedJws::parse(token, self.config.tokens.max_bytes);
+        let jws = UnverifiedJws::parse(token, self.settings.tokens.max_bytes);
         let authority = jws.ok().and_then(|jws| self.authority_of(&jws).ok());
-        if !authority.is_some_and(|authority| self.config.forwards(authority.signatory())) {
+        if !authority.is_some_and(|authority| self.settings.forwards(authority.signatory())) {
             return Ok(false);
         }
         match self.authenticate(memory, token, &mut None, work, before_signature) {
@@ -276,17 +277,17 @@ impl Judge<'_> {
     fn authority(&self, signatory: Signatory<usize, usize>) -> Option<Authority<'_>> {
         let (keys, kind) = match signatory {
             Signatory::Issuer(index) => {
-                let issuer = self.config.issuers.get(index)?;
+                let issuer = self.settings.issuers.get(index)?;
                 (&issuer.keys, Kind::Issuer(index, issuer))
             }
             Signatory::TrustDomain(index) => {
-                let domain = self.config.trust_domains.get(index)?;
+                let domain = self.settings.trust_domains.get(index)?;
                 let jwt_svid = domain.jwt_svid.as_ref()?;
                 (&jwt_svid.bundle, Kind::TrustDomain(index, domain, jwt_svid))
             }
         };
         Some(Authority {
-            slot: self.config.slot_of(signatory),
+            slot: self.settings.slot_of(signatory),
             keys,
             kind,
         })
@@ -318,7 +319,7 @@ impl Judge<'_> {
         tally: &mut Tally,
         shared: Option<&mut Shared<'_>>,
     ) -> Result<Caller, Refusal> {
-        let jws = UnverifiedJws::parse(token, self.config.tokens.max_bytes)
+        let jws = UnverifiedJws::parse(token, self.settings.tokens.max_bytes)
             .map_err(|error| denial(&error, error.reason()))?;
         let authority = self.authority_of(&jws)?;
         basis.slot = Some(authority.slot);
@@ -342,11 +343,12 @@ impl Judge<'_> {
         if let Some((shared, sought)) = sought.filter(|_| !is_shared) {
             shared.tell(sought, caller.deadline());
         }
-        let caller = caller.registered(&self.config.clients);
+        let caller = caller.registered(&self.settings.clients);
         // Nobody else asks which token it was.
-        Ok(match self.config.risk {
-            Some(_) => caller.by_token(mark(token)),
-            None => caller,
+        Ok(if self.settings.marks_tokens {
+            caller.by_token(mark(token))
+        } else {
+            caller
         })
     }
 
@@ -370,9 +372,9 @@ impl Judge<'_> {
     // RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the
     // verified claims that are compared afterwards.
     fn authority_of(&self, token: &UnverifiedJws) -> Result<Authority<'_>, Denial> {
-        let issuer = |iss: &str| Some(self.config.issuer_of(iss)?.0);
+        let issuer = |iss: &str| Some(self.settings.issuer_of(iss)?.0);
         let domain = |name: &spiffe::TrustDomain| {
-            let (index, domain) = self.config.trust_domain_of(name)?;
+            let (index, domain) = self.settings.trust_domain_of(name)?;
             domain.jwt_svid.is_some().then_some(index)
         };
         let signatory = spiffe::signatory(token, issuer, domain)

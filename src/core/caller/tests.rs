@@ -4,8 +4,10 @@ use std::cell::Cell;
 
 use serde_json::{Value, json};
 
+use super::settings::Settings;
 use super::shared::ShareKey;
 use super::*;
+use crate::config::Config;
 use crate::crypto::test_keys::{Signer, signer};
 use crate::crypto::{Algorithm, Pure, VerifyingKey};
 use crate::jose::{KeyRules, KeyUse};
@@ -33,7 +35,7 @@ impl Crypto for Counted {
 
 /// A worker whose keys are in its configuration, or were fetched.
 struct Worker {
-    config: Config,
+    settings: Settings,
     ring: Ring,
     known: Known,
     crypto: Counted,
@@ -74,7 +76,10 @@ impl Worker {
             configuration["issuers"][1][name] = value.clone();
         }
         Self {
-            config: Config::parse(configuration.to_string().as_bytes()).unwrap(),
+            settings: Config::parse(configuration.to_string().as_bytes())
+                .unwrap()
+                .settings
+                .callers,
             ring: Ring::new(2),
             known: Known::new(Seed([7; 16]), 1 << 20),
             crypto: Counted::default(),
@@ -124,7 +129,7 @@ impl Worker {
     fn ask_with(&mut self, pages: Option<(&[u8], &mut OwnCells)>, token: &str) -> Said {
         let before = self.crypto.0.get();
         let judge = Judge {
-            config: &self.config,
+            settings: &self.settings,
             ring: &self.ring,
             crypto: &self.crypto,
             now: Now::from_secs(self.secs),
@@ -138,7 +143,7 @@ impl Worker {
             known: &mut self.known,
             shared,
         };
-        let mut work = Work::within(self.config.tokens.budget);
+        let mut work = Work::within(self.settings.tokens.budget);
         let verdict = judge.authenticate(
             &mut memory,
             token.as_bytes(),
@@ -708,7 +713,7 @@ fn a_token_that_names_no_key_is_tried_with_as_many_as_its_budget_has_room_for() 
 #[test]
 fn a_larger_budget_has_room_for_more_keys() {
     let mut worker = Worker::new(nameless_rsa(4096, 2));
-    worker.config.tokens.budget = Duration::from_millis(6);
+    worker.settings.tokens.budget = Duration::from_millis(6);
     let said = worker.ask(&nameless_ps256(4096, "t-1"));
     assert_eq!((reason(&said), said.checks), (Reason::SignatureInvalid, 2));
 }

@@ -9,61 +9,41 @@ use super::route::Names;
 use super::trust_domain::{Offer, patterns};
 use super::wire::{self, Field, List};
 use crate::base::Excerpt;
-use crate::policy::{ClaimCondition, Scalar, Scope, ScopeRule};
-use crate::spiffe::{SpiffePattern, SpiffePatterns};
+use crate::policy::{Allow, ClaimCondition, Scalar, Scope, ScopeRule};
+use crate::spiffe::SpiffePattern;
 
-/// Who may call; everything must hold.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Allow {
-    /// The places in the configuration of the issuers whose tokens are taken; none for any.
-    pub issuers: Option<Vec<usize>>,
-    /// The workloads that may call; none for any. Beside `issuers` it is the X.509-SVID that must
-    /// be one of them.
-    pub spiffe: Option<SpiffePatterns>,
-    /// The places of the registered clients that may call, in order; none for any.
-    pub clients: Option<Vec<usize>>,
-    /// Whether a JWT-SVID is needed, with the X.509-SVID of the same workload beside it.
-    pub same_workload: bool,
-    /// The scopes that are needed.
-    pub scopes: ScopeRule,
-    /// What claims must be.
-    pub claims: Vec<ClaimCondition>,
-}
-
-impl Allow {
-    pub(super) fn compile(wire: &Field<wire::Allow>, place: &Place<'_>, known: Names<'_>) -> Self {
-        let (issuers, domains) = (known.issuers, known.trust_domains);
-        let Some(wire) = wire.optional(place) else {
-            return Self::default();
-        };
-        let restricted = !wire.issuers.is_absent();
-        let named = references(&wire.issuers, &place.member("issuers"), issuers, "issuer");
-        let same_workload = place.member("same_workload");
-        let same = wire.same_workload.optional(&same_workload) == Some(&true);
-        if same && restricted {
-            same_workload.error("needs a JWT-SVID, which no issuer signs; remove it, or issuers");
-        } else if same && domains.is_some_and(|domains| !domains.iter().any(|d| d.jwt && d.x509)) {
-            same_workload
-                .error("can never hold; a trust domain with both jwt_svid and x509_svid is needed");
-        }
-        let needs = Needs {
-            jwt: same,
-            x509: same || restricted,
-        };
-        let workloads = place.member("spiffe");
-        let patterns = patterns(&wire.spiffe, &workloads);
-        for (index, pattern) in patterns.iter().enumerate() {
-            check_offered(pattern, domains, needs, &workloads.element(index));
-        }
-        Self {
-            issuers: restricted.then_some(named),
-            spiffe: (!wire.spiffe.is_absent()).then(|| patterns.iter().collect()),
-            clients: (!wire.clients.is_absent())
-                .then(|| clients(&wire.clients, &place.member("clients"), known)),
-            same_workload: same,
-            scopes: scopes(&wire.scopes, &place.member("scopes")),
-            claims: claims(&wire.claims, &place.member("claims")),
-        }
+pub(super) fn compile(wire: &Field<wire::Allow>, place: &Place<'_>, known: Names<'_>) -> Allow {
+    let (issuers, domains) = (known.issuers, known.trust_domains);
+    let Some(wire) = wire.optional(place) else {
+        return Allow::default();
+    };
+    let restricted = !wire.issuers.is_absent();
+    let named = references(&wire.issuers, &place.member("issuers"), issuers, "issuer");
+    let same_workload = place.member("same_workload");
+    let same = wire.same_workload.optional(&same_workload) == Some(&true);
+    if same && restricted {
+        same_workload.error("needs a JWT-SVID, which no issuer signs; remove it, or issuers");
+    } else if same && domains.is_some_and(|domains| !domains.iter().any(|d| d.jwt && d.x509)) {
+        same_workload
+            .error("can never hold; a trust domain with both jwt_svid and x509_svid is needed");
+    }
+    let needs = Needs {
+        jwt: same,
+        x509: same || restricted,
+    };
+    let workloads = place.member("spiffe");
+    let patterns = patterns(&wire.spiffe, &workloads);
+    for (index, pattern) in patterns.iter().enumerate() {
+        check_offered(pattern, domains, needs, &workloads.element(index));
+    }
+    Allow {
+        issuers: restricted.then_some(named),
+        spiffe: (!wire.spiffe.is_absent()).then(|| patterns.iter().collect()),
+        clients: (!wire.clients.is_absent())
+            .then(|| clients(&wire.clients, &place.member("clients"), known)),
+        same_workload: same,
+        scopes: scopes(&wire.scopes, &place.member("scopes")),
+        claims: claims(&wire.claims, &place.member("claims")),
     }
 }
 
@@ -129,15 +109,6 @@ pub(super) fn check_offered(
             "needs a JWT-SVID here, and {name} has none; jwt_svid is needed in that trust domain"
         )),
         Some(_) => {}
-    }
-}
-
-impl Allow {
-    /// Whether a route asks for what only a token can have.
-    #[must_use]
-    pub fn needs_token(&self) -> bool {
-        let scopes = !self.scopes.all.is_empty() || !self.scopes.any.is_empty();
-        scopes || !self.claims.is_empty() || self.issuers.is_some() || self.same_workload
     }
 }
 

@@ -9,57 +9,29 @@ use super::names;
 use super::place::Place;
 use super::reader::Wire;
 use super::wire::{self, Field};
+use crate::audit::Settings;
 use crate::host::LogLevel;
 
-/// What is written of decisions.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Audit {
-    /// The level of the host's log at which they are written.
-    pub level: LogLevel,
-    /// Which fraction of those that allow is written, from 0 to 1.
-    pub allowed: f64,
-    /// Which fraction of those that deny is written, from 0 to 1.
-    pub denied: f64,
-    /// From how many bytes on gathered events are written; zero where each is written at once.
-    pub batch: usize,
-    /// The header in which callers say what a request is for, in lower case.
-    pub purpose_header: Option<String>,
-}
-
-impl Default for Audit {
-    fn default() -> Self {
-        Self {
-            level: LogLevel::default(),
-            allowed: 1.0,
-            denied: 1.0,
-            batch: 0,
-            purpose_header: None,
-        }
+/// Credentials come in the header `credential`, which is never shown.
+pub(super) fn compile(wire: &Field<wire::Audit>, place: &Place<'_>, credential: &str) -> Settings {
+    let mut audit = Settings::default();
+    let Some(wire) = wire.optional(place) else {
+        return audit;
+    };
+    let header = place.member("purpose_header");
+    audit.purpose_header = text(&wire.purpose_header, &header, |name| {
+        names::public_header(name, credential)
+    });
+    let place = place.member("log");
+    if let Some(log) = wire.log.optional(&place) {
+        let level = log.level.optional(&place.member("level"));
+        audit.level = level.copied().map(log_level).unwrap_or_default();
+        let batch = place.member("batch");
+        audit.batch = size(&log.batch, &batch, 1 << 10..=1 << 20).unwrap_or_default();
+        let place = place.member("decisions");
+        (audit.allowed, audit.denied) = decisions(&log.decisions, &place).unwrap_or((1.0, 1.0));
     }
-}
-
-impl Audit {
-    /// Credentials come in the header `credential`, which is never shown.
-    pub(super) fn compile(wire: &Field<wire::Audit>, place: &Place<'_>, credential: &str) -> Self {
-        let mut audit = Self::default();
-        let Some(wire) = wire.optional(place) else {
-            return audit;
-        };
-        let header = place.member("purpose_header");
-        audit.purpose_header = text(&wire.purpose_header, &header, |name| {
-            names::public_header(name, credential)
-        });
-        let place = place.member("log");
-        if let Some(log) = wire.log.optional(&place) {
-            let level = log.level.optional(&place.member("level"));
-            audit.level = level.copied().map(log_level).unwrap_or_default();
-            let batch = place.member("batch");
-            audit.batch = size(&log.batch, &batch, 1 << 10..=1 << 20).unwrap_or_default();
-            let place = place.member("decisions");
-            (audit.allowed, audit.denied) = decisions(&log.decisions, &place).unwrap_or((1.0, 1.0));
-        }
-        audit
-    }
+    audit
 }
 
 const fn log_level(level: wire::LogLevel) -> LogLevel {

@@ -9,7 +9,8 @@ use super::risk::{self, Of};
 use super::trust_domain::Offer;
 use super::wire::{self, Field, List};
 use crate::base::{Cidr, CidrSet};
-use crate::caller::clients::{Client, Clients, Day, Match, Proof};
+use crate::caller::clients::{Client, Clients, Day, Match};
+use crate::proof::Demand;
 use crate::spiffe::SpiffePattern;
 
 /// What clients may refer to; none where that is not known.
@@ -100,10 +101,10 @@ fn compile(
 }
 
 /// What tokens must be bound to; nothing where it is not said.
-pub(super) fn proof(wire: &Field<wire::Proof>, place: &Place<'_>) -> Proof {
+pub(super) fn proof(wire: &Field<wire::Proof>, place: &Place<'_>) -> Demand {
     match wire.optional(place) {
-        Some(wire::Proof::Mtls) => Proof::Mtls,
-        Some(wire::Proof::None) | None => Proof::None,
+        Some(wire::Proof::Mtls) => Demand::Mtls,
+        Some(wire::Proof::None) | None => Demand::None,
     }
 }
 

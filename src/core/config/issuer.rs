@@ -10,50 +10,12 @@ use super::names::{self, claim_path};
 use super::place::Place;
 use super::quantity::Span;
 use super::wire::{self, Field, List};
+use crate::caller::settings::{ClaimHeader, Issuer};
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::jose::{Audiences, ClaimPath, Profile};
-use crate::keys::KeySource;
 
 const DEFAULT_SKEW: Duration = Duration::from_secs(30);
 const MAX_SKEW: Duration = Duration::from_secs(300);
-
-/// An issuer of JWTs, and what its tokens must be.
-#[derive(Clone, Debug)]
-pub struct Issuer {
-    /// How routes and audit refer to it; unique.
-    pub name: String,
-    /// The exact `iss` of its tokens; unique.
-    pub issuer: String,
-    /// Whom its tokens must be for.
-    pub audiences: Audiences,
-    /// Its keys, and no other issuer's.
-    pub keys: KeySource,
-    /// The algorithms that are accepted: all asymmetric, or all symmetric.
-    pub algorithms: AlgorithmSet,
-    /// What kind of token it issues.
-    pub profile: Profile,
-    /// How far clocks may be apart, at most five minutes.
-    pub clock_skew: Duration,
-    /// The most from `iat` to `exp`; none for no cap.
-    pub max_lifetime: Option<Duration>,
-    /// Where the scopes are read; the first that is there counts.
-    pub scope_claims: Vec<ClaimPath>,
-    /// Where the client's name is read; the first that is there counts.
-    pub client_claims: Vec<ClaimPath>,
-    /// Whether the upstream gets the credential as it was sent.
-    pub forward: bool,
-    /// Claims that the upstream gets.
-    pub claim_headers: Vec<ClaimHeader>,
-}
-
-/// A claim that the upstream gets in a header.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ClaimHeader {
-    /// The header, in lower case.
-    pub header: String,
-    /// The claim.
-    pub claim: ClaimPath,
-}
 
 /// None only where an error was noted. Credentials come in the header `credential`.
 pub(super) fn compile_all(

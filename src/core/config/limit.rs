@@ -15,32 +15,17 @@ use super::reader::Wire;
 use super::wire::{self, Field, List};
 use crate::limits::key::KeyPart;
 use crate::limits::meter::{HORIZON, Meter, QUOTA_MAX};
-use crate::limits::{Cost, Limit};
+use crate::limits::{Cost, Limit, Slots};
 
 /// How many limits a route may have: each is a read and a write of shared data.
 const OF_ROUTE: usize = 16;
 
-/// Where limits are counted.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Counters {
-    /// How many counters are kept at once.
-    pub slots: usize,
-}
-
-impl Default for Counters {
-    fn default() -> Self {
-        Self { slots: 65_536 }
-    }
-}
-
-impl Counters {
-    pub(super) fn compile(wire: &Field<wire::Counters>, place: &Place<'_>) -> Self {
-        let slots = wire
-            .optional(place)
-            .and_then(|wire| whole_number(&wire.slots, &place.member("slots"), 16..=4 << 20));
-        let slots = slots.and_then(|slots| usize::try_from(slots).ok());
-        slots.map_or_else(Self::default, |slots| Self { slots })
-    }
+pub(super) fn counters(wire: &Field<wire::Counters>, place: &Place<'_>) -> Slots {
+    let slots = wire
+        .optional(place)
+        .and_then(|wire| whole_number(&wire.slots, &place.member("slots"), 16..=4 << 20));
+    let slots = slots.and_then(|slots| usize::try_from(slots).ok());
+    slots.map_or_else(Slots::default, |slots| Slots { slots })
 }
 
 /// The limits of a route, by their places.

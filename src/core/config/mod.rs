@@ -59,18 +59,7 @@ mod upstream;
 mod when;
 mod wire;
 
-pub use allow::Allow;
-pub use audit::Audit;
 pub use errors::{ConfigError, ConfigErrors};
-pub use issuer::{ClaimHeader, Issuer};
-pub use limit::Counters;
 pub use model::Config;
-pub use responses::Responses;
-pub use risk::Risk;
-pub use route::Route;
 #[cfg(feature = "schema")]
 pub use schema::json_schema;
-pub use source::Source;
-pub use tokens::Tokens;
-pub use trust_domain::{JwtSvid, KeyOwner, TrustDomain, X509Svid, Xfcc};
-pub use upstream::{METHOD_PARAMETER, Upstream};

@@ -6,44 +6,24 @@ use super::place::Place;
 pub(super) use super::risk_numbers::Of;
 use super::risk_numbers::Reading;
 use super::wire::Field;
-use crate::risk::settings::{Override, Settings};
+use crate::risk::settings::{Override, Scoring, Settings};
 
-/// How callers are judged by what they do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Risk {
-    /// How, where neither the client nor the route says otherwise.
-    pub settings: Settings,
-    /// How many identities are kept at once.
-    pub slots: usize,
-}
-
-impl Default for Risk {
-    fn default() -> Self {
-        Self {
-            settings: Settings::default(),
-            slots: 32_768,
-        }
-    }
-}
-
-impl Risk {
-    /// None where nobody is judged.
-    pub(super) fn compile(
-        wire: &Field<Value>,
-        place: &Place<'_>,
-        limited: bool,
-        warnings: &mut Vec<String>,
-    ) -> Option<Self> {
-        let value = wire.optional(place)?;
-        let mut risk = Self::default();
-        let mut reading = Reading::new(Of::Document, &risk.settings, limited, warnings);
-        reading.read(value, place);
-        let Reading { said, slots, .. } = reading;
-        let slots = slots.and_then(|slots| usize::try_from(slots).ok());
-        risk.slots = slots.unwrap_or(risk.slots);
-        risk.settings = risk.settings.with(&said);
-        Some(risk)
-    }
+/// None where nobody is judged.
+pub(super) fn compile(
+    wire: &Field<Value>,
+    place: &Place<'_>,
+    limited: bool,
+    warnings: &mut Vec<String>,
+) -> Option<Scoring> {
+    let value = wire.optional(place)?;
+    let mut risk = Scoring::default();
+    let mut reading = Reading::new(Of::Document, &risk.settings, limited, warnings);
+    reading.read(value, place);
+    let Reading { said, slots, .. } = reading;
+    let slots = slots.and_then(|slots| usize::try_from(slots).ok());
+    risk.slots = slots.unwrap_or(risk.slots);
+    risk.settings = risk.settings.with(&said);
+    Some(risk)
 }
 
 /// What is known where something is said otherwise.
@@ -100,15 +80,15 @@ mod tests {
         Config::parse(document.to_string().as_bytes()).unwrap()
     }
 
-    fn risk(written: Value) -> Risk {
-        config(json!({"/risk": written})).risk.unwrap()
+    fn risk(written: Value) -> Scoring {
+        config(json!({"/risk": written})).settings.risk.unwrap()
     }
 
     #[test]
     fn nobody_is_judged_where_nothing_is_said_of_it() {
-        assert_eq!(config(json!({})).risk, None);
-        assert_eq!(risk(json!({})), Risk::default());
-        assert_eq!(Risk::default().settings, Settings::default());
+        assert_eq!(config(json!({})).settings.risk, None);
+        assert_eq!(risk(json!({})), Scoring::default());
+        assert_eq!(Scoring::default().settings, Settings::default());
     }
 
     #[test]
@@ -131,7 +111,7 @@ mod tests {
                 {"at": 30, "do": "tag"}, {"at": 60, "do": "throttle", "factor": 4}, {"at": 85, "do": "deny"},
             ],
         });
-        assert_eq!(risk(written), Risk::default());
+        assert_eq!(risk(written), Scoring::default());
     }
 
     #[test]
@@ -183,15 +163,23 @@ mod tests {
             "/clients/0/risk": {"signals": {"rate_shift": {"full": 6}}, "half_life": "1h"},
             "/routes/0/risk": {"actions": []},
         }));
-        let own = config.risk.as_ref().unwrap();
-        let client = config.clients.get(0).unwrap().risk.as_deref().unwrap();
+        let own = config.settings.risk.as_ref().unwrap();
+        let client = config
+            .settings
+            .callers
+            .clients
+            .get(0)
+            .unwrap()
+            .risk
+            .as_deref()
+            .unwrap();
         let judged = own.settings.with(client);
         let start = own.settings.of(Number::Start(Signal::RateShift));
         assert_eq!(judged.of(Number::Start(Signal::RateShift)), start);
         assert_eq!(judged.of(Number::WarmUp), 50);
         assert_eq!(judged.of(Number::HalfLife), 3600);
         assert_eq!(judged.actions().len(), 3);
-        let (_, route) = config.routes.iter().next().unwrap();
+        let (_, route) = config.settings.routes.iter().next().unwrap();
         let judged = judged.with(route.risk.as_deref().unwrap());
         assert_eq!(judged.actions().len(), 0);
     }
@@ -199,6 +187,6 @@ mod tests {
     #[test]
     fn an_empty_override_is_none() {
         let config = config(json!({"/risk": {}, "/clients/0/risk": {"signals": {"spread": {}}}}));
-        assert_eq!(config.clients.get(0).unwrap().risk, None);
+        assert_eq!(config.settings.callers.clients.get(0).unwrap().risk, None);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::allow::Allow;
+use super::allow;
 use super::client;
 use super::limit;
 use super::list::{Empty, elements, note_unique, required, texts};
@@ -13,34 +13,10 @@ use super::risk::{self, Of};
 use super::trust_domain::Offer;
 use super::when;
 use super::wire::{self, Field, List};
-use crate::caller::clients::{Clients, Proof};
-use crate::decision::Mode;
-use crate::policy::{HostPattern, Overlap, PathTemplate, RouteMatch, RouteTable, When};
+use crate::caller::clients::Clients;
+use crate::gate::Route;
+use crate::policy::{HostPattern, Overlap, PathTemplate, RouteMatch, RouteTable};
 use crate::request::Method;
-use crate::risk::settings::Override;
-
-/// What the requests of a route need.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Route {
-    /// How audit refers to it; unique.
-    pub name: String,
-    /// Whether no credential is needed; then `allow` and `when` are empty.
-    pub public: bool,
-    /// The proxy's clusters that its requests may be sent to; empty is any.
-    pub upstreams: Vec<String>,
-    /// Who may call.
-    pub allow: Allow,
-    /// What else must hold of a request.
-    pub when: When,
-    /// The places in the configuration of the limits that its requests are charged to.
-    pub limits: Vec<usize>,
-    /// What tokens must be bound to.
-    pub proof: Proof,
-    /// How its requests are judged in another way than others.
-    pub risk: Option<Box<Override>>,
-    /// Whether refusals are enforced; none is as for the whole document.
-    pub mode: Option<Mode>,
-}
 
 /// The names that routes may refer to; none where those they name cannot be read at all.
 #[derive(Clone, Copy)]
@@ -124,7 +100,7 @@ fn compile(
         } else {
             own
         },
-        allow: Allow::compile(&wire.allow, &place.member("allow"), known),
+        allow: allow::compile(&wire.allow, &place.member("allow"), known),
         when: when::compile(&wire.when, &place.member("when")),
         limits: limit::of_route(&wire.limits, &place.member("limits"), known.limits),
         proof: client::proof(&wire.proof, &place.member("proof")),

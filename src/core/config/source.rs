@@ -11,6 +11,7 @@ use super::quantity::Rate;
 use super::wire::{self, Field};
 use crate::base::{Cidr, CidrSet};
 use crate::decision::Mode;
+use crate::gate::Source;
 use crate::limits::{Limit, pressure};
 use crate::policy::{Forwarded, Trust};
 
@@ -21,40 +22,29 @@ const RATE: Rate = Rate {
 };
 const BURST: u64 = 300;
 
-/// Where callers come from, and what those are told that keep failing.
-#[derive(Clone, Debug)]
-pub struct Source {
-    /// Which proxies are believed about it; none where the connection alone counts.
-    pub forwarded: Option<Forwarded>,
-    /// What failures are charged to; none where they are not counted.
-    pub pressure: Option<Limit>,
-}
-
-impl Source {
-    pub(super) fn compile(
-        wire: &Field<wire::Source>,
-        place: &Place<'_>,
-        credential: &str,
-        warnings: &mut Vec<String>,
-    ) -> Self {
-        let Some(wire) = wire.optional(place) else {
-            return Self {
-                forwarded: None,
-                pressure: pressure_of(&Field::Absent, place, warnings),
-            };
+pub(super) fn compile(
+    wire: &Field<wire::Source>,
+    place: &Place<'_>,
+    credential: &str,
+    warnings: &mut Vec<String>,
+) -> Source {
+    let Some(wire) = wire.optional(place) else {
+        return Source {
+            forwarded: None,
+            pressure: pressure_of(&Field::Absent, place, warnings),
         };
-        let header = text(&wire.header, &place.member("header"), |header| {
-            names::public_header(header, credential)
-        });
-        let trust = trust(&wire.trusted_hops, &wire.trusted_cidrs, place);
-        let forwarded = trust.map(|trust| Forwarded {
-            header: header.unwrap_or_else(|| "x-forwarded-for".to_owned()),
-            trust,
-        });
-        Self {
-            forwarded,
-            pressure: pressure_of(&wire.pressure, &place.member("pressure"), warnings),
-        }
+    };
+    let header = text(&wire.header, &place.member("header"), |header| {
+        names::public_header(header, credential)
+    });
+    let trust = trust(&wire.trusted_hops, &wire.trusted_cidrs, place);
+    let forwarded = trust.map(|trust| Forwarded {
+        header: header.unwrap_or_else(|| "x-forwarded-for".to_owned()),
+        trust,
+    });
+    Source {
+        forwarded,
+        pressure: pressure_of(&wire.pressure, &place.member("pressure"), warnings),
     }
 }
 

@@ -1,123 +1,21 @@
 //! SPIFFE trust domains.
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::time::Duration;
 
 use serde_json::Value;
 
 use super::bounds::whole_number;
-use super::issuer::{Issuer, clock_skew};
+use super::issuer::clock_skew;
 use super::keys::{compile_bundle_remote, note_refused};
 use super::list::{Empty, elements, note_unique, required, texts};
 use super::names;
 use super::place::Place;
 use super::wire::{self, Field, List};
 use crate::base::{Cidr, CidrSet};
+use crate::caller::settings::{JwtSvid, TrustDomain, X509Svid, Xfcc};
 use crate::jose::Audiences;
 use crate::keys::{Document, KeySource, Reading};
-use crate::spiffe::{self, Bundle, BundleKeys, Chain, SpiffePattern, SpiffePatterns, Which};
-
-/// A trust domain whose workloads may call.
-#[derive(Clone, Debug)]
-pub struct TrustDomain {
-    /// Its name; unique.
-    pub name: spiffe::TrustDomain,
-    /// Its own SPIFFE ID, which is how limits and audit name it as an issuer: no issuer can have
-    /// such a name.
-    pub id: String,
-    /// How its JWT-SVIDs are verified; none where they are not taken.
-    pub jwt_svid: Option<JwtSvid>,
-    /// Where its X.509-SVIDs are seen; none where they are not taken.
-    pub x509_svid: Option<X509Svid>,
-}
-
-impl TrustDomain {
-    /// Its X.509-SVIDs, where the certificates of connections count as such.
-    #[must_use]
-    pub fn of_connections(&self) -> Option<&X509Svid> {
-        self.x509_svid.as_ref().filter(|svid| svid.tls)
-    }
-
-    /// Whose `x-forwarded-client-cert` counts; none where nobody's does.
-    #[must_use]
-    pub fn proxies(&self) -> Option<&Xfcc> {
-        self.x509_svid.as_ref()?.xfcc.as_ref()
-    }
-}
-
-/// How the JWT-SVIDs of a trust domain are verified.
-#[derive(Clone, Debug)]
-pub struct JwtSvid {
-    /// Whom they must be for.
-    pub audiences: Audiences,
-    /// The domain's bundle, and no other's.
-    pub bundle: KeySource,
-    /// How far clocks may be apart, at most five minutes.
-    pub clock_skew: Duration,
-    /// Whether the upstream gets the credential as it was sent.
-    pub forward: bool,
-}
-
-/// Where the X.509-SVIDs of a trust domain are seen.
-#[derive(Clone, Debug)]
-pub struct X509Svid {
-    /// Whether the certificate of the connection counts.
-    pub tls: bool,
-    /// Whose `x-forwarded-client-cert` counts; none where nobody's does.
-    pub xfcc: Option<Xfcc>,
-    /// Whether the proxy lets no certificate through that it did not validate, so that its word on
-    /// each connection is not needed.
-    pub always_validated: bool,
-}
-
-/// Whose `x-forwarded-client-cert` is believed.
-#[derive(Clone, Debug)]
-pub struct Xfcc {
-    /// The SPIFFE IDs of proxies, as the certificates of their connections say.
-    pub peers: SpiffePatterns,
-    /// The networks of proxies.
-    pub networks: CidrSet,
-}
-
-/// Whose keys are in a slot.
-#[derive(Clone, Copy)]
-pub enum KeyOwner<'a> {
-    /// An issuer's.
-    Issuer(&'a Issuer),
-    /// A trust domain's.
-    TrustDomain(&'a TrustDomain),
-}
-
-impl<'a> KeyOwner<'a> {
-    /// Where they come from; none where none are needed.
-    #[must_use]
-    pub fn keys(self) -> Option<&'a KeySource> {
-        match self {
-            Self::Issuer(issuer) => Some(&issuer.keys),
-            Self::TrustDomain(domain) => domain.jwt_svid.as_ref().map(|svid| &svid.bundle),
-        }
-    }
-
-    /// What the names of their metrics begin with.
-    #[must_use]
-    pub fn metrics(self) -> String {
-        match self {
-            Self::Issuer(issuer) => format!("postern.keys.{}", issuer.name),
-            Self::TrustDomain(domain) => format!("postern.bundles.{}", domain.name),
-        }
-    }
-}
-
-impl fmt::Display for KeyOwner<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let name = match self {
-            Self::Issuer(issuer) => &issuer.name,
-            Self::TrustDomain(domain) => &domain.id,
-        };
-        write!(f, "keys of \"{name}\"")
-    }
-}
+use crate::spiffe::{self, Bundle, BundleKeys, Chain, SpiffePattern, Which};
 
 /// The domains, and what `x-forwarded-client-cert` looks like. None only where an error was noted.
 pub(super) fn compile_all(

@@ -6,63 +6,25 @@ use super::list::{Empty, texts};
 use super::place::Place;
 use super::reader::Wire;
 use super::wire::{self, Field};
-use crate::base::fold;
+use crate::gate::{METHOD_PARAMETER, OVERRIDES, Upstream};
 
-/// Fields by which some upstreams take another method or another path than the request's: Symfony,
-/// Rails, Rack, Express and ASP.NET the first, Symfony, Zend and IIS's URL Rewrite the second.
-const OVERRIDES: &[&str] = &[
-    "x-forwarded-prefix",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-original-method",
-    "x-original-uri",
-    "x-original-url",
-    "x-rewrite-url",
-];
-
-/// The query parameter that does so.
-pub const METHOD_PARAMETER: &str = "_method";
-
-/// What goes on to the upstream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Upstream {
-    /// What of all that tells an upstream another method or path is kept.
-    kept: Vec<&'static str>,
-}
-
-impl Upstream {
-    pub(super) fn compile(
-        wire: &Field<wire::Upstream>,
-        place: &Place<'_>,
-        warnings: &mut Vec<String>,
-    ) -> Self {
-        let place_of_overrides = place.member("overrides");
-        let kept = wire.optional(place).and_then(|wire| {
-            let value = wire.overrides.optional(&place_of_overrides)?;
-            kept(value, &place_of_overrides)
-        });
-        let kept = kept.unwrap_or_default();
-        if !kept.is_empty() {
-            warnings.push(format!(
-                "{place_of_overrides}: an upstream may be told another method or path than was decided about"
-            ));
-        }
-        Self { kept }
+pub(super) fn compile(
+    wire: &Field<wire::Upstream>,
+    place: &Place<'_>,
+    warnings: &mut Vec<String>,
+) -> Upstream {
+    let place_of_overrides = place.member("overrides");
+    let kept = wire.optional(place).and_then(|wire| {
+        let value = wire.overrides.optional(&place_of_overrides)?;
+        kept(value, &place_of_overrides)
+    });
+    let kept = kept.unwrap_or_default();
+    if !kept.is_empty() {
+        warnings.push(format!(
+            "{place_of_overrides}: an upstream may be told another method or path than was decided about"
+        ));
     }
-
-    /// Whether a field is taken out of requests, since it tells some upstreams another method or path.
-    #[must_use]
-    pub fn removes(&self, name: &[u8]) -> bool {
-        let mut names = OVERRIDES.iter();
-        names.any(|own| fold::same_kind(name, own.as_bytes()) && !self.keeps(own))
-    }
-
-    /// Whether one of them is kept.
-    #[must_use]
-    pub fn keeps(&self, name: &str) -> bool {
-        self.kept.contains(&name)
-    }
+    Upstream { kept }
 }
 
 fn all() -> impl Iterator<Item = &'static str> {
@@ -92,25 +54,5 @@ fn kept(value: &Value, place: &Place<'_>) -> Option<Vec<&'static str>> {
             ));
             None
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_tells_another_method_or_path_is_removed_under_any_name() {
-        let upstream = Upstream::default();
-        for name in ["x-http-method-override", "X_Original.URL", "x-rewrite-url"] {
-            assert!(upstream.removes(name.as_bytes()), "{name}");
-        }
-        for name in ["x-forwarded-for", "x-forwarded-host", "x-original-urls"] {
-            assert!(!upstream.removes(name.as_bytes()), "{name}");
-        }
-        let some = Upstream {
-            kept: vec!["x-original-url"],
-        };
-        assert!(!some.removes(b"x_original_url") && some.removes(b"x-rewrite-url"));
     }
 }

@@ -10,7 +10,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 pub use rate_fields::{RateFields, whole_millis, whole_seconds};
-pub use reply::{Asked, Detail, GrpcStatus, Reply, ReplyOptions, is_grpc};
+pub use reply::{Asked, Detail, GrpcStatus, Reply, ReplyOptions, Responses, is_grpc};
 
 /// Whether a refusal is enforced, or only counted and audited.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

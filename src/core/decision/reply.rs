@@ -24,6 +24,19 @@ pub enum GrpcStatus {
     Unauthenticated = 16,
 }
 
+/// What a refused caller is told.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Responses {
+    /// The `realm` of challenges: can be quoted without escapes.
+    pub realm: Option<String>,
+    /// The `resource_metadata` of challenges (RFC 9728): can be quoted without escapes.
+    pub resource_metadata: Option<String>,
+    /// How much a reply says.
+    pub detail: Detail,
+    /// Whether allowed responses carry `RateLimit` fields.
+    pub rate_fields: bool,
+}
+
 /// How much a reply says.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Detail {

@@ -5,11 +5,13 @@
 use std::borrow::Cow;
 
 use super::decide::Arrival;
+use super::decide::Judge;
 use crate::caller::certificate::Presented;
-use crate::caller::clients::Proof;
-use crate::caller::{Caller, Judge, Refusal};
-use crate::config::{Allow, Config, Route};
+use crate::caller::{Caller, Refusal};
 use crate::decision::{Denial, Reason};
+use crate::gate::settings::{Route, Settings};
+use crate::policy::Allow;
+use crate::proof::Demand;
 use crate::spiffe::Signatory;
 
 /// Checks that the caller is registered, where it must be, and what its registrations ask.
@@ -18,7 +20,7 @@ pub(super) fn check_client(
     caller: &Caller,
     arrival: &Arrival<'_>,
 ) -> Result<(), Denial> {
-    let clients = &judge.config.clients;
+    let clients = &judge.config.callers.clients;
     if caller.registration().is_none() && !clients.unregistered {
         let detail = format!("{} is no registered client", caller.identity());
         return Err(Denial::new(Reason::ClientUnregistered, detail));
@@ -34,16 +36,16 @@ pub(super) fn check_registrations(
 ) -> Result<(), Denial> {
     let header = judge.config.audit.purpose_header.as_deref();
     let purpose = header.and_then(|name| arrival.headers.sole(name).one());
-    let mut clients = judge.config.clients.each(caller.registrations());
+    let mut clients = judge.config.callers.clients.each(caller.registrations());
     clients.try_for_each(|client| client.check(arrival.source, purpose, judge.now))
 }
 
 /// Checks that a token is bound where the route or its client asks for it; that the binding holds
 /// has been seen already.
-pub(super) fn check_proof(route: &Route, caller: &Caller, config: &Config) -> Result<(), Denial> {
-    let clients = config.clients.each(caller.registrations());
+pub(super) fn check_proof(route: &Route, caller: &Caller, config: &Settings) -> Result<(), Denial> {
+    let clients = config.callers.clients.each(caller.registrations());
     let needed = clients.fold(route.proof, |needed, client| needed.max(client.proof));
-    if needed == Proof::None || caller.is_certificate_bound() {
+    if needed == Demand::None || caller.is_certificate_bound() {
         return Ok(());
     }
     Err(Denial::new(
@@ -57,7 +59,7 @@ pub(super) fn check_allow(
     allow: &Allow,
     caller: &Caller,
     presented: &Presented,
-    config: &Config,
+    config: &Settings,
 ) -> Result<(), Refusal> {
     allow.scopes.check(caller.scopes()).map_err(|missing| {
         let mut denial = Denial::new(Reason::ScopeMissing, missing.to_string());
@@ -69,7 +71,7 @@ pub(super) fn check_allow(
         Signatory::TrustDomain(_) => false,
     };
     if !allow.issuers.as_ref().is_none_or(listed) {
-        let name = config.name_of(caller.signatory());
+        let name = config.callers.name_of(caller.signatory());
         return Err(not_allowed(format!(
             "the route does not allow the issuer \"{name}\""
         )));

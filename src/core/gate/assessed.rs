@@ -5,8 +5,8 @@
 use super::decide::Arrival;
 use crate::base::Now;
 use crate::caller::Caller;
-use crate::config::{Config, Route};
 use crate::decision::{Denial, Reason};
+use crate::gate::settings::{Route, Settings};
 use crate::limits::key::Place;
 use crate::policy::Matched;
 use crate::request::NormalPath;
@@ -16,7 +16,7 @@ use crate::risk::watch::{Assessment, Desk, Subject};
 /// A request of a known caller.
 #[derive(Clone, Copy)]
 pub(super) struct Visit<'a> {
-    pub config: &'a Config,
+    pub config: &'a Settings,
     pub caller: &'a Caller,
     pub matched: Matched<'a, Route>,
     pub path: &'a NormalPath,
@@ -54,8 +54,8 @@ pub(super) fn assess(desk: &mut Desk<'_>, visit: &Visit<'_>) -> Assessment {
 }
 
 /// Whose the profile at a place is, for its own sake.
-pub(super) fn subject<'a>(config: &'a Config, caller: &Caller, place: Place) -> Subject<'a> {
-    let own = |client: usize| Some((client, config.clients.get(client)?.risk.as_deref()?));
+pub(super) fn subject<'a>(config: &'a Settings, caller: &Caller, place: Place) -> Subject<'a> {
+    let own = |client: usize| Some((client, config.callers.clients.get(client)?.risk.as_deref()?));
     Subject {
         place,
         own: caller.registration().and_then(own),

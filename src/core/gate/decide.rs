@@ -19,10 +19,10 @@ use crate::base::Excerpt;
 use crate::base::Now;
 use crate::caller::certificate::{Forwarding, Presented, Surroundings};
 use crate::caller::identity::Proven;
-use crate::caller::{Caller, Judge, Memory, Refusal, Wanted, credential};
-use crate::config::{Config, METHOD_PARAMETER, Route};
+use crate::caller::{self, Caller, Memory, Refusal, Wanted, credential};
 use crate::crypto::Work;
 use crate::decision::{Denial, Mode, Reason};
+use crate::gate::settings::{METHOD_PARAMETER, Route, Settings};
 use crate::limits::pressure::Look;
 use crate::limits::{Charged, Counters, RouteLimits, Subject};
 use crate::policy::{Facts, Unmatched};
@@ -30,6 +30,17 @@ use crate::proof::{self, Connection};
 use crate::request::{Headers, RequestView};
 use crate::request::{Method, NormalPath, mentions, split_target};
 use crate::risk::watch::{Assessment, Desk};
+
+/// What requests are judged by.
+#[derive(Clone, Copy)]
+pub struct Judge<'a> {
+    /// What the gate runs on.
+    pub config: &'a Settings,
+    /// What tokens and certificates are judged by.
+    pub callers: caller::Judge<'a>,
+    /// When the request came.
+    pub now: Now,
+}
 
 /// A request as it arrived.
 #[derive(Clone, Copy)]
@@ -102,7 +113,7 @@ impl Decision {
     }
 }
 
-/// Decides a request: `Decision = f(&Config, request, &mut State, Now)`.
+/// Decides a request: `Decision = f(&Settings, request, &mut State, Now)`.
 ///
 /// The configuration, the keys in force and the instant are in `judge`; the state is the memory of
 /// tokens, the counters, and what is known of callers where risk is asked.
@@ -114,13 +125,13 @@ pub fn decide(
     arrival: &Arrival<'_>,
 ) -> Decision {
     let mut decision = Decision::bare(Ok(()), judge.config.mode);
-    decision.work = Work::within(judge.config.tokens.budget);
+    decision.work = Work::within(judge.config.callers.tokens.budget);
     let around = Surroundings {
         headers: arrival.headers,
         peer: arrival.peer,
         connection: arrival.connection,
     };
-    let presented = Presented::of(judge, memory.known, around);
+    let presented = Presented::of(&judge.callers, memory.known, around);
     let state = State {
         memory,
         counters,
@@ -181,10 +192,10 @@ fn steps(
     gauge.check(Look::Glance)?;
     let query = target.query()?;
     check_method(target.method, query, config)?;
-    let caller = match credential::token(arrival.headers, query, &config.tokens) {
+    let caller = match credential::token(arrival.headers, query, &config.callers.tokens) {
         Ok(token) => {
             let before_signature = || gauge.check(Look::Exact);
-            judge.authenticate(
+            judge.callers.authenticate(
                 state.memory,
                 token,
                 &mut decision.judged_by,
@@ -194,7 +205,7 @@ fn steps(
         }
         Err(none)
             if !route.allow.needs_token()
-                && !credential::is_sent(arrival.headers, query, &config.tokens) =>
+                && !credential::is_sent(arrival.headers, query, &config.callers.tokens) =>
         {
             Rc::clone(presented.caller()?.ok_or(none)?)
         }
@@ -230,7 +241,7 @@ fn steps(
     }
     let subject = Subject {
         caller: &caller,
-        issuer: config.name_of(caller.signatory()),
+        issuer: config.callers.name_of(caller.signatory()),
         route: &route.name,
         view: &view,
     };
@@ -280,13 +291,16 @@ fn passes_on(
 ) -> bool {
     let judge = gauge.judge;
     let config = judge.config;
-    if !config.forwards_any() {
+    if !config.callers.forwards_any() {
         return false;
     }
-    let Ok(token) = credential::token(arrival.headers, None, &config.tokens) else {
+    let Ok(token) = credential::token(arrival.headers, None, &config.callers.tokens) else {
         return false;
     };
-    match judge.passes_on(memory, token, work, || gauge.check(Look::Exact)) {
+    match judge
+        .callers
+        .passes_on(memory, token, work, || gauge.check(Look::Exact))
+    {
         Ok(passes) => passes,
         Err(denial) => {
             if denial.reason.status() == 401 {
@@ -302,7 +316,7 @@ fn passes_on(
 ///
 /// # Errors
 /// `connection_ambiguous`.
-pub fn check_connection(headers: &Headers, config: &Config) -> Result<(), Denial> {
+pub fn check_connection(headers: &Headers, config: &Settings) -> Result<(), Denial> {
     // Whatever is no token (RFC 9110 section 5.6.2) ends one.
     let ends = |byte: &u8| !byte.is_ascii_alphanumeric() && !b"!#$%&'*+-.^_`|~".contains(byte);
     let options = headers
@@ -319,7 +333,7 @@ pub fn check_connection(headers: &Headers, config: &Config) -> Result<(), Denial
 ///
 /// # Errors
 /// `method_ambiguous`.
-pub fn check_method(method: &str, query: Option<&str>, config: &Config) -> Result<(), Denial> {
+pub fn check_method(method: &str, query: Option<&str>, config: &Settings) -> Result<(), Denial> {
     let is_safe = matches!(method, "GET" | "HEAD");
     if is_safe || config.upstream.keeps(METHOD_PARAMETER) || !mentions(query, METHOD_PARAMETER) {
         return Ok(());
@@ -368,7 +382,7 @@ fn permit(
 /// What is charged is the price of the signatures that were checked for it, and one failure at least.
 /// Whoever sends no credential is told to send one, and is not charged for it.
 pub fn charge_failure(
-    config: &Config,
+    config: &Settings,
     counters: &mut Counters<'_>,
     source: Option<IpAddr>,
     now: Now,

@@ -8,11 +8,11 @@ use super::summary::Summary;
 use super::{Gate, Next, Open, caches, upstream};
 use crate::audit::{self, Beside, LimitNames, Record, Registration, Risk, Who, ocsf};
 use crate::caller::certificate::Forwarding;
-use crate::config::Config;
 use crate::decision::Detail;
 use crate::decision::RateFields;
 use crate::decision::{Asked, Reply, ReplyOptions};
 use crate::decision::{Denial, Mode, Reason};
+use crate::gate::settings::Settings;
 use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Freshness;
 use crate::limits::pressure;
@@ -110,7 +110,7 @@ impl Decided {
             return;
         }
         if self.hidden {
-            caches::keep_apart(host, open.config.tokens.marker);
+            caches::keep_apart(host, open.config.callers.tokens.marker);
         }
         if !open.config.responses.rate_fields {
             return;
@@ -249,7 +249,7 @@ impl Decided {
     fn options(&self) -> ReplyOptions<'_> {
         match &self.gate.open {
             Some(Open { config, .. }) => ReplyOptions {
-                scheme: &config.tokens.scheme,
+                scheme: &config.callers.tokens.scheme,
                 realm: config.responses.realm.as_deref(),
                 resource_metadata: config.responses.resource_metadata.as_deref(),
                 detail: config.responses.detail,
@@ -308,7 +308,7 @@ impl Decided {
         }
     }
 
-    fn limit_names<'a>(&self, config: Option<&'a Config>) -> LimitNames<'a> {
+    fn limit_names<'a>(&self, config: Option<&'a Settings>) -> LimitNames<'a> {
         let limits = config.map_or(&[][..], |config| &config.limits);
         let name = |index: usize| limits.get(index).map(|limit| limit.name.as_str());
         let charged = &self.decision.charged;
@@ -328,9 +328,9 @@ impl Decided {
         }
     }
 
-    fn registration<'a>(&self, config: &'a Config) -> Option<Registration<'a>> {
+    fn registration<'a>(&self, config: &'a Settings) -> Option<Registration<'a>> {
         let place = self.decision.caller.as_deref()?.registration()?;
-        let client = config.clients.get(place)?;
+        let client = config.callers.clients.get(place)?;
         Some(Registration {
             owner: client.owner.as_deref(),
             purpose: client.purpose.as_deref(),
@@ -338,11 +338,11 @@ impl Decided {
         })
     }
 
-    fn who<'a>(&'a self, config: &'a Config) -> Option<Who<'a>> {
+    fn who<'a>(&'a self, config: &'a Settings) -> Option<Who<'a>> {
         let caller = self.decision.caller.as_deref()?;
         Some(Who {
             identity: caller.identity(),
-            issuer: config.name_of(caller.signatory()),
+            issuer: config.callers.name_of(caller.signatory()),
             proven: caller.proven().as_str(),
             client: caller.client(),
             token: caller.claims().token_id(),

@@ -1,7 +1,7 @@
 //! Events on their way into the host's log: each at once, or several together.
 
+use crate::audit::Settings;
 use crate::audit::{Record, ocsf};
-use crate::config::Audit;
 use crate::host::Host;
 
 /// The memory that is kept for the next batch, in bytes; twice a batch where that is more.
@@ -16,7 +16,7 @@ pub struct Events(String);
 
 impl Events {
     /// Adds an event, and writes what there is if it is enough.
-    pub fn add(&mut self, host: &dyn Host, audit: &Audit, record: &Record<'_>) {
+    pub fn add(&mut self, host: &dyn Host, audit: &Settings, record: &Record<'_>) {
         if !self.0.is_empty() {
             self.0.push('\n');
         }
@@ -27,7 +27,7 @@ impl Events {
     }
 
     /// Writes what there is.
-    pub fn flush(&mut self, host: &dyn Host, audit: &Audit) {
+    pub fn flush(&mut self, host: &dyn Host, audit: &Settings) {
         if self.0.is_empty() {
             return;
         }

@@ -22,7 +22,7 @@ impl Open {
         else {
             return;
         };
-        let Some(client) = self.config.clients.get(place) else {
+        let Some(client) = self.config.callers.clients.get(place) else {
             return;
         };
         let Some(days) = client.days_left(now).filter(|days| *days <= WARNING_DAYS) else {

@@ -4,8 +4,8 @@
 //! data, or none that compares, each worker counts for itself.
 
 use super::metrics::Metrics;
-use crate::config::Config;
 use crate::crypto::keyed::Seed;
+use crate::gate::settings::Settings;
 use crate::host::{Cas, Host, LogLevel, SharedValue};
 use crate::limits::cells::{Cells, OwnCells, Version};
 use crate::limits::store::Incidents;
@@ -29,7 +29,7 @@ pub struct Limits {
 
 impl Limits {
     /// Finds out what the host can do, and takes up the secret that its workers share.
-    pub fn open(config: &Config, host: &dyn Host) -> Self {
+    pub fn open(config: &Settings, host: &dyn Host) -> Self {
         let mut metrics = Metrics::default();
         let found = sharing(host);
         let secret = found.and_then(|absent| Some((absent, shared_secret(host, absent)?)));
@@ -51,7 +51,12 @@ impl Limits {
         }
         metrics.set(host, PER_WORKER.to_owned(), u64::from(apart));
         Self {
-            limiter: Limiter::new(config, secret),
+            limiter: Limiter::new(
+                &config.limits,
+                config.source.pressure.as_ref(),
+                config.counters,
+                secret,
+            ),
             absent,
             own: OwnCells::default(),
             metrics,

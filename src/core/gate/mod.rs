@@ -20,6 +20,7 @@ mod metrics;
 mod opened;
 mod refresh;
 mod risk;
+mod settings;
 mod summary;
 mod tokens;
 pub mod upstream;
@@ -28,7 +29,6 @@ mod waiting;
 use std::cell::{Cell, RefCell};
 
 use crate::caller::Known;
-use crate::config::Config;
 use crate::crypto::KnownAnswers;
 use crate::crypto::keyed::Seed;
 use crate::host::Host;
@@ -41,6 +41,7 @@ pub use opened::Opened;
 use refresh::Refresh;
 pub use refresh::TICK;
 use risk::Risk;
+pub use settings::{METHOD_PARAMETER, OVERRIDES, Route, Settings, Source, Upstream};
 use tokens::Tokens;
 pub use waiting::{HURRY, RELEASES, Waiting};
 
@@ -68,7 +69,7 @@ pub struct Gate {
 }
 
 struct Open {
-    config: Config,
+    config: Settings,
     crypto: KnownAnswers,
     tokens: RefCell<Tokens>,
     refresh: RefCell<Refresh>,
@@ -91,7 +92,7 @@ impl Gate {
     /// A gate that decides by `config`, with what the host can do found out now.
     ///
     /// `vm_configuration` is what all workers of one VM are given; it keys what they tell each other.
-    pub fn open(config: Config, vm_configuration: &[u8], host: &dyn Host) -> Self {
+    pub fn open(config: Settings, vm_configuration: &[u8], host: &dyn Host) -> Self {
         let crypto = KnownAnswers::probe(&|argument| {
             host.call_foreign_function("verify_signature", argument)
         });
@@ -165,7 +166,7 @@ impl Gate {
 }
 
 // Without randomness nothing is keyed: no token is remembered, and chance follows the clock.
-fn seeded(config: &Config, host: &dyn Host) -> (Known, Chance) {
+fn seeded(config: &Settings, host: &dyn Host) -> (Known, Chance) {
     let mut seed = [0; 16];
     let mut chance = [0; 8];
     match host
@@ -173,7 +174,7 @@ fn seeded(config: &Config, host: &dyn Host) -> (Known, Chance) {
         .and_then(|()| host.random(&mut chance))
     {
         Ok(()) => {
-            let known = Known::new(Seed(seed), config.tokens.cache_bytes);
+            let known = Known::new(Seed(seed), config.callers.tokens.cache_bytes);
             (known, Chance::new(u64::from_le_bytes(chance)))
         }
         Err(_) => (Known::default(), Chance::new(host.now().nanos())),

@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::decide::Judge;
 use super::decide::{Arrival, Decision, charge_failure, decide};
 use super::refresh::{Asked, Waiter};
 use super::summary::Summary;
@@ -10,7 +11,7 @@ use super::waiting::Waiting;
 use super::{Decided, Gate, Open, Stage, upstream};
 use crate::base::Now;
 use crate::base::digest_from_hex;
-use crate::caller::Judge;
+use crate::caller;
 use crate::crypto::Hosted;
 use crate::decision::{Denial, Mode, Reason};
 use crate::host::{Host, LogLevel, Property};
@@ -131,8 +132,12 @@ impl Open {
         let no_keys = Ring::default();
         let judge = Judge {
             config: &self.config,
-            ring: refresh.as_ref().map_or(&no_keys, |refresh| refresh.ring()),
-            crypto: &crypto,
+            callers: caller::Judge {
+                settings: &self.config.callers,
+                ring: refresh.as_ref().map_or(&no_keys, |refresh| refresh.ring()),
+                crypto: &crypto,
+                now,
+            },
             now,
         };
         // A host that calls back into a decision under way gets none: nothing would be counted.

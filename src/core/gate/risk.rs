@@ -2,8 +2,8 @@
 
 use super::limits::HostCells;
 use super::metrics::Metrics;
-use crate::config::Config;
 use crate::crypto::keyed::Seed;
+use crate::gate::settings;
 use crate::host::{Cas, Host};
 use crate::limits::cells::OwnCells;
 use crate::risk::settings::{Action, Deed, Override, Reaction, Settings};
@@ -28,7 +28,7 @@ pub struct Risk {
 
 impl Risk {
     /// The risk of a configuration that has any, kept where its counters are, keyed as they are.
-    pub fn open(config: &Config, absent: Option<Cas>, secret: Seed) -> Option<Self> {
+    pub fn open(config: &settings::Settings, absent: Option<Cas>, secret: Seed) -> Option<Self> {
         let risk = config.risk.as_ref()?;
         Some(Self {
             watch: Watch::new(risk.slots, secret),
@@ -43,7 +43,7 @@ impl Risk {
     pub fn with<T>(
         &mut self,
         host: &dyn Host,
-        config: &Config,
+        config: &settings::Settings,
         work: impl FnOnce(&mut Desk<'_>) -> T,
     ) -> Option<T> {
         let settings = &config.risk.as_ref()?.settings;
@@ -67,7 +67,7 @@ impl Risk {
     }
 
     /// Tells the other workers what is due.
-    pub fn tick(&mut self, host: &dyn Host, config: &Config) {
+    pub fn tick(&mut self, host: &dyn Host, config: &settings::Settings) {
         let now = host.now();
         self.with(host, config, |desk| desk.tell(TOLD, now));
     }
@@ -98,9 +98,9 @@ impl Risk {
 }
 
 /// Whoever is held back anywhere is not to be driven out, whoever else is not held back there.
-fn keeping(config: &Config, settings: &Settings) -> Settings {
+fn keeping(config: &settings::Settings, settings: &Settings) -> Settings {
     let of_routes = config.routes.iter().map(|(_, route)| &route.risk);
-    let of_clients = (0..).map_while(|place| Some(&config.clients.get(place)?.risk));
+    let of_clients = (0..).map_while(|place| Some(&config.callers.clients.get(place)?.risk));
     let otherwise = of_clients.chain(of_routes).filter_map(Option::as_deref);
     let least = otherwise.filter_map(|other| settings.with(other).first_action());
     let Some(at) = least.chain(settings.first_action()).min() else {

@@ -4,7 +4,7 @@ use super::limits::HostCells;
 use super::metrics::Metrics;
 use crate::caller::shared::{ShareKey, Shared};
 use crate::caller::{Known, Memory, Tally};
-use crate::config::Config;
+use crate::gate::settings::Settings;
 use crate::host::{Cas, Host};
 use crate::limits::cells::OwnCells;
 
@@ -26,12 +26,12 @@ pub struct Tokens {
 impl Tokens {
     /// The tokens of a worker, shared where there is shared data and the configuration says so.
     pub fn new(
-        config: &Config,
+        config: &Settings,
         known: Known,
         absent: Option<Cas>,
         vm_configuration: &[u8],
     ) -> Self {
-        let sharing = absent.filter(|_| config.tokens.share);
+        let sharing = absent.filter(|_| config.callers.tokens.share);
         Self {
             known,
             sharing: sharing.map(|absent| (absent, ShareKey::new(vm_configuration))),

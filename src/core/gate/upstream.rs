@@ -7,11 +7,12 @@ use smallvec::SmallVec;
 use crate::base::fold;
 use crate::caller::certificate::{FORWARDED, Forwarding};
 use crate::caller::identity::{Proven, claim_text};
+use crate::caller::settings::{Issuer, Tokens};
 use crate::caller::{Caller, credential};
-use crate::config::{Config, Issuer, Tokens};
 use crate::decision::{Denial, Mode, Reason};
 use crate::gate::caches::MARKER;
 use crate::gate::decide::Decision;
+use crate::gate::settings::Settings;
 use crate::host::{Host, HostError};
 use crate::limits::key::KeyPart;
 use crate::policy::Condition;
@@ -32,7 +33,7 @@ const OWN: &[u8] = b"x-postern-";
 pub fn prepare(
     host: &dyn Host,
     headers: &Headers,
-    config: &Config,
+    config: &Settings,
     decision: &Decision,
 ) -> Result<bool, Denial> {
     // Whom the gate would have refused is not introduced: the upstream could take it for consent.
@@ -45,8 +46,9 @@ pub fn prepare(
         .and_then(|()| caller.map_or(Ok(()), |caller| introduce(host, config, caller)))
         .and_then(|()| caller.map_or(Ok(()), |_| warn(host, decision)))
         .and_then(|()| {
-            let hidden = Credential::of(config, decision).is_hidden(headers, &config.tokens);
-            if hidden && config.tokens.marker {
+            let hidden =
+                Credential::of(config, decision).is_hidden(headers, &config.callers.tokens);
+            if hidden && config.callers.tokens.marker {
                 host.set_request_header(credential::AUTHORIZATION, MARKER)?;
             }
             Ok(hidden)
@@ -59,10 +61,10 @@ pub fn prepare(
 ///
 /// # Errors
 /// `host_unavailable` where the host refuses a call.
-pub fn strip_trailers(host: &dyn Host, config: &Config) -> Result<(), Denial> {
+pub fn strip_trailers(host: &dyn Host, config: &Settings) -> Result<(), Denial> {
     let goes = |name: &[u8], _: &[u8]| {
         is_reserved(name, config)
-            || credential::is_field(name, &config.tokens)
+            || credential::is_field(name, &config.callers.tokens)
             || config.upstream.removes(name)
     };
     let stripped = host.request_trailers().and_then(|trailers| {
@@ -87,7 +89,7 @@ pub fn host_unavailable(what: &str, error: HostError) -> Denial {
 fn strip(
     host: &dyn Host,
     headers: &Headers,
-    config: &Config,
+    config: &Settings,
     decision: &Decision,
 ) -> Result<(), HostError> {
     // Where certificates are taken, `forward_certificate` says whether the field stays.
@@ -100,7 +102,7 @@ fn strip(
         if is_reserved(name, config) {
             return !name.eq_ignore_ascii_case(kept.as_bytes());
         }
-        credential.goes(name, value, &config.tokens) || config.upstream.removes(name)
+        credential.goes(name, value, &config.callers.tokens) || config.upstream.removes(name)
     };
     names(headers, goes)
         .into_iter()
@@ -126,10 +128,11 @@ fn names(headers: &Headers, goes: impl Fn(&[u8], &[u8]) -> bool) -> Names<'_> {
 }
 
 /// Whether a field is one that only Postern may set, under that name or one that can be taken for it.
-fn is_reserved(name: &[u8], config: &Config) -> bool {
+fn is_reserved(name: &[u8], config: &Settings) -> bool {
     fold::begins_alike(name, OWN)
         || is_forwarded_certificate(name, config)
         || config
+            .callers
             .issuers
             .iter()
             .flat_map(|issuer| &issuer.claim_headers)
@@ -137,19 +140,19 @@ fn is_reserved(name: &[u8], config: &Config) -> bool {
 }
 
 /// Under its own name the field is the proxy's, where no certificates are taken.
-fn is_forwarded_certificate(name: &[u8], config: &Config) -> bool {
+fn is_forwarded_certificate(name: &[u8], config: &Settings) -> bool {
     let own = || name.eq_ignore_ascii_case(FORWARDED.as_bytes());
-    fold::same_kind(name, FORWARDED.as_bytes()) && (config.takes_certificates() || !own())
+    fold::same_kind(name, FORWARDED.as_bytes()) && (config.callers.takes_certificates() || !own())
 }
 
 /// Whether one of these names is of a field that must arrive as Postern has it: it is set by it, or
 /// decides.
 ///
 /// The routes are walked once, however many names there are.
-pub(super) fn needs_one<'a>(names: impl Iterator<Item = &'a [u8]>, config: &Config) -> bool {
+pub(super) fn needs_one<'a>(names: impl Iterator<Item = &'a [u8]>, config: &Settings) -> bool {
     let mut kinds = BTreeSet::new();
     for name in names {
-        if is_reserved(name, config) || credential::is_field(name, &config.tokens) {
+        if is_reserved(name, config) || credential::is_field(name, &config.callers.tokens) {
             return true;
         }
         kinds.insert(fold::kind(name));
@@ -187,14 +190,14 @@ enum Credential {
 }
 
 impl Credential {
-    fn of(config: &Config, decision: &Decision) -> Self {
+    fn of(config: &Settings, decision: &Decision) -> Self {
         match &decision.caller {
             _ if decision.mode == Mode::Observe => Self::Stays,
             // A public route.
             None if decision.passes_on => Self::VerifiedStays,
             None => Self::TokensGo,
             Some(caller) => match caller.proven() {
-                Proven::Jwt | Proven::JwtSvid if config.forwards(caller.signatory()) => {
+                Proven::Jwt | Proven::JwtSvid if config.callers.forwards(caller.signatory()) => {
                     Self::VerifiedStays
                 }
                 _ => Self::Goes,
@@ -244,14 +247,14 @@ fn forward_certificate(
     }
 }
 
-fn introduce(host: &dyn Host, config: &Config, caller: &Caller) -> Result<(), HostError> {
+fn introduce(host: &dyn Host, config: &Settings, caller: &Caller) -> Result<(), HostError> {
     host.set_request_header("x-postern-identity", caller.identity())?;
     if let Some(client) = caller.client() {
         host.set_request_header("x-postern-client", client)?;
     }
     host.set_request_header("x-postern-scopes", caller.scope_line())?;
     let issuer = match caller.signatory() {
-        Signatory::Issuer(index) => config.issuers.get(index),
+        Signatory::Issuer(index) => config.callers.issuers.get(index),
         Signatory::TrustDomain(_) => None,
     };
     issuer.map_or(Ok(()), |issuer| hand_over_claims(host, issuer, caller))

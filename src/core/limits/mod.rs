@@ -31,7 +31,6 @@ use smallvec::SmallVec;
 
 use crate::base::Now;
 use crate::caller::Caller;
-use crate::config::Config;
 use crate::crypto::keyed::Seed;
 use crate::decision::{Denial, Mode, Reason};
 use crate::request::RequestView;
@@ -47,6 +46,19 @@ use store::{Answer, Incidents, Ledger, Order, Receipt};
 
 /// As many as most routes have limits, without an allocation; or more, with one.
 pub type Few<T> = SmallVec<[T; 2]>;
+
+/// Where limits are counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Slots {
+    /// How many counters are kept at once.
+    pub slots: usize,
+}
+
+impl Default for Slots {
+    fn default() -> Self {
+        Self { slots: 65_536 }
+    }
+}
 
 /// A limit, as configured.
 #[derive(Clone, Debug, PartialEq)]
@@ -185,25 +197,20 @@ pub struct Counters<'a> {
 }
 
 impl Limiter {
-    /// The limits of a configuration, keyed with `secret`, which every worker has to share.
+    /// Limits and what failures are charged to, keyed with `secret`, which every worker has to share.
     #[must_use]
-    pub fn new(config: &Config, secret: Seed) -> Self {
-        let limits = config.limits.iter();
-        let cells = config.counters.slots.div_ceil(ENTRIES);
+    pub fn new(limits: &[Limit], pressure: Option<&Limit>, counters: Slots, secret: Seed) -> Self {
+        let cells = counters.slots.div_ceil(ENTRIES);
         Self {
             secret,
             cells: u32::try_from(cells).unwrap_or(u32::MAX).max(1),
             tags: limits
+                .iter()
                 .map(|limit| tag(&secret, &limit.definition()))
                 .collect(),
             pressure_tag: tag(
                 &secret,
-                &config
-                    .source
-                    .pressure
-                    .as_ref()
-                    .map(Limit::definition)
-                    .unwrap_or_default(),
+                &pressure.map(Limit::definition).unwrap_or_default(),
             ),
             memory: PressureMemory::default(),
             incidents: Incidents::default(),

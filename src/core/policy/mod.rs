@@ -5,6 +5,7 @@
 //! requests are matched and what a condition means. What may not: tokens (`jose`), the wording of
 //! the document (`config`), and the order of the checks (`gate`).
 
+mod allow;
 mod claim_condition;
 mod context_denial;
 mod forwarded;
@@ -18,6 +19,7 @@ mod template;
 mod trie;
 mod when;
 
+pub use allow::Allow;
 pub use claim_condition::{ClaimCondition, ClaimMismatch, Scalar};
 pub use context_denial::ContextDenial;
 pub use forwarded::{Forwarded, Trust};

@@ -324,3 +324,21 @@ impl Override {
         self.numbers.is_empty() && self.actions.is_none()
     }
 }
+
+/// How callers are judged by what they do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scoring {
+    /// How, where neither the client nor the route says otherwise.
+    pub settings: Settings,
+    /// How many identities are kept at once.
+    pub slots: usize,
+}
+
+impl Default for Scoring {
+    fn default() -> Self {
+        Self {
+            settings: Settings::default(),
+            slots: 32_768,
+        }
+    }
+}

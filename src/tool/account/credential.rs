@@ -5,9 +5,10 @@ use std::rc::Rc;
 use postern_core::caller::certificate::Presented;
 use postern_core::caller::identity::Proven;
 use postern_core::caller::{Caller, Known, Memory, credential};
-use postern_core::config::{Config, Route};
+use postern_core::config::Config;
 use postern_core::crypto::Work;
 use postern_core::decision::Reason;
+use postern_core::gate::Route;
 use postern_core::jose::{Audiences, NumericDate, UnverifiedJws};
 use postern_core::keys::{Document, KeySource};
 use postern_core::spiffe::{self, Signatory};
@@ -33,7 +34,7 @@ pub fn find(
     findings: &mut Findings,
 ) -> Option<Rc<Caller>> {
     findings.ask(STEP);
-    let tokens = &inquiry.config.tokens;
+    let tokens = &inquiry.config.settings.callers.tokens;
     match credential::token(inquiry.headers, query, tokens) {
         Ok(token) => by_token(inquiry, token, findings),
         Err(none)
@@ -68,7 +69,7 @@ pub fn find(
 }
 
 fn by_token(inquiry: &Inquiry<'_>, token: &[u8], findings: &mut Findings) -> Option<Rc<Caller>> {
-    let tokens = &inquiry.config.tokens;
+    let tokens = &inquiry.config.settings.callers.tokens;
     if inquiry.asked.given_claims {
         findings.say(STEP, "no token, and no signature: the claims were given");
     } else {
@@ -132,27 +133,33 @@ fn envelope(config: &Config, jws: &UnverifiedJws, findings: &mut Findings) {
         STEP,
         format!("header: alg {algorithm}, kid {kid}, typ {typ}"),
     );
-    let issuer = |iss: &str| Some(config.issuer_of(iss)?.0);
-    let domain = |name: &spiffe::TrustDomain| Some(config.trust_domain_of(name)?.0);
+    let issuer = |iss: &str| Some(config.settings.callers.issuer_of(iss)?.0);
+    let domain =
+        |name: &spiffe::TrustDomain| Some(config.settings.callers.trust_domain_of(name)?.0);
     let Ok(signatory) = spiffe::signatory(jws, issuer, domain) else {
         return;
     };
     let (kind, keys) = match signatory {
         Signatory::Issuer(place) => (
             "issuer",
-            config.issuers.get(place).map(|issuer| &issuer.keys),
+            config
+                .settings
+                .callers
+                .issuers
+                .get(place)
+                .map(|issuer| &issuer.keys),
         ),
         Signatory::TrustDomain(place) => {
-            let domain = config.trust_domains.get(place);
+            let domain = config.settings.callers.trust_domains.get(place);
             let svid = domain.and_then(|domain| domain.jwt_svid.as_ref());
             ("trust domain", svid.map(|svid| &svid.bundle))
         }
     };
-    let name = config.name_of(signatory);
+    let name = config.settings.callers.name_of(signatory);
     let keys = keys.map_or(String::new(), |keys| held(keys, jws.kid()));
     findings.say(STEP, format!("{kind} \"{name}\"{keys}"));
     if let Signatory::Issuer(place) = signatory
-        && let Some(issuer) = config.issuers.get(place)
+        && let Some(issuer) = config.settings.callers.issuers.get(place)
     {
         let names: Vec<&str> = issuer.algorithms.iter().map(|one| one.name()).collect();
         findings.say(STEP, format!("algorithms it may use: {}", names.join(", ")));
@@ -190,9 +197,15 @@ fn verified(inquiry: &Inquiry<'_>, caller: &Caller, findings: &mut Findings) {
         format!("it claims: {}", claims(caller.claims().raw(), inquiry)),
     );
     let audiences = match caller.signatory() {
-        Signatory::Issuer(place) => inquiry.config.issuers.get(place).map(|own| &own.audiences),
+        Signatory::Issuer(place) => inquiry
+            .config
+            .settings
+            .callers
+            .issuers
+            .get(place)
+            .map(|own| &own.audiences),
         Signatory::TrustDomain(place) => {
-            let domain = inquiry.config.trust_domains.get(place);
+            let domain = inquiry.config.settings.callers.trust_domains.get(place);
             let svid = domain.and_then(|domain| domain.jwt_svid.as_ref());
             svid.map(|svid| &svid.audiences)
         }

@@ -23,9 +23,10 @@ use std::rc::Rc;
 use postern_core::base::Now;
 use postern_core::caller::certificate::{Presented, Surroundings};
 use postern_core::caller::{Caller, Judge, Known, Refusal};
-use postern_core::config::{Config, Route};
+use postern_core::config::Config;
 use postern_core::crypto::Pure;
 use postern_core::decision::{Denial, Reason};
+use postern_core::gate::Route;
 use postern_core::gate::decide::{check_connection, check_method, check_upstream};
 use postern_core::keys::ring::Ring;
 use postern_core::proof::Connection;
@@ -145,7 +146,7 @@ pub fn of(config: &Config, asked: &Asked, answer: &Answer) -> Account {
     let headers = Headers::new(fields.map(|(name, value)| (name.as_str(), value.as_str())));
     let ring = Ring::default();
     let judge = Judge {
-        config,
+        settings: &config.settings.callers,
         ring: &ring,
         crypto: &Pure,
         now: asked.now,
@@ -211,10 +212,10 @@ fn late(config: &Config, answer: &Answer, route: Option<usize>, findings: &mut F
         findings.ask("risk");
         findings.say("risk", format!("score {score}{why}"));
     }
-    let route = route.and_then(|place| config.routes.route(place));
+    let route = route.and_then(|place| config.settings.routes.route(place));
     let route = route.filter(|route| !route.public);
     for limit in route.iter().flat_map(|route| &route.limits) {
-        let Some(limit) = config.limits.get(*limit) else {
+        let Some(limit) = config.settings.limits.get(*limit) else {
             continue;
         };
         findings.ask("limits");
@@ -322,7 +323,7 @@ impl Inquiry<'_> {
         let Some((place, route)) = route::find(self, &path, findings) else {
             return (None, None);
         };
-        if let Err(denial) = check_connection(self.headers, self.config) {
+        if let Err(denial) = check_connection(self.headers, &self.config.settings) {
             findings.say("path", denial.detail.clone());
             findings.fail("path", denial);
             return (Some(place), None);
@@ -345,7 +346,7 @@ impl Inquiry<'_> {
             );
             return (Some(place), None);
         };
-        if let Err(denial) = check_method(self.text(":method"), query, self.config) {
+        if let Err(denial) = check_method(self.text(":method"), query, &self.config.settings) {
             findings.say("path", denial.detail.clone());
             findings.fail("path", denial);
             return (Some(place), None);
@@ -388,7 +389,7 @@ impl Inquiry<'_> {
     /// The caller's address, behind the proxies that are trusted.
     fn source(&self) -> Option<std::net::IpAddr> {
         let peer = self.asked.source?.ip();
-        let forwarded = self.config.source.forwarded.as_ref();
+        let forwarded = self.config.settings.source.forwarded.as_ref();
         Some(forwarded.map_or(peer, |forwarded| forwarded.caller(peer, self.headers)))
     }
 

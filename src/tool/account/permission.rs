@@ -2,11 +2,11 @@
 
 use postern_core::caller::Caller;
 use postern_core::caller::certificate::Presented;
-use postern_core::caller::clients::Proof;
-use postern_core::config::Route;
 use postern_core::decision::{Denial, Reason};
+use postern_core::gate::Route;
 use postern_core::policy::{ClaimCondition, Condition, Facts, Scope};
 use postern_core::proof;
+use postern_core::proof::Demand;
 use postern_core::request::RequestView;
 use postern_core::spiffe::Signatory;
 
@@ -61,7 +61,7 @@ pub fn check(
 }
 
 fn client(inquiry: &Inquiry<'_>, caller: &Caller, view: &RequestView<'_>, findings: &mut Findings) {
-    let clients = &inquiry.config.clients;
+    let clients = &inquiry.config.settings.callers.clients;
     let own = caller.registration().and_then(|place| clients.get(place));
     findings.ask("client");
     match own {
@@ -101,9 +101,15 @@ fn registrations(
     view: &RequestView<'_>,
     findings: &mut Findings,
 ) {
-    let header = inquiry.config.audit.purpose_header.as_deref();
+    let header = inquiry.config.settings.audit.purpose_header.as_deref();
     let purpose = header.and_then(|name| inquiry.headers.sole(name).one());
-    for client in inquiry.config.clients.each(caller.registrations()) {
+    for client in inquiry
+        .config
+        .settings
+        .callers
+        .clients
+        .each(caller.registrations())
+    {
         if let Err(denial) = client.check(view.source, purpose, inquiry.now()) {
             findings.say("client", denial.detail.clone());
             findings.fail("client", denial);
@@ -118,10 +124,15 @@ fn bound(
     presented: &Presented,
     findings: &mut Findings,
 ) {
-    let clients = inquiry.config.clients.each(caller.registrations());
+    let clients = inquiry
+        .config
+        .settings
+        .callers
+        .clients
+        .each(caller.registrations());
     let needed = clients.fold(route.proof, |needed, client| needed.max(client.proof));
     let is_bound = caller.claims().confirmation().is_some();
-    if is_bound || needed != Proof::None {
+    if is_bound || needed != Demand::None {
         findings.ask("proof");
         let word = if is_bound {
             "is bound to a key"
@@ -131,7 +142,7 @@ fn bound(
         findings.say("proof", format!("the token {word}"));
     }
     let checked = proof::check(caller.claims().raw(), || presented.sha256(inquiry));
-    let unbound = needed != Proof::None && !caller.is_certificate_bound();
+    let unbound = needed != Demand::None && !caller.is_certificate_bound();
     let missing =
         "the token must be bound to the certificate of its sender (cnf.x5t#S256), and is not";
     let checked = checked.and_then(|()| {
@@ -202,7 +213,7 @@ fn allow(
     if let Some(issuers) = &allow.issuers {
         let held =
             matches!(caller.signatory(), Signatory::Issuer(place) if issuers.contains(&place));
-        let name = config.name_of(caller.signatory());
+        let name = config.settings.callers.name_of(caller.signatory());
         judged(
             findings,
             "allow.issuers",
@@ -297,9 +308,15 @@ fn beside(
     let by_certificate = allow.same_workload
         || allow.spiffe.is_some() && (allow.issuers.is_some() || caller.workload().is_none());
     if by_certificate && let Some(sender) = presented.caller().ok().flatten() {
-        let header = inquiry.config.audit.purpose_header.as_deref();
+        let header = inquiry.config.settings.audit.purpose_header.as_deref();
         let purpose = header.and_then(|name| inquiry.headers.sole(name).one());
-        for client in inquiry.config.clients.each(sender.registrations()) {
+        for client in inquiry
+            .config
+            .settings
+            .callers
+            .clients
+            .each(sender.registrations())
+        {
             if let Err(denial) = client.check(view.source, purpose, inquiry.now()) {
                 findings.say("allow", format!("of the certificate: {}", denial.detail));
                 findings.fail("allow", denial);

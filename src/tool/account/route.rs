@@ -1,7 +1,7 @@
 //! The path in its one reading, which route it belongs to, and why that one.
 
-use postern_core::config::Route;
 use postern_core::decision::{Denial, Reason};
+use postern_core::gate::Route;
 use postern_core::gate::decide::unmatched;
 use postern_core::policy::{Host, RouteMatch, SegmentKind, Specificity, Unmatched};
 use postern_core::request::{Method, NormalPath};
@@ -53,7 +53,7 @@ pub fn find<'a>(
     findings: &mut Findings,
 ) -> Option<(usize, &'a Route)> {
     findings.ask("route");
-    let routes = &inquiry.config.routes;
+    let routes = &inquiry.config.settings.routes;
     let (host, method) = (inquiry.text(":authority"), inquiry.text(":method"));
     let found = match routes.find(host, method, path) {
         Ok(found) => found,
@@ -137,7 +137,7 @@ fn nearest(inquiry: &Inquiry<'_>, path: &NormalPath, why: Unmatched, findings: &
     if Host::of_authority(authority).is_none() && !authority.is_empty() {
         findings.say("route", format!("{} is no host name", printable(authority)));
     }
-    let routes = inquiry.config.routes.iter();
+    let routes = inquiry.config.settings.routes.iter();
     let mut routes: Vec<_> = routes
         .map(|(matching, route)| {
             (

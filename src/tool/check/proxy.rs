@@ -14,6 +14,7 @@ use crate::document::{Manager, Member, Node, Problem};
 pub fn warnings(manager: &Manager, config: &Config) -> Vec<Problem> {
     let mut found = Found(Vec::new());
     let named: Vec<&HostPattern> = config
+        .settings
         .routes
         .iter()
         .flat_map(|(route, _)| &route.hosts)
@@ -254,6 +255,8 @@ fn matching(route: &Place<'_>, found: &mut Found) {
 /// Fields that Postern sets or removes, after which the proxy looks for the route again.
 fn fields(route: &Place<'_>, config: &Config, found: &mut Found) {
     let claims = config
+        .settings
+        .callers
         .issuers
         .iter()
         .flat_map(|issuer| &issuer.claim_headers);
@@ -266,7 +269,7 @@ fn fields(route: &Place<'_>, config: &Config, found: &mut Found) {
             .unwrap_or_default()
             .to_ascii_lowercase();
         let is_ours = name.starts_with("x-postern-")
-            || name == config.tokens.header
+            || name == config.settings.callers.tokens.header
             || name == "x-forwarded-client-cert"
             || claims.contains(&name.as_str());
         if is_ours {

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::Path;
 
 use postern_core::base::Now;
-use postern_core::config::{Config, Issuer};
+use postern_core::caller::settings::Issuer;
+use postern_core::config::Config;
 use postern_core::crypto::Algorithm;
 use postern_core::jose::{Audiences, Profile};
 use serde_json::{Map, Value, json};
@@ -85,6 +86,8 @@ fn taken(
 ) -> Result<&'static str, Failure> {
     let iss = claims.get("iss").and_then(Value::as_str);
     let issuer = config
+        .settings
+        .callers
         .issuers
         .iter_mut()
         .find(|issuer| Some(issuer.issuer.as_str()) == iss);
@@ -103,12 +106,12 @@ fn taken(
 
 fn fill(config: &Config, claims: &mut Map<String, Value>, now: Now) -> Vec<String> {
     let mut filled = Vec::new();
-    if let [issuer] = config.issuers.as_slice() {
+    if let [issuer] = config.settings.callers.issuers.as_slice() {
         put(claims, "iss", json!(issuer.issuer), &mut filled);
     }
     let iss = claims.get("iss").and_then(Value::as_str);
     let issuer: Option<&Issuer> = iss
-        .and_then(|iss| config.issuer_of(iss))
+        .and_then(|iss| config.settings.callers.issuer_of(iss))
         .map(|(_, issuer)| issuer);
     if let Some(Audiences::OneOf(names)) = issuer.map(|issuer| &issuer.audiences) {
         put(claims, "aud", json!(names.first()), &mut filled);
@@ -130,7 +133,7 @@ fn fill_svid(
     now: Now,
 ) -> Vec<String> {
     let mut filled = Vec::new();
-    let mut domains = config.trust_domains.iter();
+    let mut domains = config.settings.callers.trust_domains.iter();
     let domain = domains.find(|domain| domain.name.as_str() == name);
     let svid = domain.and_then(|domain| domain.jwt_svid.as_ref());
     if let Some(Audiences::OneOf(names)) = svid.map(|svid| &svid.audiences) {

@@ -88,15 +88,19 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let mut opened = configuration::read(&arguments.config)?;
     let now = arguments.clock.now()?;
     let mut asked = request(arguments, now)?.routed(&config);
-    refuse_credential(&asked, &config.tokens.header)?;
+    refuse_credential(&asked, &config.settings.callers.tokens.header)?;
     let mut told = Vec::new();
     if let Some(claims) = &arguments.claims {
         let token = claims::stand_in(claims, &mut [&mut config, &mut opened], now)?;
-        asked.fields.push(credential(&config.tokens, &token.text));
+        asked
+            .fields
+            .push(credential(&config.settings.callers.tokens, &token.text));
         asked.given_claims = true;
         told = token.told;
     } else if let Some(file) = &arguments.token {
-        asked.fields.push(credential(&config.tokens, &read(file)?));
+        asked
+            .fields
+            .push(credential(&config.settings.callers.tokens, &read(file)?));
     }
     let answer = Trial::new(opened, now).ask(&asked);
     let account = account::of(&config, &asked, &answer);

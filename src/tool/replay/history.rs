@@ -40,7 +40,8 @@ pub struct Judge<'a> {
 
 impl<'a> Judge<'a> {
     pub fn new(config: &'a Config, everybody: &'a Settings) -> Self {
-        let clients = (0..).map_while(|place| Some((place, config.clients.get(place)?)));
+        let clients =
+            (0..).map_while(|place| Some((place, config.settings.callers.clients.get(place)?)));
         let clients = clients
             .filter_map(|(place, client)| Some((place, everybody.with(client.risk.as_deref()?))));
         Self {
@@ -59,9 +60,21 @@ impl<'a> Judge<'a> {
 
     /// How it is judged on a route, where that says otherwise; the client's word counts more.
     fn here(&self, client: Option<usize>, route: Option<u32>) -> Option<Settings> {
-        let route = self.config.routes.route(usize::try_from(route?).ok()?)?;
+        let route = self
+            .config
+            .settings
+            .routes
+            .route(usize::try_from(route?).ok()?)?;
         let judged = self.everybody.with(route.risk.as_deref()?);
-        let client = client.and_then(|place| self.config.clients.get(place)?.risk.as_deref());
+        let client = client.and_then(|place| {
+            self.config
+                .settings
+                .callers
+                .clients
+                .get(place)?
+                .risk
+                .as_deref()
+        });
         Some(client.map_or_else(|| judged.clone(), |own| judged.with(own)))
     }
 }

@@ -111,9 +111,9 @@ Example: postern replay postern.yaml envoy.log --plot scores.svg
 pub fn run(arguments: &Arguments) -> Result<(), Failure> {
     let paint = arguments.plot.as_deref().map(plot_form).transpose()?;
     let config = configuration::read(&arguments.config)?;
-    let risk = config.risk.clone().unwrap_or_else(|| {
+    let risk = config.settings.risk.clone().unwrap_or_else(|| {
         note("the configuration has no section risk; its defaults are used");
-        postern_core::config::Risk::default()
+        postern_core::risk::settings::Scoring::default()
     });
     let traffic = read(&config, &arguments.events)?;
     let wanted = Wanted {

@@ -96,7 +96,7 @@ impl<'a> Report<'a> {
             let own = judge.own(place);
             let mut pen = Pen::new(span, own);
             replay(requests, &judge, |moment| pen.see(moment));
-            let registered = place.and_then(|place| config.clients.get(place));
+            let registered = place.and_then(|place| config.settings.callers.clients.get(place));
             let differs = own.actions() != settings.actions();
             Shown {
                 identity: name(requests),

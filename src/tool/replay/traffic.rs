@@ -2,8 +2,9 @@
 
 use std::collections::HashMap;
 
-use postern_core::config::{Config, Route};
+use postern_core::config::Config;
 use postern_core::crypto::keyed::Seed;
+use postern_core::gate::Route;
 use postern_core::request::{NormalPath, split_target};
 use postern_core::risk::observation::{Answer, Arrival, Outcome};
 use postern_core::risk::watch::Watch;
@@ -84,7 +85,7 @@ pub struct Traffic<'c> {
 impl<'c> Traffic<'c> {
     pub fn new(config: &'c Config) -> Self {
         let watch = Watch::new(1, SEED);
-        let routes = config.routes.iter();
+        let routes = config.settings.routes.iter();
         let routes: Vec<_> = routes
             .map(|(_, route)| (watch.route(&route.name), route))
             .collect();
@@ -156,7 +157,7 @@ impl<'c> Traffic<'c> {
             bytes: event.bytes,
         };
         let client = event.client.as_deref();
-        let client = client.and_then(|name| self.config.clients.place_of(name));
+        let client = client.and_then(|name| self.config.settings.callers.clients.place_of(name));
         let request = Request {
             person: self.person(event, client),
             client: client.and_then(|place| u32::try_from(place).ok()),
@@ -175,7 +176,7 @@ impl<'c> Traffic<'c> {
         let (path, _) = split_target(event.path.as_bytes());
         let path = NormalPath::parse(path).ok();
         let found = path.as_ref().and_then(|path| {
-            let routes = &self.config.routes;
+            let routes = &self.config.settings.routes;
             Some((path, routes.find(&event.host, &event.method, path).ok()?))
         });
         if let Some((path, found)) = found {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use postern_core::config::{Config, Route};
+use postern_core::config::Config;
+use postern_core::gate::Route;
 
 use crate::account::{self, Account, Checked, Outcome, Step};
 use crate::trial::Answer;
@@ -30,15 +31,17 @@ impl Coverage {
     /// Nothing is exercised yet.
     pub fn new(config: &Config) -> Self {
         let side = |name: &String| (name.clone(), Sides::default());
-        let clients = (0..).map_while(|place| config.clients.get(place));
+        let clients = (0..).map_while(|place| config.settings.callers.clients.get(place));
         let mut coverage = Self {
             routes: config
+                .settings
                 .routes
                 .iter()
                 .map(|(_, route)| of_route(route))
                 .collect(),
             conditions: Vec::new(),
             limits: config
+                .settings
                 .limits
                 .iter()
                 .map(|limit| side(&limit.name))
@@ -46,7 +49,7 @@ impl Coverage {
             clients: clients.map(|client| side(&client.name)).collect(),
             conditions_of: Vec::new(),
         };
-        for (_, route) in config.routes.iter() {
+        for (_, route) in config.settings.routes.iter() {
             coverage.add(route);
         }
         coverage

@@ -159,7 +159,7 @@ impl Stage<'_> {
         let account = account::of(self.config, &asked, &answer);
         self.coverage.note(&account, &answer);
         let status = status(&asked, &answer);
-        let header = &self.config.tokens.header;
+        let header = &self.config.settings.callers.tokens.header;
         Ok(PlayedStep {
             title: step.title.clone(),
             status,
@@ -190,7 +190,7 @@ impl Stage<'_> {
         let token = token
             .transpose()
             .map_err(|problem| format!("token: {problem}"))?;
-        let tokens = &self.config.tokens;
+        let tokens = &self.config.settings.callers.tokens;
         let asked = request::of(&step.request, tokens, token.as_deref(), number, self.now);
         let asked = asked.map_err(|problem| format!("request: {problem}"))?;
         let asked = Asked {

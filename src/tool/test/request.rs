@@ -5,7 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use postern_core::base::Now;
-use postern_core::config::Tokens;
+use postern_core::caller::settings::Tokens;
 
 use super::signers::beside;
 use super::suite::{Request, Suite, Values};

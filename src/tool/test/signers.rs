@@ -125,8 +125,14 @@ pub fn place(suite: &Suite, signers: &Signers, config: &mut Config) -> Result<()
 
 /// Gives an issuer these keys and no others.
 pub fn give_issuer(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<(), String> {
-    let known: Vec<String> = config.issuers.iter().map(|own| own.name.clone()).collect();
-    let mut issuers = config.issuers.iter_mut();
+    let known: Vec<String> = config
+        .settings
+        .callers
+        .issuers
+        .iter()
+        .map(|own| own.name.clone())
+        .collect();
+    let mut issuers = config.settings.callers.issuers.iter_mut();
     let Some(issuer) = issuers.find(|own| own.name == name) else {
         let known = known.join(", ");
         return Err(format!(
@@ -149,7 +155,7 @@ pub fn give_issuer(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
 
 /// Gives a trust domain these keys for JWT-SVIDs and no others.
 pub fn give_domain(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<(), String> {
-    let mut domains = config.trust_domains.iter_mut();
+    let mut domains = config.settings.callers.trust_domains.iter_mut();
     let domain = domains.find(|own| own.name.as_str() == name);
     let Some(svid) = domain.and_then(|domain| domain.jwt_svid.as_mut()) else {
         return Err(format!(

@@ -18,7 +18,7 @@ use std::time::Duration;
 use super::chance::Chance;
 use super::metrics::Metrics;
 use crate::caller::Wanted;
-use crate::config::Config;
+use crate::gate::settings::Settings;
 use crate::host::Host;
 use crate::keys::KeySource;
 use crate::keys::fetch::{Answer, DOCUMENT_BYTES};
@@ -59,8 +59,8 @@ struct Tools<'a> {
 }
 
 impl Refresh {
-    pub fn new(config: &Config, vm_configuration: &[u8]) -> Self {
-        let owners = || config.key_owners();
+    pub fn new(config: &Settings, vm_configuration: &[u8]) -> Self {
+        let owners = || config.callers.key_owners();
         let sources = owners().filter_map(|(slot, owner)| match owner.keys()? {
             KeySource::Remote(remote) => Some(Source::new(slot, &owner, remote, vm_configuration)),
             KeySource::Inline(..) => None,

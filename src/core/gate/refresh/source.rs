@@ -8,7 +8,7 @@ use super::records::Records;
 use super::{TICK, Tools};
 use crate::base::Now;
 use crate::caller::Wanted;
-use crate::config::KeyOwner;
+use crate::caller::settings::KeyOwner;
 use crate::host::{Host, HostError, HttpCall, LogLevel};
 use crate::keys::fetch::{self, Answer, FetchError};
 use crate::keys::publication::Publication;

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use postern_core::caller::clients::Proof;
-use postern_core::config::Route;
+use postern_core::gate::Route;
 use postern_core::policy::{HostPattern, RouteMatch};
+use postern_core::proof::Demand;
 use postern_core::request::{Method, NormalPath};
 
 use super::{Found, Policy};
@@ -14,7 +14,7 @@ use super::{Found, Policy};
 const SEGMENT: &str = "postern-made-this-up";
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    let routes = &policy.config.routes;
+    let routes = &policy.config.settings.routes;
     let named = routes.iter().flat_map(|(matching, _)| &matching.methods);
     let mut methods: BTreeSet<&str> = named.map(Method::as_str).collect();
     methods.extend(Method::ORDINARY);
@@ -55,7 +55,12 @@ fn around<'m>(
     let listed = |method: &str| matching.methods.iter().any(|own| own.as_str() == method);
     let others = methods.iter().filter(|method| !listed(method));
     let found = others.filter_map(|method| {
-        let found = policy.config.routes.find(&host, method, &path).ok()?;
+        let found = policy
+            .config
+            .settings
+            .routes
+            .find(&host, method, &path)
+            .ok()?;
         let is_told = found.route.public && found.matching.methods.is_empty();
         let is_other = found.matching.path != matching.path;
         (is_other && !is_told && asks_more(route, found.route)).then_some((found.index, *method))
@@ -85,5 +90,5 @@ fn asks_more(strict: &Route, other: &Route) -> bool {
         || (own.spiffe.is_some() && own.spiffe != theirs.spiffe)
         || (own.issuers.is_some() && own.issuers != theirs.issuers)
         || (own.same_workload && !theirs.same_workload)
-        || (strict.proof != Proof::None && strict.proof != other.proof)
+        || (strict.proof != Demand::None && strict.proof != other.proof)
 }

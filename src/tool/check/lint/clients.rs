@@ -1,13 +1,13 @@
 //! Governed clients.
 
 use postern_core::caller::clients::Client;
-use postern_core::config::Route;
+use postern_core::gate::Route;
 use serde_json::Value;
 
 use super::{Found, Policy, issuers, trust_domains};
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    let clients = &policy.config.clients;
+    let clients = &policy.config.settings.callers.clients;
     let registered: Vec<&Client> = (0..).map_while(|place| clients.get(place)).collect();
     for (index, client) in registered.iter().enumerate() {
         let path = format!("clients[{index}]");
@@ -83,14 +83,24 @@ fn takes_credential(policy: &Policy<'_>, client: usize, at: usize, route: &Route
     };
     let config = policy.config;
     if let Some(name) = text("issuer") {
-        let issuer = config.issuers.iter().position(|issuer| issuer.name == name);
+        let issuer = config
+            .settings
+            .callers
+            .issuers
+            .iter()
+            .position(|issuer| issuer.name == name);
         return issuer.is_some_and(|issuer| issuers::takes(route, issuer));
     }
     let pattern = text("spiffe").unwrap_or_default();
-    let own = config.trust_domains.iter().filter(|domain| {
-        let rest = pattern.strip_prefix(&domain.id);
-        rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-    });
+    let own = config
+        .settings
+        .callers
+        .trust_domains
+        .iter()
+        .filter(|domain| {
+            let rest = pattern.strip_prefix(&domain.id);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        });
     own.into_iter()
         .any(|domain| trust_domains::takes(policy, at, route, domain))
 }

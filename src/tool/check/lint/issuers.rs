@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use postern_core::config::Issuer;
+use postern_core::caller::settings::Issuer;
 use postern_core::crypto::AlgorithmSet;
 
 use super::{Found, Policy, keys};
@@ -12,7 +12,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 pub(super) const SKEW: Duration = Duration::from_secs(120);
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    for (index, issuer) in policy.config.issuers.iter().enumerate() {
+    for (index, issuer) in policy.config.settings.callers.issuers.iter().enumerate() {
         let path = format!("issuers[{index}]");
         tokens(issuer, &path, found);
         keys::look(policy, &issuer.keys, &path, "keys", found);
@@ -45,7 +45,7 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
 }
 
 /// Whether a route takes tokens of that issuer.
-pub(super) fn takes(route: &postern_core::config::Route, issuer: usize) -> bool {
+pub(super) fn takes(route: &postern_core::gate::Route, issuer: usize) -> bool {
     let allow = &route.allow;
     match &allow.issuers {
         Some(issuers) => issuers.contains(&issuer),

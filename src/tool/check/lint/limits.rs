@@ -6,7 +6,7 @@ use postern_core::limits::key::KeyPart;
 use super::{Found, Policy};
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    for (index, limit) in policy.config.limits.iter().enumerate() {
+    for (index, limit) in policy.config.settings.limits.iter().enumerate() {
         let path = format!("limits[{index}]");
         counted(limit, &path, found);
         if !policy

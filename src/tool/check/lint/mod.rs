@@ -22,7 +22,8 @@ mod rules;
 mod trust_domains;
 
 use postern_core::caller::clients::Day;
-use postern_core::config::{Config, Route};
+use postern_core::config::Config;
+use postern_core::gate::Route;
 use serde_json::Value;
 
 pub use rules::{ERROR, NOTES, RULES};
@@ -89,7 +90,7 @@ impl Policy<'_> {
 
     /// Every route that needs an identity, with its place.
     fn protected(&self) -> impl Iterator<Item = (usize, &Route)> {
-        let routes = self.config.routes.iter().enumerate();
+        let routes = self.config.settings.routes.iter().enumerate();
         let routes = routes.map(|(index, (_, route))| (index, route));
         routes.filter(|(_, route)| !route.public)
     }

@@ -1,12 +1,12 @@
 //! Public routes over, beside and below protected ones.
 
-use postern_core::config::Route;
+use postern_core::gate::Route;
 use postern_core::policy::{HostPattern, RouteMatch, Segment};
 
 use super::{Found, Policy};
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    let routes: Vec<(&RouteMatch, &Route)> = policy.config.routes.iter().collect();
+    let routes: Vec<(&RouteMatch, &Route)> = policy.config.settings.routes.iter().collect();
     for (index, (open, route)) in routes.iter().enumerate() {
         if !route.public {
             continue;

@@ -12,7 +12,7 @@ use super::{Found, Policy};
 const SEGMENT: &str = "postern-made-this-up";
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    for (index, (route, _)) in policy.config.routes.iter().enumerate() {
+    for (index, (route, _)) in policy.config.settings.routes.iter().enumerate() {
         let path = format!("routes[{index}].match");
         for (place, host) in route.hosts.iter().enumerate() {
             if !is_possible(host) {
@@ -54,7 +54,7 @@ fn is_found(policy: &Policy<'_>, index: usize, route: &RouteMatch) -> bool {
         methods => methods.iter().map(|method| method.as_str()).collect(),
     };
     let finds = |host: &str, method: &str| {
-        let matched = policy.config.routes.find(host, method, &path);
+        let matched = policy.config.settings.routes.find(host, method, &path);
         matched.is_ok_and(|matched| matched.index == index)
     };
     hosts

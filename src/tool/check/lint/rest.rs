@@ -11,14 +11,14 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
     source(policy, found);
     audit(policy, found);
     risk(policy, found);
-    if policy.config.tokens.share {
+    if policy.config.settings.callers.tokens.share {
         found.add(
             "shared-verification",
             "tokens.share",
             "lets a plugin that knows vm_config.configuration and is in the same vm_id let forged tokens in; give Postern a vm_id of its own or a random text there, or remove this",
         );
     }
-    if policy.config.responses.detail == Detail::Full {
+    if policy.config.settings.responses.detail == Detail::Full {
         found.add(
             "full-detail",
             "responses.detail",
@@ -30,6 +30,7 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
 fn source(policy: &Policy<'_>, found: &mut Found) {
     let trust = policy
         .config
+        .settings
         .source
         .forwarded
         .as_ref()
@@ -50,7 +51,7 @@ fn source(policy: &Policy<'_>, found: &mut Found) {
         "source.trusted_cidrs",
         found,
     );
-    for index in 0..policy.config.trust_domains.len() {
+    for index in 0..policy.config.settings.callers.trust_domains.len() {
         let pointer = format!("/trust_domains/{index}/xfcc/trusted_cidrs");
         let path = format!("trust_domains[{index}].xfcc.trusted_cidrs");
         wide(policy, &pointer, &path, found);
@@ -73,7 +74,7 @@ fn wide(policy: &Policy<'_>, pointer: &str, path: &str, found: &mut Found) {
 }
 
 fn audit(policy: &Policy<'_>, found: &mut Found) {
-    let audit = &policy.config.audit;
+    let audit = &policy.config.settings.audit;
     if audit.denied < 1.0 {
         found.add(
             "unaudited-denials",
@@ -92,8 +93,8 @@ fn audit(policy: &Policy<'_>, found: &mut Found) {
 
 /// Where actions are listed, the core says so of each.
 fn risk(policy: &Policy<'_>, found: &mut Found) {
-    let by_default = policy.config.risk.is_some() && policy.at("/risk/actions").is_none();
-    if by_default && policy.config.limits.is_empty() {
+    let by_default = policy.config.settings.risk.is_some() && policy.at("/risk/actions").is_none();
+    if by_default && policy.config.settings.limits.is_empty() {
         found.add(
             "idle-throttle",
             "risk",

@@ -1,6 +1,7 @@
 //! What routes ask for.
 
-use postern_core::config::{Allow, Route};
+use postern_core::gate::Route;
+use postern_core::policy::Allow;
 use postern_core::policy::Condition;
 use postern_core::risk::settings::Deed;
 
@@ -19,7 +20,7 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
 fn callers(policy: &Policy<'_>, index: usize, route: &Route, path: &str, found: &mut Found) {
     let at = format!("{path}.allow");
     if route.allow == Allow::default() {
-        let who = if policy.config.clients.unregistered {
+        let who = if policy.config.settings.callers.clients.unregistered {
             "whoever has a good token or certificate, of any issuer and trust domain, is let in"
         } else {
             "every registered client is let in"
@@ -32,7 +33,7 @@ fn callers(policy: &Policy<'_>, index: usize, route: &Route, path: &str, found: 
             ),
         );
     }
-    let clients = &policy.config.clients;
+    let clients = &policy.config.settings.callers.clients;
     let barred = |place: &usize| {
         clients.get(*place).is_none_or(|client| {
             client.suspended || client.expires.is_some_and(|day| day < policy.today)
@@ -71,7 +72,7 @@ fn conditions(route: &Route, path: &str, found: &mut Found) {
 }
 
 fn throttle(policy: &Policy<'_>, route: &Route, path: &str, found: &mut Found) {
-    let Some(risk) = policy.config.risk.as_ref() else {
+    let Some(risk) = policy.config.settings.risk.as_ref() else {
         return;
     };
     let own = route
@@ -84,7 +85,7 @@ fn throttle(policy: &Policy<'_>, route: &Route, path: &str, found: &mut Found) {
         .iter()
         .any(|action| matches!(action.deed, Deed::Throttle(_)));
     // Without any limits the core says so.
-    if throttles && route.limits.is_empty() && !policy.config.limits.is_empty() {
+    if throttles && route.limits.is_empty() && !policy.config.settings.limits.is_empty() {
         found.add(
             "unlimited-throttle",
             format!("{path}.limits"),

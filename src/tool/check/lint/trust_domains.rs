@@ -1,12 +1,20 @@
 //! Trust domains.
 
-use postern_core::config::{JwtSvid, Route, TrustDomain};
+use postern_core::caller::settings::{JwtSvid, TrustDomain};
+use postern_core::gate::Route;
 
 use super::issuers::SKEW;
 use super::{Found, Policy, keys};
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    for (index, domain) in policy.config.trust_domains.iter().enumerate() {
+    for (index, domain) in policy
+        .config
+        .settings
+        .callers
+        .trust_domains
+        .iter()
+        .enumerate()
+    {
         let path = format!("trust_domains[{index}]");
         if let Some(svid) = &domain.jwt_svid {
             tokens(svid, &path, found);
