@@ -24,6 +24,7 @@
 //! | [`request`] | what the gate sees of a request: fields, path, query, method |
 //! | [`decision`] | reasons, what a decision is, and a denial as status, fields and body |
 //! | [`host`] | what Postern asks of a proxy |
+//! | [`calls`] | who waits for which answer |
 //! | [`keys`] | where key sets come from and how they stay fresh |
 //! | [`caller`] | from a credential to its caller, registered clients, and the tokens already verified |
 //! | [`proof`] | tokens bound to a key |
@@ -50,6 +51,7 @@
 pub mod audit;
 pub mod base;
 pub mod caller;
+pub mod calls;
 pub mod config;
 pub mod crypto;
 pub mod decision;

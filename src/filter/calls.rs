@@ -11,7 +11,8 @@
 use postern_core::base::Now;
 use postern_core::decision::Reply;
 use postern_core::host::{
-    Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue,
+    Calls, Cas, Clock, Exchange, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue,
+    Store, Telemetry,
 };
 use postern_core::request::Headers;
 use proxy_wasm::hostcalls::dispatch_http_call;
@@ -195,7 +196,7 @@ fn buffer(buffer: u32, bytes: usize) -> Result<Vec<u8>, HostError> {
     })
 }
 
-impl Host for Proxy {
+impl Clock for Proxy {
     fn now(&self) -> Now {
         let mut nanos = 0;
         // SAFETY: the pointer is valid for the call. The call has no way to fail in Envoy; elsewhere
@@ -207,7 +208,9 @@ impl Host for Proxy {
     fn random(&self, out: &mut [u8]) -> Result<(), HostError> {
         getrandom::fill(out).map_err(|_| HostError(10))
     }
+}
 
+impl Exchange for Proxy {
     fn request_headers(&self) -> Result<Headers, HostError> {
         Self::header_map(REQUEST_HEADERS)
     }
@@ -218,27 +221,6 @@ impl Host for Proxy {
 
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError> {
         Self::remove(REQUEST_HEADERS, name)
-    }
-
-    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
-        // SAFETY: name and value are valid for the call.
-        checked(unsafe {
-            proxy_add_header_map_value(
-                RESPONSE_HEADERS,
-                name.as_ptr(),
-                name.len(),
-                value.as_ptr(),
-                value.len(),
-            )
-        })
-    }
-
-    fn response_headers(&self) -> Result<Headers, HostError> {
-        Self::header_map(RESPONSE_HEADERS)
-    }
-
-    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
-        Self::replace(RESPONSE_HEADERS, name, value)
     }
 
     fn request_trailers(&self) -> Result<Headers, HostError> {
@@ -254,11 +236,6 @@ impl Host for Proxy {
         // SAFETY: the path is valid for the call, and so are both pointers.
         returned(|data, size| unsafe { proxy_get_property(path.as_ptr(), path.len(), data, size) })
             .ok()
-    }
-
-    fn log(&self, level: LogLevel, line: &str) {
-        // SAFETY: the line is valid for the call. A host that cannot log cannot be told so.
-        let _ = unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
     }
 
     fn send_reply(&self, reply: &Reply) -> Result<(), HostError> {
@@ -281,21 +258,29 @@ impl Host for Proxy {
         })
     }
 
-    fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Option<Vec<u8>> {
-        // SAFETY: every pointer is valid for the call.
-        returned(|data, size| unsafe {
-            proxy_call_foreign_function(
-                name.as_ptr(),
-                name.len(),
-                argument.as_ptr(),
-                argument.len(),
-                data,
-                size,
-            )
-        })
-        .ok()
+    fn response_headers(&self) -> Result<Headers, HostError> {
+        Self::header_map(RESPONSE_HEADERS)
     }
 
+    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        // SAFETY: name and value are valid for the call.
+        checked(unsafe {
+            proxy_add_header_map_value(
+                RESPONSE_HEADERS,
+                name.as_ptr(),
+                name.len(),
+                value.as_ptr(),
+                value.len(),
+            )
+        })
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        Self::replace(RESPONSE_HEADERS, name, value)
+    }
+}
+
+impl Store for Proxy {
     fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
         let mut cas = 0;
         let found = returned(|data, size| {
@@ -322,18 +307,37 @@ impl Host for Proxy {
             status => checked(status).map(|()| true),
         }
     }
+}
+
+impl Calls for Proxy {
+    fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Option<Vec<u8>> {
+        // SAFETY: every pointer is valid for the call.
+        returned(|data, size| unsafe {
+            proxy_call_foreign_function(
+                name.as_ptr(),
+                name.len(),
+                argument.as_ptr(),
+                argument.len(),
+                data,
+                size,
+            )
+        })
+        .ok()
+    }
 
     // Through the SDK, whose dispatcher hands the response to the context that made the call.
     fn dispatch(&self, call: &HttpCall) -> Result<u32, HostError> {
-        let headers = vec![
-            (":method", "GET"),
+        let mut headers = vec![
+            (":method", call.method),
             (":scheme", &call.scheme),
             (":authority", &call.authority),
             (":path", &call.path),
-            ("accept", "application/json"),
         ];
+        let fields = call.fields.iter();
+        headers.extend(fields.map(|(name, value)| (*name, value.as_str())));
+        let body = (!call.body.is_empty()).then_some(&*call.body);
         let timeout = call.timeout.max(Duration::from_millis(1));
-        dispatch_http_call(&call.cluster, headers, None, vec![], timeout)
+        dispatch_http_call(&call.cluster, headers, body, vec![], timeout)
             .map_err(|status| HostError(status as u32))
     }
 
@@ -343,6 +347,13 @@ impl Host for Proxy {
 
     fn call_body(&self, bytes: usize) -> Vec<u8> {
         buffer(CALL_RESPONSE_BODY, bytes).unwrap_or_default()
+    }
+}
+
+impl Telemetry for Proxy {
+    fn log(&self, level: LogLevel, line: &str) {
+        // SAFETY: the line is valid for the call. A host that cannot log cannot be told so.
+        let _ = unsafe { proxy_log(level as u32, line.as_ptr(), line.len()) };
     }
 
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32> {

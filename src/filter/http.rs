@@ -9,7 +9,7 @@ use proxy_wasm::types::Action;
 use crate::calls::Proxy;
 use postern_core::base::Now;
 use postern_core::gate::{Decided, Gate, Next, Opened, RELEASES, Stage, Waiting};
-use postern_core::host::Host;
+use postern_core::host::Clock as _;
 
 /// One request in the proxy.
 pub struct Http {

@@ -10,7 +10,7 @@ use crate::http::{Held, Http};
 use postern_core::base::Now;
 use postern_core::config::Config;
 use postern_core::gate::{Gate, HURRY, TICK};
-use postern_core::host::{Host, HostError, LogLevel};
+use postern_core::host::{Clock as _, HostError, LogLevel, Telemetry as _};
 
 /// What the requests of one worker share.
 pub struct Root {

@@ -11,35 +11,33 @@ use std::rc::Rc;
 use postern_core::base::Now;
 use postern_core::decision::Reply;
 use postern_core::host::{
-    Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue,
+    Calls, Cas, Clock, Exchange, GrpcCall, HostError, HttpCall, LogLevel, MetricKind, Property,
+    SharedValue, Store, Telemetry, UNIMPLEMENTED,
 };
 use postern_core::request::Headers;
-
-/// The ABI's status for what a host does not have.
-const UNIMPLEMENTED: u32 = 12;
 
 /// A call that can be made to fail.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Call {
-    /// [`Host::request_headers`].
+    /// [`Exchange::request_headers`].
     RequestHeaders,
-    /// [`Host::set_request_header`].
+    /// [`Exchange::set_request_header`].
     SetRequestHeader,
-    /// [`Host::remove_request_header`].
+    /// [`Exchange::remove_request_header`].
     RemoveRequestHeader,
-    /// [`Host::request_trailers`].
+    /// [`Exchange::request_trailers`].
     RequestTrailers,
-    /// [`Host::response_headers`].
+    /// [`Exchange::response_headers`].
     ResponseHeaders,
-    /// [`Host::random`].
+    /// [`Clock::random`].
     Random,
-    /// [`Host::send_reply`].
+    /// [`Exchange::send_reply`].
     SendReply,
-    /// [`Host::shared`].
+    /// [`Store::shared`].
     Shared,
-    /// [`Host::set_shared`].
+    /// [`Store::set_shared`].
     SetShared,
-    /// [`Host::dispatch`], as for a cluster that the host does not know.
+    /// [`Calls::dispatch`], as for a cluster that the host does not know.
     Dispatch,
 }
 
@@ -135,6 +133,7 @@ pub struct MemoryHost {
     refused: RefCell<BTreeSet<Call>>,
     shared: Option<SharedData>,
     calls: RefCell<Vec<HttpCall>>,
+    grpc_calls: RefCell<Vec<GrpcCall>>,
     response: RefCell<(Headers, Vec<u8>)>,
     metrics: RefCell<Vec<(String, i64)>>,
 }
@@ -169,6 +168,12 @@ impl MemoryHost {
     #[must_use]
     pub fn calls(&self) -> Vec<HttpCall> {
         self.calls.borrow().clone()
+    }
+
+    /// The calls of gRPC that were made, in order.
+    #[must_use]
+    pub fn grpc_calls(&self) -> Vec<GrpcCall> {
+        self.grpc_calls.borrow().clone()
     }
 
     /// Sets the response that the next callback is about.
@@ -264,6 +269,20 @@ impl MemoryHost {
         Headers::new(self.trailers.borrow().iter().cloned())
     }
 
+    // Calls of both kinds are numbered together, from 1.
+    fn number(&self, note: impl FnOnce()) -> Result<u32, HostError> {
+        if self.refused.borrow().contains(&Call::Dispatch) {
+            return Err(HostError(2));
+        }
+        note();
+        let made = self
+            .calls
+            .borrow()
+            .len()
+            .saturating_add(self.grpc_calls.borrow().len());
+        Ok(u32::try_from(made).unwrap_or(u32::MAX))
+    }
+
     // The status codes are those of the ABI: 10 is an internal failure.
     fn permitted(&self, call: Call) -> Result<(), HostError> {
         if self.refused.borrow().contains(&call) {
@@ -287,7 +306,7 @@ fn remove(fields: &Fields, name: &[u8]) {
         .retain(|(n, _)| !n.eq_ignore_ascii_case(name));
 }
 
-impl Host for MemoryHost {
+impl Clock for MemoryHost {
     fn now(&self) -> Now {
         self.now.get()
     }
@@ -299,7 +318,9 @@ impl Host for MemoryHost {
         }
         Ok(())
     }
+}
 
+impl Exchange for MemoryHost {
     fn request_headers(&self) -> Result<Headers, HostError> {
         self.permitted(Call::RequestHeaders)?;
         Ok(self.upstream_headers())
@@ -318,22 +339,6 @@ impl Host for MemoryHost {
         Ok(())
     }
 
-    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
-        self.push_response_header(name.as_bytes(), value.as_bytes());
-        Ok(())
-    }
-
-    fn response_headers(&self) -> Result<Headers, HostError> {
-        self.permitted(Call::ResponseHeaders)?;
-        Ok(Self::response_headers(self))
-    }
-
-    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
-        remove(&self.response_headers, name.as_bytes());
-        self.push_response_header(name.as_bytes(), value.as_bytes());
-        Ok(())
-    }
-
     fn request_trailers(&self) -> Result<Headers, HostError> {
         self.permitted(Call::RequestTrailers)?;
         Ok(self.upstream_trailers())
@@ -348,20 +353,30 @@ impl Host for MemoryHost {
         self.properties.borrow().get(&property).cloned()
     }
 
-    fn log(&self, level: LogLevel, line: &str) {
-        self.log.borrow_mut().push((level, line.to_owned()));
-    }
-
     fn send_reply(&self, reply: &Reply) -> Result<(), HostError> {
         self.permitted(Call::SendReply)?;
         self.replies.borrow_mut().push(reply.clone());
         Ok(())
     }
 
-    fn call_foreign_function(&self, _name: &str, _argument: &[u8]) -> Option<Vec<u8>> {
-        None
+    fn response_headers(&self) -> Result<Headers, HostError> {
+        self.permitted(Call::ResponseHeaders)?;
+        Ok(Self::response_headers(self))
     }
 
+    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        self.push_response_header(name.as_bytes(), value.as_bytes());
+        Ok(())
+    }
+
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError> {
+        remove(&self.response_headers, name.as_bytes());
+        self.push_response_header(name.as_bytes(), value.as_bytes());
+        Ok(())
+    }
+}
+
+impl Store for MemoryHost {
     fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
         self.permitted(Call::Shared)?;
         let shared = self.shared.as_ref().ok_or(HostError(UNIMPLEMENTED))?;
@@ -373,13 +388,19 @@ impl Host for MemoryHost {
         let shared = self.shared.as_ref().ok_or(HostError(UNIMPLEMENTED))?;
         Ok(shared.set(key, value, cas))
     }
+}
+
+impl Calls for MemoryHost {
+    fn call_foreign_function(&self, _name: &str, _argument: &[u8]) -> Option<Vec<u8>> {
+        None
+    }
 
     fn dispatch(&self, call: &HttpCall) -> Result<u32, HostError> {
-        if self.refused.borrow().contains(&Call::Dispatch) {
-            return Err(HostError(2));
-        }
-        self.calls.borrow_mut().push(call.clone());
-        Ok(u32::try_from(self.calls.borrow().len()).unwrap_or(u32::MAX))
+        self.number(|| self.calls.borrow_mut().push(call.clone()))
+    }
+
+    fn dispatch_grpc(&self, call: &GrpcCall) -> Result<u32, HostError> {
+        self.number(|| self.grpc_calls.borrow_mut().push(call.clone()))
     }
 
     fn call_headers(&self) -> Headers {
@@ -389,6 +410,12 @@ impl Host for MemoryHost {
     fn call_body(&self, bytes: usize) -> Vec<u8> {
         let response = self.response.borrow();
         response.1.get(..bytes).unwrap_or(&response.1).to_vec()
+    }
+}
+
+impl Telemetry for MemoryHost {
+    fn log(&self, level: LogLevel, line: &str) {
+        self.log.borrow_mut().push((level, line.to_owned()));
     }
 
     fn define_metric(&self, _kind: MetricKind, name: &str) -> Option<u32> {

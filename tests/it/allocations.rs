@@ -13,7 +13,8 @@ use postern_core::config::Config;
 use postern_core::decision::Reply;
 use postern_core::gate::{Gate, Next, Opened, Stage};
 use postern_core::host::{
-    Cas, Host, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue,
+    Calls, Cas, Clock, Exchange, HostError, HttpCall, LogLevel, MetricKind, Property, SharedValue,
+    Store, Telemetry,
 };
 use postern_core::request::Headers;
 use postern_testkit::stories::{at, claims, configuration, token};
@@ -94,45 +95,42 @@ impl Plain {
     }
 }
 
-impl Host for Plain {
+impl Clock for Plain {
     fn now(&self) -> Now {
         self.note("now");
         at(1)
     }
+
     fn random(&self, out: &mut [u8]) -> Result<(), HostError> {
         out.fill(7);
         Ok(())
     }
+}
+
+impl Exchange for Plain {
     fn request_headers(&self) -> Result<Headers, HostError> {
         self.note("request_headers");
         Headers::from_abi(self.map.clone()).map_err(|_| HostError(4))
     }
+
     fn set_request_header(&self, _: &str, _: &str) -> Result<(), HostError> {
         self.note("set_request_header");
         Ok(())
     }
+
     fn remove_request_header(&self, _: &[u8]) -> Result<(), HostError> {
         self.note("remove_request_header");
         Ok(())
     }
-    fn add_response_header(&self, _: &str, _: &str) -> Result<(), HostError> {
-        self.note("add_response_header");
-        Ok(())
-    }
-    fn response_headers(&self) -> Result<Headers, HostError> {
-        self.note("response_headers");
-        Headers::from_abi(self.map.clone()).map_err(|_| HostError(4))
-    }
-    fn set_response_header(&self, _: &str, _: &str) -> Result<(), HostError> {
-        self.note("set_response_header");
-        Ok(())
-    }
+
     fn request_trailers(&self) -> Result<Headers, HostError> {
         Ok(Headers::default())
     }
+
     fn remove_request_trailer(&self, _: &[u8]) -> Result<(), HostError> {
         Ok(())
     }
+
     fn property(&self, property: Property) -> Option<Vec<u8>> {
         self.note("property");
         match property {
@@ -141,19 +139,29 @@ impl Host for Plain {
             _ => None,
         }
     }
-    fn log(&self, _: LogLevel, line: &str) {
-        self.note("log");
-        self.events
-            .set(self.events.get() + line.matches("\"class_uid\":6003").count());
-    }
+
     fn send_reply(&self, _: &Reply) -> Result<(), HostError> {
         self.note("send_reply");
         Ok(())
     }
-    fn call_foreign_function(&self, _: &str, _: &[u8]) -> Option<Vec<u8>> {
-        self.note("call_foreign_function");
-        None
+
+    fn response_headers(&self) -> Result<Headers, HostError> {
+        self.note("response_headers");
+        Headers::from_abi(self.map.clone()).map_err(|_| HostError(4))
     }
+
+    fn add_response_header(&self, _: &str, _: &str) -> Result<(), HostError> {
+        self.note("add_response_header");
+        Ok(())
+    }
+
+    fn set_response_header(&self, _: &str, _: &str) -> Result<(), HostError> {
+        self.note("set_response_header");
+        Ok(())
+    }
+}
+
+impl Store for Plain {
     fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
         self.note("shared");
         let shared = self.shared.borrow();
@@ -162,6 +170,7 @@ impl Host for Plain {
             cas: Cas(*cas),
         }))
     }
+
     fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError> {
         self.note("set_shared");
         let mut shared = self.shared.borrow_mut();
@@ -181,19 +190,40 @@ impl Host for Plain {
         *version += 1;
         Ok(true)
     }
+}
+
+impl Calls for Plain {
+    fn call_foreign_function(&self, _: &str, _: &[u8]) -> Option<Vec<u8>> {
+        self.note("call_foreign_function");
+        None
+    }
+
     fn dispatch(&self, _: &HttpCall) -> Result<u32, HostError> {
         Err(HostError(2))
     }
+
     fn call_headers(&self) -> Headers {
         Headers::default()
     }
+
     fn call_body(&self, _: usize) -> Vec<u8> {
         Vec::new()
     }
+}
+
+impl Telemetry for Plain {
+    fn log(&self, _: LogLevel, line: &str) {
+        self.note("log");
+        self.events
+            .set(self.events.get() + line.matches("\"class_uid\":6003").count());
+    }
+
     fn define_metric(&self, _: MetricKind, _: &str) -> Option<u32> {
         None
     }
+
     fn increment_metric(&self, _: u32, _: i64) {}
+
     fn record_metric(&self, _: u32, _: u64) {}
 }
 

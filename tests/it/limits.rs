@@ -12,7 +12,7 @@ use postern_core::base::base64url::encode;
 use postern_core::config::Config;
 use postern_core::decision::Reply;
 use postern_core::gate::{Gate, Next};
-use postern_core::host::{Host as _, LogLevel, Property};
+use postern_core::host::{Exchange as _, LogLevel, Property};
 use postern_testkit::memory::{Call, MemoryHost, SharedData};
 use postern_testkit::stories::{
     at, claims, configuration, events, headers, request, signed, token,

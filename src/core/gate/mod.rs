@@ -29,6 +29,7 @@ mod waiting;
 use std::cell::{Cell, RefCell};
 
 use crate::caller::Known;
+use crate::calls::Pending;
 use crate::crypto::KnownAnswers;
 use crate::crypto::keyed::Seed;
 use crate::host::Host;
@@ -38,8 +39,8 @@ pub use decided::Decided;
 use events::Events;
 use limits::Limits;
 pub use opened::Opened;
-use refresh::Refresh;
 pub use refresh::TICK;
+use refresh::{Asker, Refresh};
 use risk::Risk;
 pub use settings::{METHOD_PARAMETER, OVERRIDES, Route, Settings, Source, Upstream};
 use tokens::Tokens;
@@ -72,6 +73,7 @@ struct Open {
     config: Settings,
     crypto: KnownAnswers,
     tokens: RefCell<Tokens>,
+    calls: RefCell<Pending<Asker>>,
     refresh: RefCell<Refresh>,
     limits: RefCell<Limits>,
     risk: Option<RefCell<Risk>>,
@@ -109,6 +111,7 @@ impl Gate {
                 config,
                 crypto,
                 tokens: RefCell::new(tokens),
+                calls: RefCell::default(),
                 refresh,
                 limits: RefCell::new(limits),
                 risk,
@@ -134,8 +137,9 @@ impl Gate {
     pub fn tick(&self, host: &dyn Host) {
         if let Some(open) = &self.open
             && let Ok(mut refresh) = open.refresh.try_borrow_mut()
+            && let Ok(mut calls) = open.calls.try_borrow_mut()
         {
-            refresh.tick(&open.chance, host);
+            refresh.tick(&mut calls, &open.chance, host);
         }
         if let Some(open) = &self.open
             && let Some(risk) = &open.risk
@@ -155,12 +159,18 @@ impl Gate {
         }
     }
 
-    /// Takes the response to the call of that number, which may have nothing to do with keys.
+    /// Takes the response to the call of that number to whoever asked; others' are left alone.
     pub fn response(&self, host: &dyn Host, call: u32, body_bytes: usize) {
         if let Some(open) = &self.open
+            && let Ok(mut calls) = open.calls.try_borrow_mut()
             && let Ok(mut refresh) = open.refresh.try_borrow_mut()
+            && let Some(asker) = calls.answered(call)
         {
-            refresh.response(&open.chance, host, call, body_bytes);
+            match asker {
+                Asker::Keys(source) => {
+                    refresh.response(source, body_bytes, &mut calls, &open.chance, host);
+                }
+            }
         }
     }
 }

@@ -9,6 +9,9 @@ use crate::base::Now;
 use crate::decision::Reply;
 use crate::request::Headers;
 
+/// The ABI's status for what a host does not have.
+pub const UNIMPLEMENTED: u32 = 12;
+
 /// A host refused a call, with the status code of the proxy-wasm ABI.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostError(pub u32);
@@ -73,7 +76,7 @@ pub enum LogLevel {
 pub struct SharedValue {
     /// The value.
     pub bytes: Vec<u8>,
-    /// The number that [`Host::set_shared`] compares.
+    /// The number that [`Store::set_shared`] compares.
     pub cas: Cas,
 }
 
@@ -94,12 +97,33 @@ impl Cas {
 pub struct HttpCall {
     /// The cluster.
     pub cluster: String,
+    /// The method.
+    pub method: &'static str,
     /// `http` or `https`.
     pub scheme: String,
     /// The host and any port.
     pub authority: String,
     /// The path and any query.
     pub path: String,
+    /// What else stands in the header.
+    pub fields: Vec<(&'static str, String)>,
+    /// What is sent; nothing where it is empty.
+    pub body: Vec<u8>,
+    /// After how long the proxy gives up; never zero, which would mean never.
+    pub timeout: Duration,
+}
+
+/// A unary call of gRPC that the proxy makes to one of its clusters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GrpcCall {
+    /// The cluster.
+    pub cluster: String,
+    /// The service with its package.
+    pub service: &'static str,
+    /// The method.
+    pub method: &'static str,
+    /// The message, without a frame.
+    pub message: Vec<u8>,
     /// After how long the proxy gives up; never zero, which would mean never.
     pub timeout: Duration,
 }
@@ -113,8 +137,8 @@ pub enum MetricKind {
     Gauge = 1,
 }
 
-/// The calls into the proxy, for the request (or the plugin) in whose name the code runs.
-pub trait Host {
+/// Time and chance.
+pub trait Clock {
     /// The host's clock, UTC.
     fn now(&self) -> Now;
 
@@ -123,7 +147,10 @@ pub trait Host {
     /// # Errors
     /// The host has no source of randomness; nothing may then be keyed.
     fn random(&self, out: &mut [u8]) -> Result<(), HostError>;
+}
 
+/// The request and its response, in whose name the code runs.
+pub trait Exchange {
     /// Every header field of the request.
     ///
     /// # Errors
@@ -142,41 +169,20 @@ pub trait Host {
     /// The host refused; the field may still be there.
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError>;
 
-    /// Adds a field to the response, beside any of that name.
-    ///
-    /// # Errors
-    /// The host refused; the response goes on without it.
-    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
-
-    /// Every header field of the response.
-    ///
-    /// # Errors
-    /// As for [`Host::request_headers`].
-    fn response_headers(&self) -> Result<Headers, HostError>;
-
-    /// Sets a response field to exactly one value, in place of all of that name.
-    ///
-    /// # Errors
-    /// The host refused; the field may still be as it was.
-    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
-
     /// Every trailer field of the request.
     ///
     /// # Errors
-    /// As for [`Host::request_headers`].
+    /// As for [`Exchange::request_headers`].
     fn request_trailers(&self) -> Result<Headers, HostError>;
 
     /// Removes every trailer field of that name.
     ///
     /// # Errors
-    /// As for [`Host::remove_request_header`].
+    /// As for [`Exchange::remove_request_header`].
     fn remove_request_trailer(&self, name: &[u8]) -> Result<(), HostError>;
 
     /// The bytes of a property; none where the host does not have it.
     fn property(&self, property: Property) -> Option<Vec<u8>>;
-
-    /// Writes one line to the host's log.
-    fn log(&self, level: LogLevel, line: &str);
 
     /// Answers the request in the upstream's place.
     ///
@@ -184,9 +190,27 @@ pub trait Host {
     /// The host refused; the request must not go on.
     fn send_reply(&self, reply: &Reply) -> Result<(), HostError>;
 
-    /// Calls a function that only this host has; none where it refuses or has no such function.
-    fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Option<Vec<u8>>;
+    /// Every header field of the response.
+    ///
+    /// # Errors
+    /// As for [`Exchange::request_headers`].
+    fn response_headers(&self) -> Result<Headers, HostError>;
 
+    /// Adds a field to the response, beside any of that name.
+    ///
+    /// # Errors
+    /// The host refused; the response goes on without it.
+    fn add_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
+
+    /// Sets a response field to exactly one value, in place of all of that name.
+    ///
+    /// # Errors
+    /// The host refused; the field may still be as it was.
+    fn set_response_header(&self, name: &str, value: &str) -> Result<(), HostError>;
+}
+
+/// The data that all workers share.
+pub trait Store {
     /// The value under a key of the data that all workers share; none where there is none.
     ///
     /// # Errors
@@ -198,6 +222,12 @@ pub trait Host {
     /// # Errors
     /// The host has no shared data.
     fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError>;
+}
+
+/// Calls out: to functions of the host, and to its clusters in the plugin's own name.
+pub trait Calls {
+    /// Calls a function that only this host has; none where it refuses or has no such function.
+    fn call_foreign_function(&self, name: &str, argument: &[u8]) -> Option<Vec<u8>>;
 
     /// Makes a request in the plugin's own name; answers the number that its response will carry.
     ///
@@ -205,11 +235,26 @@ pub trait Host {
     /// The host did not take it. A cluster that the host does not know (yet) is status 2.
     fn dispatch(&self, call: &HttpCall) -> Result<u32, HostError>;
 
+    /// Makes a call of gRPC in the plugin's own name; answers the number that its response will carry.
+    ///
+    /// # Errors
+    /// As for [`Calls::dispatch`]; a host that makes none is status 12.
+    fn dispatch_grpc(&self, call: &GrpcCall) -> Result<u32, HostError> {
+        let _ = call;
+        Err(HostError(UNIMPLEMENTED))
+    }
+
     /// Every header field of the response that just came; none where there is no response.
     fn call_headers(&self) -> Headers;
 
     /// The first `bytes` of the body of the response that just came.
     fn call_body(&self, bytes: usize) -> Vec<u8>;
+}
+
+/// What operators see.
+pub trait Telemetry {
+    /// Writes one line to the host's log.
+    fn log(&self, level: LogLevel, line: &str);
 
     /// Makes a metric; none where the host has none.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32>;
@@ -220,3 +265,8 @@ pub trait Host {
     /// Sets a gauge.
     fn record_metric(&self, metric: u32, value: u64);
 }
+
+/// A whole proxy.
+pub trait Host: Clock + Exchange + Store + Calls + Telemetry {}
+
+impl<T: Clock + Exchange + Store + Calls + Telemetry> Host for T {}

@@ -18,6 +18,7 @@ use std::time::Duration;
 use super::chance::Chance;
 use super::metrics::Metrics;
 use crate::caller::Wanted;
+use crate::calls::Pending;
 use crate::gate::settings::Settings;
 use crate::host::Host;
 use crate::keys::KeySource;
@@ -50,10 +51,18 @@ pub struct Refresh {
     metrics: Metrics,
 }
 
+/// Who asked for the answer of a call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Asker {
+    /// Keys: the source in that place.
+    Keys(usize),
+}
+
 /// What a source works with.
 struct Tools<'a> {
     ring: &'a mut Ring,
     metrics: &'a mut Metrics,
+    calls: &'a mut Pending<Asker>,
     chance: &'a Chance,
     host: &'a dyn Host,
 }
@@ -61,13 +70,16 @@ struct Tools<'a> {
 impl Refresh {
     pub fn new(config: &Settings, vm_configuration: &[u8]) -> Self {
         let owners = || config.callers.key_owners();
-        let sources = owners().filter_map(|(slot, owner)| match owner.keys()? {
-            KeySource::Remote(remote) => Some(Source::new(slot, &owner, remote, vm_configuration)),
-            KeySource::Inline(..) => None,
-        });
+        let mut sources = Vec::new();
+        for (slot, owner) in owners() {
+            if let Some(KeySource::Remote(remote)) = owner.keys() {
+                let asker = Asker::Keys(sources.len());
+                sources.push(Source::new(slot, asker, &owner, remote, vm_configuration));
+            }
+        }
         Self {
             ring: Ring::new(owners().count()),
-            sources: sources.collect(),
+            sources,
             waiters: Waiters::default(),
             metrics: Metrics::default(),
         }
@@ -116,11 +128,12 @@ impl Refresh {
     }
 
     /// Takes up what was published, and fetches what is due.
-    pub fn tick(&mut self, chance: &Chance, host: &dyn Host) {
+    pub fn tick(&mut self, calls: &mut Pending<Asker>, chance: &Chance, host: &dyn Host) {
         for source in &mut self.sources {
             source.tick(&mut Tools {
                 ring: &mut self.ring,
                 metrics: &mut self.metrics,
+                calls,
                 chance,
                 host,
             });
@@ -128,14 +141,22 @@ impl Refresh {
         self.waiters.show(&mut self.metrics, host);
     }
 
-    /// Takes the response to one of this worker's calls; others' are left alone.
-    pub fn response(&mut self, chance: &Chance, host: &dyn Host, call: u32, body_bytes: usize) {
-        let Some(source) = self.sources.iter_mut().find(|source| source.awaits(call)) else {
+    /// Takes the answer that a source asked for.
+    pub fn response(
+        &mut self,
+        source: usize,
+        body_bytes: usize,
+        calls: &mut Pending<Asker>,
+        chance: &Chance,
+        host: &dyn Host,
+    ) {
+        let Some(source) = self.sources.get_mut(source) else {
             return;
         };
         let mut tools = Tools {
             ring: &mut self.ring,
             metrics: &mut self.metrics,
+            calls,
             chance,
             host,
         };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::hold::Hold;
 use super::records::Records;
-use super::{TICK, Tools};
+use super::{Asker, TICK, Tools};
 use crate::base::Now;
 use crate::caller::Wanted;
 use crate::caller::settings::KeyOwner;
@@ -21,6 +21,7 @@ use crate::spiffe::{Bundle, BundleKeys, Highest};
 /// An issuer or a trust domain whose keys are fetched.
 pub struct Source {
     slot: usize,
+    asker: Asker,
     /// How lines of the log speak of it.
     name: String,
     /// What the names of its metrics begin with.
@@ -55,9 +56,16 @@ enum Progress {
 }
 
 impl Source {
-    pub fn new(slot: usize, owner: &KeyOwner<'_>, remote: &Remote, vm: &[u8]) -> Self {
+    pub fn new(
+        slot: usize,
+        asker: Asker,
+        owner: &KeyOwner<'_>,
+        remote: &Remote,
+        vm: &[u8],
+    ) -> Self {
         Self {
             slot,
+            asker,
             name: owner.to_string(),
             metrics: owner.metrics(),
             remote: remote.clone(),
@@ -75,10 +83,6 @@ impl Source {
     /// How many fetches had ended when this worker last looked.
     pub fn attempts(&self) -> u64 {
         self.seen.unwrap_or_default()
-    }
-
-    pub fn awaits(&self, call: u32) -> bool {
-        self.flight.is_some_and(|flight| flight.call == call)
     }
 
     /// Takes up a publication if a fetch has ended since this worker last looked; answers whether
@@ -124,7 +128,7 @@ impl Source {
 
     pub fn tick(&mut self, tools: &mut Tools<'_>) {
         self.take_up(tools.ring, tools.host);
-        self.forget_lost_flight(tools.host.now());
+        self.forget_lost_flight(tools);
         if self.flight.is_none() {
             self.fetch_if_due(tools);
         }
@@ -141,9 +145,7 @@ impl Source {
             return;
         }
         let done = match self.advance(flight.step, answer) {
-            Ok(Progress::Next(step, uri)) => {
-                self.dispatch(Flight { step, ..flight }, &uri, tools.host)
-            }
+            Ok(Progress::Next(step, uri)) => self.dispatch(Flight { step, ..flight }, &uri, tools),
             Ok(Progress::Done(document)) => self.publish(answer, document, flight.holder, tools),
             Err(error) => Err(error),
         };
@@ -213,7 +215,7 @@ impl Source {
         };
         let nowhere = FetchError::JwksUri("cannot be found: the issuer is too long an address");
         let uri = uri.ok_or(nowhere);
-        let sent = uri.and_then(|uri| self.dispatch(flight, &uri, tools.host));
+        let sent = uri.and_then(|uri| self.dispatch(flight, &uri, tools));
         if let Err(error) = sent {
             self.fail(&error, holder, tools);
         }
@@ -224,9 +226,9 @@ impl Source {
         &mut self,
         flight: Flight,
         uri: &HttpUri,
-        host: &dyn Host,
+        tools: &mut Tools<'_>,
     ) -> Result<(), FetchError> {
-        let timeout = flight.until.since(host.now());
+        let timeout = flight.until.since(tools.host.now());
         if timeout.is_zero() {
             return Err(FetchError::NoAnswer);
         }
@@ -236,12 +238,15 @@ impl Source {
         ))?;
         let call = HttpCall {
             cluster: cluster.to_owned(),
+            method: "GET",
             scheme: uri.scheme().to_owned(),
             authority: uri.authority().to_owned(),
             path: uri.path().to_owned(),
+            fields: vec![("accept", "application/json".to_owned())],
+            body: Vec::new(),
             timeout,
         };
-        let call = host.dispatch(&call);
+        let call = tools.calls.http(tools.host, &call, self.asker);
         let call = call.map_err(|HostError(status)| FetchError::NotDispatched(status))?;
         self.flight = Some(Flight { call, ..flight });
         Ok(())
@@ -282,6 +287,7 @@ impl Source {
             metrics,
             chance,
             host,
+            ..
         } = tools;
         let now = host.now();
         let held = ring.version(self.slot);
@@ -332,6 +338,7 @@ impl Source {
             metrics,
             chance,
             host,
+            ..
         } = tools;
         let (now, jitter) = (host.now(), chance.next());
         self.end(*host, |schedule| {
@@ -354,12 +361,15 @@ impl Source {
     }
 
     // The host answers every call; one that it lost must not end fetching for good.
-    fn forget_lost_flight(&mut self, now: Now) {
+    fn forget_lost_flight(&mut self, tools: &mut Tools<'_>) {
+        let now = tools.host.now();
         let timeout = self.remote.periods.timeout;
         let is_lost = |flight: &Flight| {
             now > flight.until.after(timeout) || flight.until > now.after(timeout)
         };
-        self.flight = self.flight.take().filter(|flight| !is_lost(flight));
+        if let Some(lost) = self.flight.take_if(|flight| is_lost(flight)) {
+            tools.calls.forget(lost.call);
+        }
     }
 
     fn show(&self, tools: &mut Tools<'_>) {
