@@ -1,10 +1,10 @@
 //! One event a decision.
 //!
-//! The gate fills in a [`Record`]; [`ocsf`] gives it the form that is written. A record holds
+//! The gate fills in a [`Record`]; [`forms`] are what is written of it, [`sinks`] where that goes. A record holds
 //! nothing that could be used to call again: no token, no signature, no secret, no query string.
 
-mod json;
-pub mod ocsf;
+pub mod forms;
+pub mod sinks;
 
 use std::net::SocketAddr;
 
@@ -170,4 +170,39 @@ pub struct Record<'a> {
     pub request_bytes: u64,
     /// Body bytes of the response.
     pub response_bytes: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A request that was let through.
+    pub fn record() -> Record<'static> {
+        Record {
+            risk: None,
+            limits: LimitNames::default(),
+            time: Now::from_nanos(1_500_000_000),
+            end: Now::from_nanos(1_512_000_000),
+            outcome: Outcome::Allowed,
+            detail: "",
+            mode: Mode::Enforce,
+            route: Some("read-orders"),
+            who: None,
+            registration: None,
+            beside: None,
+            forwarded_by: None,
+            purpose: None,
+            keys: None,
+            source: None,
+            method: "GET",
+            host: "api.example",
+            path: "/v1/orders/7",
+            path_bytes: None,
+            user_agent: None,
+            request_id: Some("r-1"),
+            status: Some(200),
+            request_bytes: 0,
+            response_bytes: 12,
+        }
+    }
 }

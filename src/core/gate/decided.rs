@@ -6,7 +6,9 @@ use super::assessed::subject;
 use super::decide::Decision;
 use super::summary::Summary;
 use super::{Gate, Next, Open, caches, upstream};
-use crate::audit::{self, Beside, LimitNames, Record, Registration, Risk, Who, ocsf};
+use crate::audit::forms::ocsf;
+use crate::audit::sinks::Sink as _;
+use crate::audit::{self, Beside, LimitNames, Record, Registration, Risk, Who};
 use crate::caller::certificate::Forwarding;
 use crate::decision::Detail;
 use crate::decision::RateFields;
@@ -145,11 +147,11 @@ impl Decided {
             open.config.audit.denied
         };
         if open.chance.falls_within(share) {
-            let (record, audit) = (self.record(host, status), &open.config.audit);
-            match open.events.try_borrow_mut() {
-                Ok(mut events) => events.add(host, audit, &record),
+            let record = self.record(host, status);
+            match open.sinks.try_borrow_mut() {
+                Ok(mut sinks) => sinks.add(host, &record),
                 // A host that calls back while it is logged to.
-                Err(_) => host.log(audit.level, &ocsf::line(&record)),
+                Err(_) => host.log(open.config.audit.level, &ocsf::line(&record)),
             }
         }
     }

@@ -11,7 +11,6 @@ mod caches;
 mod chance;
 pub mod decide;
 mod decided;
-mod events;
 mod expiry;
 mod limits;
 #[cfg(all(test, not(target_family = "wasm")))]
@@ -28,6 +27,7 @@ mod waiting;
 
 use std::cell::{Cell, RefCell};
 
+use crate::audit::sinks::{Sink as _, Sinks};
 use crate::caller::Known;
 use crate::calls::Pending;
 use crate::crypto::KnownAnswers;
@@ -36,7 +36,6 @@ use crate::host::Host;
 
 use chance::Chance;
 pub use decided::Decided;
-use events::Events;
 use limits::Limits;
 pub use opened::Opened;
 pub use refresh::TICK;
@@ -78,7 +77,7 @@ struct Open {
     limits: RefCell<Limits>,
     risk: Option<RefCell<Risk>>,
     looked: RefCell<expiry::Looked>,
-    events: RefCell<Events>,
+    sinks: RefCell<Sinks>,
     chance: Chance,
     /// Whether it was said that the proxy does not say where requests come from.
     told_of_no_source: Cell<bool>,
@@ -105,6 +104,7 @@ impl Gate {
         let limits = Limits::open(&config, host);
         let (absent, secret) = limits.sharing();
         let risk = Risk::open(&config, absent, secret).map(RefCell::new);
+        let sinks = Sinks::open(&config.audit);
         let tokens = Tokens::new(&config, known, absent, vm_configuration);
         Self {
             open: Some(Open {
@@ -116,7 +116,7 @@ impl Gate {
                 limits: RefCell::new(limits),
                 risk,
                 looked: RefCell::default(),
-                events: RefCell::default(),
+                sinks: RefCell::new(sinks),
                 chance,
                 told_of_no_source: Cell::default(),
             }),
@@ -153,9 +153,9 @@ impl Gate {
     /// Writes the events that were gathered; for each tick, and when the gate ends.
     pub fn flush(&self, host: &dyn Host) {
         if let Some(open) = &self.open
-            && let Ok(mut events) = open.events.try_borrow_mut()
+            && let Ok(mut sinks) = open.sinks.try_borrow_mut()
         {
-            events.flush(host, &open.config.audit);
+            sinks.flush(host);
         }
     }
 

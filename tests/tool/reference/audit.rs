@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use postern_core::audit::{Beside, LimitNames, Outcome, Record, Registration, Risk, Who, ocsf};
+use postern_core::audit::forms::ocsf;
+use postern_core::audit::{Beside, LimitNames, Outcome, Record, Registration, Risk, Who};
 use postern_core::base::Now;
 use postern_core::decision::{Mode, Reason};
 use postern_core::keys::ring::Freshness;

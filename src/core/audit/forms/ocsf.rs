@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::json::{
     array, digits, element, member, name, number, object, some_number, some_text, text,
 };
-use super::{Outcome, Record, Who};
+use crate::audit::{Outcome, Record, Who};
 use crate::decision::{Mode, Reason};
 
 /// The event as one line of JSON, without a line break at its end.
@@ -256,36 +256,8 @@ mod tests {
     use serde_json::Value;
 
     use super::*;
+    use crate::audit::tests::record;
     use crate::base::Now;
-
-    fn record() -> Record<'static> {
-        Record {
-            risk: None,
-            limits: crate::audit::LimitNames::default(),
-            time: Now::from_nanos(1_500_000_000),
-            end: Now::from_nanos(1_512_000_000),
-            outcome: Outcome::Allowed,
-            detail: "",
-            mode: Mode::Enforce,
-            route: Some("read-orders"),
-            who: None,
-            registration: None,
-            beside: None,
-            forwarded_by: None,
-            purpose: None,
-            keys: None,
-            source: None,
-            method: "GET",
-            host: "api.example",
-            path: "/v1/orders/7",
-            path_bytes: None,
-            user_agent: None,
-            request_id: Some("r-1"),
-            status: Some(200),
-            request_bytes: 0,
-            response_bytes: 12,
-        }
-    }
 
     fn event(record: &Record<'_>) -> Value {
         serde_json::from_str(&line(record)).unwrap()
