@@ -66,10 +66,14 @@ pub mod request;
 pub mod risk;
 pub mod spiffe;
 
-// The in-memory host is the test kit's; tests from within see it as their own.
+// The in-memory host and the signers are the test kit's; tests from within see them as their own.
 #[cfg(test)]
 extern crate self as postern_core;
 #[cfg(test)]
 #[path = "../testkit/memory.rs"]
 #[allow(dead_code, reason = "tests from within use a part of it")]
 mod memory;
+#[cfg(test)]
+#[path = "../testkit/signing/mod.rs"]
+#[allow(dead_code, reason = "tests from within use a part of it")]
+mod signing;

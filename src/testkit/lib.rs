@@ -3,6 +3,7 @@
 
 pub mod certificate;
 pub mod memory;
+pub mod signing;
 pub mod spiffe;
 pub mod stories;
 

@@ -7,7 +7,7 @@ use postern_core::base::Now;
 use sha2::{Digest as _, Sha256};
 
 use crate::instant;
-use crate::signing::pem;
+use postern_testkit::signing::pem;
 
 /// A caller's certificate.
 #[derive(Clone)]

@@ -28,7 +28,6 @@ mod instant;
 mod moment;
 mod pages;
 mod replay;
-mod signing;
 mod test;
 mod text;
 mod token;

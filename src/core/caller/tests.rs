@@ -8,12 +8,12 @@ use super::settings::Settings;
 use super::shared::ShareKey;
 use super::*;
 use crate::config::Config;
-use crate::crypto::test_keys::{Signer, signer};
 use crate::crypto::{Algorithm, Pure, VerifyingKey};
 use crate::jose::{KeyRules, KeyUse};
 use crate::keys::Reading;
 use crate::keys::ring::Version;
 use crate::limits::cells::{Cells as _, OwnCells};
+use crate::signing::{Signer, signer};
 
 const START: u64 = 1_772_445_600;
 const SECRET: &[u8] = b"a text that nobody else knows";

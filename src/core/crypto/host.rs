@@ -199,11 +199,8 @@ mod tests {
     use std::cell::Cell;
 
     use super::*;
-    use crate::crypto::{
-        AlgorithmSet,
-        test_keys::{signer, signers},
-        test_proxy::verify_signature,
-    };
+    use crate::crypto::{AlgorithmSet, test_proxy::verify_signature};
+    use crate::signing::{signer, signers};
 
     const MESSAGE: &[u8] = b"header.payload";
 

@@ -26,8 +26,6 @@ mod pure;
 mod rsa_key;
 mod strict_ed25519;
 #[cfg(test)]
-pub(crate) mod test_keys;
-#[cfg(test)]
 mod test_proxy;
 mod verifying_key;
 

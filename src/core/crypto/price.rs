@@ -136,7 +136,7 @@ impl Work {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::test_keys::signers;
+    use crate::signing::signers;
 
     fn rsa_of(bits: usize, place: Place) -> u64 {
         rsa(bits / 8, place)

@@ -87,7 +87,7 @@ fn holds<S: Scheme>(scheme: &S, key: &S::VerifyingKey, message: &[u8], signature
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::test_keys::{Signer, signers};
+    use crate::signing::{Signer, signers};
 
     const MESSAGE: &[u8] = b"header.payload";
 
@@ -115,8 +115,8 @@ mod tests {
             }
         }
         for algorithm in [Algorithm::Es256, Algorithm::EdDsa, Algorithm::Hs256] {
-            let stranger = Signer::new(algorithm).sign(MESSAGE);
-            let key = Signer::new(algorithm).verifying_key();
+            let stranger = Signer::for_tests(algorithm).sign(MESSAGE);
+            let key = Signer::for_tests(algorithm).verifying_key();
             assert!(!Pure.verify(&key, algorithm, MESSAGE, &stranger));
         }
     }
@@ -157,7 +157,8 @@ mod tests {
 
     #[test]
     fn a_pss_signature_above_the_modulus_does_not_hold() {
-        use crate::crypto::{PublicNumbers, test_keys::signer};
+        use crate::crypto::PublicNumbers;
+        use crate::signing::signer;
         use rsa::BigUint;
         let signer = signer(Algorithm::Ps256);
         let key = signer.verifying_key();
@@ -176,7 +177,7 @@ mod tests {
 
     #[test]
     fn an_rsa_public_key_cannot_be_used_as_a_secret() {
-        let signer = crate::crypto::test_keys::signer(Algorithm::Rs256);
+        let signer = crate::signing::signer(Algorithm::Rs256);
         let key = signer.verifying_key();
         for algorithm in [Algorithm::Hs256, Algorithm::Hs384, Algorithm::Hs512] {
             assert!(!Pure.verify(&key, algorithm, MESSAGE, &[0; 64]));

@@ -163,9 +163,10 @@ fn strings(value: Option<&Value>) -> impl Iterator<Item = &str> {
 #[cfg(test)]
 pub(super) mod tests {
     use super::*;
-    use crate::crypto::{Algorithm, AlgorithmSet, Pure, Work, test_keys::signer};
+    use crate::crypto::{Algorithm, AlgorithmSet, Pure, Work};
     use crate::decision::Reason;
     use crate::jose::{KeyRules, KeySet, KeyUse, UnverifiedJws, json::JsonError};
+    use crate::signing::signer;
     use serde_json::json;
 
     /// The claims of a token that was signed and verified.

@@ -256,7 +256,7 @@ fn bytes(members: &Members, name: &'static str) -> Result<Zeroizing<Vec<u8>>, Jw
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::test_keys::{signer, signers};
+    use crate::signing::{signer, signers};
     use serde_json::json;
 
     const PUBLIC: fn() -> KeyRules = || KeyRules {

@@ -283,12 +283,10 @@ mod tests {
     use std::{cell::Cell, time::Duration};
 
     use super::*;
-    use crate::crypto::{
-        Pure, VerifyingKey,
-        test_keys::{Signer, signer, signers},
-    };
+    use crate::crypto::{Pure, VerifyingKey};
     use crate::decision::Reason;
     use crate::jose::{KeyRules, KeyUse};
+    use crate::signing::{Signer, signer, signers};
     use serde_json::json;
 
     const MAX: usize = 8192;
@@ -530,7 +528,10 @@ mod tests {
 
     #[test]
     fn a_token_that_names_a_key_is_verified_with_that_key_alone() {
-        let (one, two) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::Es256));
+        let (one, two) = (
+            Signer::for_tests(Algorithm::Es256),
+            Signer::for_tests(Algorithm::Es256),
+        );
         let keys = keys(
             &[named(&one, "1"), named(&two, "2")],
             AlgorithmSet::asymmetric(),
@@ -661,7 +662,9 @@ mod tests {
 
     #[test]
     fn a_token_without_a_kid_holds_under_the_old_key_and_the_new_one_and_no_third() {
-        let signers: Vec<_> = (0..9).map(|_| Signer::new(Algorithm::EdDsa)).collect();
+        let signers: Vec<_> = (0..9)
+            .map(|_| Signer::for_tests(Algorithm::EdDsa))
+            .collect();
         let jwks: Vec<_> = signers.iter().map(|signer| named(signer, "same")).collect();
         let keys = keys(&jwks, AlgorithmSet::asymmetric());
         for (header, most) in [(json!({}), 2), (json!({"kid": "same"}), 8)] {
@@ -675,7 +678,10 @@ mod tests {
 
     #[test]
     fn a_key_that_the_token_brings_along_is_not_used() {
-        let (theirs, ours) = (Signer::new(Algorithm::Es256), Signer::new(Algorithm::Es256));
+        let (theirs, ours) = (
+            Signer::for_tests(Algorithm::Es256),
+            Signer::for_tests(Algorithm::Es256),
+        );
         let keys = keys(&[ours.jwk()], AlgorithmSet::asymmetric());
         let header = json!({
             "jwk": theirs.jwk(),

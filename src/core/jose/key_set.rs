@@ -147,8 +147,9 @@ fn elements(document: &Value) -> Result<&[Value], KeySetError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{Algorithm, AlgorithmSet, test_keys::signer};
+    use crate::crypto::{Algorithm, AlgorithmSet};
     use crate::jose::KeyUse;
+    use crate::signing::signer;
     use serde_json::json;
 
     fn rules(algorithms: AlgorithmSet) -> KeyRules {

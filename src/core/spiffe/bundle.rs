@@ -245,7 +245,8 @@ impl std::error::Error for Rollback {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{Algorithm, test_keys::signer};
+    use crate::crypto::Algorithm;
+    use crate::signing::signer;
     use serde_json::json;
 
     fn key(algorithm: Algorithm, changes: Value) -> Value {

@@ -165,11 +165,9 @@ impl std::error::Error for Unattributed {}
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::crypto::{
-        Pure, Work,
-        test_keys::{Signer, signer},
-    };
+    use crate::crypto::{Pure, Work};
     use crate::jose::{JwsError, VerifiedJws};
+    use crate::signing::{Signer, signer};
     use crate::spiffe::Bundle;
     use serde_json::{Value, json};
 
@@ -201,7 +199,7 @@ mod tests {
         let mut jwk = signer.jwk();
         jwk["use"] = "jwt-svid".into();
         jwk["kid"] = "k".into();
-        let other = crate::crypto::test_keys::signer(Algorithm::Es256).jwk();
+        let other = crate::signing::signer(Algorithm::Es256).jwk();
         let document = json!({"keys": [jwk, {
             "use": "jwt-svid", "kid": "other", "kty": "EC", "crv": "P-256", "x": other["x"], "y": other["y"],
         }]});

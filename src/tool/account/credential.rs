@@ -17,8 +17,8 @@ use serde_json::{Map, Value};
 use super::{Findings, Inquiry, denial};
 use crate::instant;
 use crate::moment;
-use crate::signing::jws;
 use crate::text::{printable, shortened};
+use postern_testkit::signing::jws;
 
 const STEP: &str = "credential";
 

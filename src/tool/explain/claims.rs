@@ -12,8 +12,8 @@ use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
 use crate::moment;
-use crate::signing::{Key, jws};
 use crate::test::signers::{give_domain, give_issuer, only, svid_jwk};
+use postern_testkit::signing::{Signer, jws};
 
 const LOUD: &str = "NOT VERIFIED: the claims are taken as if a token of the issuer had them; \
                     no signature was checked";
@@ -43,7 +43,7 @@ pub fn read(text: &str) -> Result<Map<String, Value>, Failure> {
 /// Makes a token of claims, and has the configurations take it.
 pub fn stand_in(text: &str, configs: &mut [&mut Config], now: Now) -> Result<StandIn, Failure> {
     let mut claims = read(text)?;
-    let key = Key::generate(Algorithm::Es256, "claims")?;
+    let key = Signer::generate(Algorithm::Es256, "claims").map_err(Failure)?;
     let subject = claims
         .get("sub")
         .and_then(Value::as_str)
@@ -82,7 +82,7 @@ pub fn stand_in(text: &str, configs: &mut [&mut Config], now: Now) -> Result<Sta
 fn taken(
     config: &mut Config,
     claims: &Map<String, Value>,
-    key: &Key,
+    key: &Signer,
 ) -> Result<&'static str, Failure> {
     let iss = claims.get("iss").and_then(Value::as_str);
     let issuer = config

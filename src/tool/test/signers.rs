@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 
 use super::suite::{KeyOf, Suite};
 use crate::failure::Failure;
-use crate::signing::{self, ALGORITHMS, Key};
+use postern_testkit::signing::{self, ALGORITHMS, Signer};
 
 /// The signers by name.
-pub type Signers = BTreeMap<String, Key>;
+pub type Signers = BTreeMap<String, Signer>;
 
 /// Makes or reads every signer, at once: an RSA key takes its time.
 pub fn of(suite: &Suite) -> Result<Signers, Failure> {
@@ -35,7 +35,7 @@ pub fn of(suite: &Suite) -> Result<Signers, Failure> {
     })
 }
 
-fn signer(suite: &Suite, name: &str, spec: &KeyOf) -> Result<Key, Failure> {
+fn signer(suite: &Suite, name: &str, spec: &KeyOf) -> Result<Signer, Failure> {
     let place = format!("{}: keys.{name}", suite.file.display());
     let mut key = match (&spec.file, &spec.alg) {
         (Some(file), None) => read(&beside(&suite.file, file))?,
@@ -43,7 +43,7 @@ fn signer(suite: &Suite, name: &str, spec: &KeyOf) -> Result<Key, Failure> {
             let algorithm = signing::algorithm(alg);
             let algorithm = algorithm
                 .ok_or_else(|| Failure(format!("{place}.alg is {alg}; {ALGORITHMS} is needed")))?;
-            Key::generate(algorithm, &format!("{name}-1"))?
+            Signer::generate(algorithm, &format!("{name}-1")).map_err(Failure)?
         }
         _ => {
             let needed = "alg, for a key of the run, or file, for a private JWK, is needed";
@@ -57,13 +57,13 @@ fn signer(suite: &Suite, name: &str, spec: &KeyOf) -> Result<Key, Failure> {
 }
 
 /// Reads a private JWK from a file.
-pub fn read(file: &Path) -> Result<Key, Failure> {
+pub fn read(file: &Path) -> Result<Signer, Failure> {
     let name = file.display();
     let bytes = fs::read(file).map_err(|error| Failure(format!("{name}: {error}")))?;
     // What the parser says may quote what it read.
     let jwk: Value = serde_json::from_slice(&bytes)
         .map_err(|_| Failure(format!("{name}: is no JSON; a private JWK is needed")))?;
-    Key::of_jwk(&jwk).map_err(|problem| Failure(format!("{name}: {problem}")))
+    Signer::of_jwk(&jwk).map_err(|problem| Failure(format!("{name}: {problem}")))
 }
 
 /// A file that is named relative to another.
@@ -170,7 +170,7 @@ pub fn give_domain(config: &mut Config, name: &str, keys: Vec<Value>) -> Result<
 }
 
 /// The key as a bundle has it (SPIFFE Trust Domain and Bundle section 4.2).
-pub fn svid_jwk(key: &Key) -> Value {
+pub fn svid_jwk(key: &Signer) -> Value {
     let mut jwk = key.public_jwk();
     if let Some(members) = jwk.as_object_mut() {
         members.insert("use".to_owned(), "jwt-svid".into());

@@ -10,7 +10,7 @@ use super::signers::{Signers, beside};
 use super::suite::{Forge, Suite, TokenOf};
 use crate::certificate::Certificate;
 use crate::moment;
-use crate::signing::{Key, hmac, jws};
+use postern_testkit::signing::{Signer, hmac, jws};
 
 /// Makes or reads the token of a step.
 ///
@@ -51,7 +51,7 @@ pub fn of(
     }
     let claims = moment::dated(&Value::Object(claims), now);
     let mut header = suite.token.header.clone();
-    header.insert("alg".to_owned(), key.algorithm().name().into());
+    header.insert("alg".to_owned(), key.algorithm.name().into());
     header.insert("kid".to_owned(), key.kid.as_str().into());
     let header = merged(header, &spec.header);
     Ok(forged(spec.forge, key, header, &claims))
@@ -61,7 +61,7 @@ fn signer<'s>(
     suite: &Suite,
     signers: &'s Signers,
     spec: &TokenOf,
-) -> Result<(&'s Key, bool), String> {
+) -> Result<(&'s Signer, bool), String> {
     let only = || {
         (signers.len() == 1)
             .then(|| signers.keys().next())
@@ -86,7 +86,7 @@ fn signer<'s>(
 
 fn forged(
     forge: Option<Forge>,
-    key: &Key,
+    key: &Signer,
     mut header: Map<String, Value>,
     claims: &Value,
 ) -> String {
@@ -111,7 +111,7 @@ fn forged(
 }
 
 /// The signature of one token beneath the claims of another.
-fn tampered(key: &Key, header: &Map<String, Value>, claims: &Value) -> String {
+fn tampered(key: &Signer, header: &Map<String, Value>, claims: &Value) -> String {
     let mut raised = claims.clone();
     if let Some(members) = raised.as_object_mut() {
         let scope = members

@@ -9,8 +9,8 @@ use serde_json::{Map, Value};
 use crate::failure::Failure;
 use crate::instant;
 use crate::moment;
-use crate::signing::jws;
 use crate::text::printable;
+use postern_testkit::signing::jws;
 
 /// Shows a token without its signature.
 ///

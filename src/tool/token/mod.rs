@@ -13,8 +13,8 @@ use serde_json::{Map, Value, json};
 use crate::explain;
 use crate::failure::{Failure, note, output};
 use crate::moment;
-use crate::signing::{ALGORITHMS, Key, jws};
 use crate::test::signers;
+use postern_testkit::signing::{ALGORITHMS, Signer, jws};
 
 /// Makes keys and tokens for development, and shows what is in a token.
 #[derive(Args)]
@@ -116,7 +116,7 @@ fn refuse_token(file: &Path) -> Result<(), Failure> {
 }
 
 fn keys(arguments: &Keys) -> Result<(), Failure> {
-    let key = Key::generate(arguments.alg, &arguments.kid)?;
+    let key = Signer::generate(arguments.alg, &arguments.kid).map_err(Failure)?;
     let file = arguments.private.display();
     write_private(&arguments.private, &format!("{:#}\n", key.private_jwk()))?;
     if key.is_shared_secret() {
@@ -154,24 +154,24 @@ fn mint(arguments: &Mint) -> Result<(), Failure> {
     claims.entry("exp").or_insert_with(|| json!(expires));
     claims.retain(|_, value| !value.is_null());
     let kid = arguments.kid.as_ref().unwrap_or(&key.kid);
-    let header = json!({"alg": key.algorithm().name(), "kid": kid, "typ": arguments.typ});
+    let header = json!({"alg": key.algorithm.name(), "kid": kid, "typ": arguments.typ});
     let header: Map<String, Value> = header.as_object().cloned().unwrap_or_default();
     let claims = moment::dated(&Value::Object(claims), now);
     output(&format!("{}\n", jws::signed(&key, &header, &claims)))
 }
 
-fn signer(arguments: &Mint) -> Result<Key, Failure> {
+fn signer(arguments: &Mint) -> Result<Signer, Failure> {
     let Some(file) = &arguments.key else {
         note(
             "no --key: the key is thrown away, and nothing can verify the token; postern token keys makes one",
         );
         let algorithm = arguments.alg.unwrap_or(Algorithm::Es256);
-        return Key::generate(algorithm, "thrown-away");
+        return Signer::generate(algorithm, "thrown-away").map_err(Failure);
     };
     let key = signers::read(file)?;
     match arguments.alg {
-        Some(algorithm) if algorithm != key.algorithm() => {
-            let (file, own) = (file.display(), key.algorithm().name());
+        Some(algorithm) if algorithm != key.algorithm => {
+            let (file, own) = (file.display(), key.algorithm.name());
             Err(Failure(format!(
                 "{file}: is a key for {own}, and --alg is {}",
                 algorithm.name()
@@ -182,7 +182,7 @@ fn signer(arguments: &Mint) -> Result<Key, Failure> {
 }
 
 fn algorithm(name: &str) -> Result<Algorithm, String> {
-    crate::signing::algorithm(name).ok_or_else(|| format!("{ALGORITHMS} is needed"))
+    postern_testkit::signing::algorithm(name).ok_or_else(|| format!("{ALGORITHMS} is needed"))
 }
 
 fn span(text: &str) -> Result<std::time::Duration, String> {

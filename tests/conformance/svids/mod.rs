@@ -1,15 +1,8 @@
 //! JWT-SVIDs, good and bad in every way that comes to mind, and the authorities that sign them.
 
-use jwt_compact::{
-    Algorithm as _, AlgorithmSignature,
-    alg::{Hs256, Hs256Key, Rsa},
-};
-use p256::{
-    ecdsa::signature::{RandomizedSigner, Signer as _},
-    elliptic_curve::rand_core::OsRng,
-};
 use postern_core::base::base64url::encode;
-use rsa::traits::PublicKeyParts;
+use postern_core::crypto::Algorithm;
+use postern_testkit::signing::{self, Signer};
 use serde_json::{Value, json};
 
 /// Whom good SVIDs are for.
@@ -21,15 +14,7 @@ const RSA_ALGORITHMS: &[&str] = &["RS256", "RS384", "RS512", "PS256", "PS384", "
 /// A trust domain and its keys, each named and with its `use`.
 pub struct Authority {
     pub domain: String,
-    keys: Vec<(&'static str, &'static str, SigningKey)>,
-}
-
-pub enum SigningKey {
-    Rsa(Box<rsa::RsaPrivateKey>),
-    P256(p256::ecdsa::SigningKey),
-    P384(p384::ecdsa::SigningKey),
-    P521(p521::ecdsa::SigningKey),
-    Ed25519(ed25519_dalek::SigningKey),
+    keys: Vec<(&'static str, &'static str, Signer)>,
 }
 
 /// A token, and whether Postern is to believe it.
@@ -37,62 +22,6 @@ pub struct Case {
     pub name: String,
     pub token: String,
     pub good: bool,
-}
-
-impl SigningKey {
-    fn p256() -> Self {
-        Self::P256(p256::ecdsa::SigningKey::random(&mut OsRng))
-    }
-
-    fn jwk(&self) -> Value {
-        let ec = |curve: &str, point: &[u8]| {
-            let (x, y) = point[1..].split_at(point.len() / 2);
-            json!({"kty": "EC", "crv": curve, "x": encode(x), "y": encode(y)})
-        };
-        match self {
-            Self::Rsa(key) => {
-                json!({"kty": "RSA", "n": encode(&key.n().to_bytes_be()), "e": encode(&key.e().to_bytes_be())})
-            }
-            Self::P256(key) => ec(
-                "P-256",
-                key.verifying_key().to_encoded_point(false).as_bytes(),
-            ),
-            Self::P384(key) => ec(
-                "P-384",
-                key.verifying_key().to_encoded_point(false).as_bytes(),
-            ),
-            Self::P521(key) => {
-                let public = p521::ecdsa::VerifyingKey::from(key);
-                ec("P-521", public.to_encoded_point(false).as_bytes())
-            }
-            Self::Ed25519(key) => {
-                let x = encode(key.verifying_key().as_bytes());
-                json!({"kty": "OKP", "crv": "Ed25519", "x": x})
-            }
-        }
-    }
-
-    fn sign(&self, algorithm: &str, message: &[u8]) -> Vec<u8> {
-        match self {
-            Self::Rsa(key) => {
-                let scheme: Rsa = algorithm.parse().unwrap();
-                scheme.sign(key, message).as_bytes().into_owned()
-            }
-            Self::P256(key) => {
-                let signature: p256::ecdsa::Signature = key.sign(message);
-                signature.to_bytes().to_vec()
-            }
-            Self::P384(key) => {
-                let signature: p384::ecdsa::Signature = key.sign(message);
-                signature.to_bytes().to_vec()
-            }
-            Self::P521(key) => {
-                let signature: p521::ecdsa::Signature = key.sign_with_rng(&mut OsRng, message);
-                signature.to_bytes().to_vec()
-            }
-            Self::Ed25519(key) => key.sign(message).to_vec(),
-        }
-    }
 }
 
 impl Authority {
@@ -111,31 +40,26 @@ impl Authority {
         json!({"keys": keys, "spiffe_sequence": 1})
     }
 
-    fn key(&self, kid: &str) -> &SigningKey {
+    fn key(&self, kid: &str) -> &Signer {
         &self.keys.iter().find(|(name, ..)| *name == kid).unwrap().2
     }
 }
 
+fn p256() -> Signer {
+    Signer::for_tests(Algorithm::Es256)
+}
+
 /// `prod.example` with a key of every kind, and `other.example` with one of its own.
 pub fn authorities() -> [Authority; 2] {
-    let rsa = SigningKey::Rsa(Box::new(rsa::RsaPrivateKey::new(&mut OsRng, 2048).unwrap()));
-    let ed25519 = SigningKey::Ed25519(ed25519_dalek::SigningKey::from_bytes(&[9; 32]));
+    let of = |algorithm| Signer::for_tests(algorithm);
     let prod = vec![
-        ("rsa", "jwt-svid", rsa),
-        ("p256", "jwt-svid", SigningKey::p256()),
-        (
-            "p384",
-            "jwt-svid",
-            SigningKey::P384(p384::ecdsa::SigningKey::random(&mut OsRng)),
-        ),
-        (
-            "p521",
-            "jwt-svid",
-            SigningKey::P521(p521::ecdsa::SigningKey::random(&mut OsRng)),
-        ),
-        ("ed", "jwt-svid", ed25519),
-        ("sig", "sig", SigningKey::p256()),
-        ("x509", "x509-svid", SigningKey::p256()),
+        ("rsa", "jwt-svid", of(Algorithm::Rs256)),
+        ("p256", "jwt-svid", p256()),
+        ("p384", "jwt-svid", of(Algorithm::Es384)),
+        ("p521", "jwt-svid", of(Algorithm::Es512)),
+        ("ed", "jwt-svid", of(Algorithm::EdDsa)),
+        ("sig", "sig", p256()),
+        ("x509", "x509-svid", p256()),
     ];
     let authority = |domain: &str, keys| Authority {
         domain: domain.to_owned(),
@@ -143,10 +67,7 @@ pub fn authorities() -> [Authority; 2] {
     };
     [
         authority("prod.example", prod),
-        authority(
-            "other.example",
-            vec![("other", "jwt-svid", SigningKey::p256())],
-        ),
+        authority("other.example", vec![("other", "jwt-svid", p256())]),
     ]
 }
 
@@ -174,7 +95,7 @@ pub fn cases(authorities: &[Authority; 2], now: u64) -> Vec<Case> {
 
 /// Makes tokens with one key.
 struct Forge<'a> {
-    key: &'a SigningKey,
+    key: &'a Signer,
     algorithm: &'a str,
     kid: &'a str,
     now: u64,
@@ -200,7 +121,8 @@ impl Forge<'_> {
             encode(header.as_bytes()),
             encode(claims.as_bytes())
         );
-        let signature = encode(&self.key.sign(self.algorithm, input.as_bytes()));
+        let algorithm = Algorithm::from_name(self.algorithm).unwrap();
+        let signature = encode(&self.key.with(algorithm).sign(input.as_bytes()));
         format!("{input}.{signature}")
     }
 
@@ -383,7 +305,7 @@ fn of_keys(prod: &Authority, other: &Authority, now: u64) -> Vec<Case> {
     let theirs = json!({"sub": "spiffe://other.example/a"});
     let stranger = Authority {
         domain: String::new(),
-        keys: vec![("p256", "jwt-svid", SigningKey::p256())],
+        keys: vec![("p256", "jwt-svid", p256())],
     };
     let none = || json!({});
     let cases = [
@@ -461,8 +383,8 @@ fn hmac(prod: &Authority, now: u64) -> String {
         encode(header.to_string().as_bytes()),
         encode(claims.to_string().as_bytes())
     );
-    let signature = Hs256.sign(&Hs256Key::new(secret.as_bytes()), input.as_bytes());
-    format!("{input}.{}", encode(&signature.as_bytes()))
+    let signature = signing::hmac(secret.as_bytes(), input.as_bytes());
+    format!("{input}.{}", encode(&signature))
 }
 
 /// Subjects that are SPIFFE IDs, or nearly.
@@ -550,11 +472,7 @@ fn of_oddities(prod: &Authority, now: u64) -> Vec<Case> {
             true,
             header(json!({"jku": "https://evil.example/jwks"})),
         ),
-        (
-            "header jwk",
-            true,
-            header(json!({"jwk": SigningKey::p256().jwk()})),
-        ),
+        ("header jwk", true, header(json!({"jwk": p256().jwk()}))),
         (
             "header x5u",
             true,

@@ -3,20 +3,24 @@
 use postern_core::base::base64url;
 use serde_json::{Map, Value};
 
-use super::Key;
+use super::Signer;
 
 /// The header and claims of a token that nobody has verified.
 pub struct Parts {
+    /// The header.
     pub header: Map<String, Value>,
+    /// The claims.
     pub claims: Map<String, Value>,
 }
 
 /// Signs claims.
-pub fn signed(key: &Key, header: &Map<String, Value>, claims: &Value) -> String {
+#[must_use]
+pub fn signed(key: &Signer, header: &Map<String, Value>, claims: &Value) -> String {
     compact(header, claims, |input| key.sign(input))
 }
 
 /// Puts a token together, with any signature.
+#[must_use]
 pub fn compact(
     header: &Map<String, Value>,
     claims: &Value,
@@ -33,6 +37,7 @@ pub fn compact(
 }
 
 /// Takes a token apart; none where header and payload are not JSON objects in base64url.
+#[must_use]
 pub fn parts(token: &str) -> Option<Parts> {
     let mut segments = token.split('.');
     let mut part = || {

@@ -1,14 +1,17 @@
 //! Private JSON Web Keys (RFC 7517, RFC 7518 section 6, RFC 8037).
 
+use std::sync::Arc;
+
 use postern_core::base::base64url;
+use postern_core::crypto::{Algorithm, Curve};
 use rsa::BigUint;
 use rsa::traits::{PrivateKeyParts as _, PublicKeyParts as _};
 use serde_json::{Map, Value, json};
 use zeroize::Zeroizing;
 
-use super::{ALGORITHMS, Key, Secret};
+use super::{ALGORITHMS, Ec, Secret, Signer};
 
-pub(super) fn read(jwk: &Value) -> Result<Key, String> {
+pub(super) fn read(jwk: &Value) -> Result<Signer, String> {
     let members = jwk
         .as_object()
         .ok_or("is no JSON object; a private JWK is needed")?;
@@ -16,30 +19,36 @@ pub(super) fn read(jwk: &Value) -> Result<Key, String> {
         return Err("is a JWK Set; one private JWK is needed".to_owned());
     }
     let kid = text(members, "kid").unwrap_or("dev-1").to_owned();
-    let secret = match (text(members, "kty"), text(members, "crv")) {
-        (Some("RSA"), _) => rsa(members)?,
+    let (algorithm, secret) = match (text(members, "kty"), text(members, "crv")) {
+        (Some("RSA"), _) => (Algorithm::Rs256, rsa(members)?),
         (Some("EC"), Some("P-256")) => {
             let d = bytes(members, "d")?;
             let key = p256::ecdsa::SigningKey::from_slice(&d);
-            Secret::P256(key.map_err(|_| "d is no private key of P-256")?)
+            let key = key.map_err(|_| "d is no private key of P-256")?;
+            (Algorithm::Es256, Secret::Ec(Ec::P256(key)))
         }
         (Some("OKP"), Some("Ed25519")) => {
             let d = bytes(members, "d")?;
             let seed: Zeroizing<[u8; 32]> =
                 Zeroizing::new(d.as_slice().try_into().map_err(|_| "d has not 32 bytes")?);
-            Secret::Ed25519(ed25519_dalek::SigningKey::from_bytes(&seed))
+            let key = ed25519_dalek::SigningKey::from_bytes(&seed);
+            (Algorithm::EdDsa, Secret::Ed25519(key))
         }
-        (Some("oct"), _) => Secret::Hmac(bytes(members, "k")?),
+        (Some("oct"), _) => (Algorithm::Hs256, Secret::Hmac(bytes(members, "k")?)),
         _ => {
             return Err(format!(
                 "its kty and crv are not those of a key for {ALGORITHMS}"
             ));
         }
     };
-    let key = Key { kid, secret };
+    let key = Signer {
+        kid,
+        algorithm,
+        secret,
+    };
     match text(members, "alg") {
-        Some(alg) if alg != key.algorithm().name() => {
-            let own = key.algorithm().name();
+        Some(alg) if alg != key.algorithm.name() => {
+            let own = key.algorithm.name();
             Err(format!(
                 "its alg is not {own}, which such a key is used with here"
             ))
@@ -48,45 +57,74 @@ pub(super) fn read(jwk: &Value) -> Result<Key, String> {
     }
 }
 
-pub(super) fn public(key: &Key) -> Value {
-    let mut jwk = named(key);
+/// The members that a key set needs, without a name.
+pub(super) fn bare(key: &Signer) -> Value {
+    let mut jwk = Map::new();
+    let mut member = |name: &str, value: &str| insert(&mut jwk, name, value);
     match &key.secret {
         Secret::Rsa(rsa) => {
-            insert(&mut jwk, "kty", "RSA");
-            insert(&mut jwk, "n", &number(rsa.n()));
-            insert(&mut jwk, "e", &number(rsa.e()));
+            member("kty", "RSA");
+            member("n", &number(rsa.n()));
+            member("e", &number(rsa.e()));
         }
-        Secret::P256(p256) => {
-            let point = p256.verifying_key().to_encoded_point(false);
-            insert(&mut jwk, "kty", "EC");
-            insert(&mut jwk, "crv", "P-256");
-            let coordinate =
-                |bytes: Option<&p256::FieldBytes>| base64url::encode(bytes.map_or(&[], |own| own));
-            insert(&mut jwk, "x", &coordinate(point.x()));
-            insert(&mut jwk, "y", &coordinate(point.y()));
+        Secret::Ec(key) => {
+            let (curve, x, y) = point(key);
+            member("kty", "EC");
+            member("crv", curve.name());
+            member("x", &base64url::encode(&x));
+            member("y", &base64url::encode(&y));
         }
         Secret::Ed25519(ed) => {
-            insert(&mut jwk, "kty", "OKP");
-            insert(&mut jwk, "crv", "Ed25519");
-            insert(
-                &mut jwk,
-                "x",
-                &base64url::encode(ed.verifying_key().as_bytes()),
-            );
+            member("kty", "OKP");
+            member("crv", "Ed25519");
+            member("x", &base64url::encode(ed.verifying_key().as_bytes()));
         }
         Secret::Hmac(secret) => {
-            insert(&mut jwk, "kty", "oct");
-            insert(&mut jwk, "k", &base64url::encode(secret));
+            member("kty", "oct");
+            member("k", &base64url::encode(secret));
         }
     }
     Value::Object(jwk)
 }
 
-pub(super) fn private(key: &Key) -> Value {
+pub(super) fn public(key: &Signer) -> Value {
+    let mut jwk = named(key);
+    if let Value::Object(members) = bare(key) {
+        jwk.extend(members);
+    }
+    Value::Object(jwk)
+}
+
+/// The curve and the coordinates of the public half.
+pub(super) fn point(key: &Ec) -> (Curve, Vec<u8>, Vec<u8>) {
+    let (curve, point) = match key {
+        Ec::P256(key) => {
+            let point = key.verifying_key().to_encoded_point(false);
+            (Curve::P256, point.as_bytes().to_vec())
+        }
+        Ec::P384(key) => {
+            let point = key.verifying_key().to_encoded_point(false);
+            (Curve::P384, point.as_bytes().to_vec())
+        }
+        Ec::P521(key) => {
+            let point = p521::ecdsa::VerifyingKey::from(key).to_encoded_point(false);
+            (Curve::P521, point.as_bytes().to_vec())
+        }
+    };
+    // SEC 1 section 2.3.3: a byte that says it is uncompressed, then both.
+    let coordinates = point.get(1..).unwrap_or_default();
+    let halves = coordinates.split_at_checked(curve.coordinate_len());
+    let (x, y) = halves.unwrap_or_default();
+    (curve, x.to_vec(), y.to_vec())
+}
+
+pub(super) fn private(key: &Signer) -> Value {
     let mut jwk = public(key);
     let members = match &key.secret {
         Secret::Rsa(rsa) => rsa_members(rsa),
-        Secret::P256(p256) => vec![("d", base64url::encode(&p256.to_bytes()))],
+        Secret::Ec(Ec::P256(p256)) => vec![("d", base64url::encode(&p256.to_bytes()))],
+        Secret::Ec(Ec::P384(p384)) => vec![("d", base64url::encode(&p384.to_bytes()))],
+        Secret::Ec(Ec::P521(p521)) => vec![("d", base64url::encode(&p521.to_bytes()))],
         Secret::Ed25519(ed) => vec![("d", base64url::encode(ed.as_bytes()))],
         Secret::Hmac(_) => Vec::new(),
     };
@@ -103,7 +141,7 @@ fn rsa(members: &Map<String, Value>) -> Result<Secret, String> {
     let primes = vec![number("p")?, number("q")?];
     let key = rsa::RsaPrivateKey::from_components(number("n")?, number("e")?, number("d")?, primes);
     let key = key.map_err(|error| format!("is no RSA key: {error}"))?;
-    Ok(Secret::Rsa(Box::new(key)))
+    Ok(Secret::Rsa(Arc::new(key)))
 }
 
 // RFC 7518 section 6.3.2: with p, all the others are there too.
@@ -117,8 +155,8 @@ fn rsa_members(key: &rsa::RsaPrivateKey) -> Vec<(&'static str, String)> {
     members
 }
 
-fn named(key: &Key) -> Map<String, Value> {
-    let named = json!({"kid": key.kid, "alg": key.algorithm().name(), "use": "sig"});
+fn named(key: &Signer) -> Map<String, Value> {
+    let named = json!({"kid": key.kid, "alg": key.algorithm.name(), "use": "sig"});
     named.as_object().cloned().unwrap_or_default()
 }
 
@@ -144,7 +182,7 @@ fn bytes(members: &Map<String, Value>, name: &str) -> Result<Zeroizing<Vec<u8>>,
 
 #[cfg(test)]
 mod tests {
-    use postern_core::crypto::{Algorithm, AlgorithmSet, Crypto as _, Pure};
+    use postern_core::crypto::{AlgorithmSet, Crypto as _, Pure};
     use postern_core::jose::{KeyRules, KeySet, KeyUse};
 
     use super::*;
@@ -157,7 +195,7 @@ mod tests {
             Algorithm::Rs256,
             Algorithm::Hs256,
         ] {
-            let key = Key::generate(algorithm, "k").unwrap();
+            let key = Signer::generate(algorithm, "k").unwrap();
             let again = read(&private(&key)).map_err(|error| format!("{algorithm:?}: {error}"));
             let signature = again.unwrap().sign(b"message");
             let rules = KeyRules {
