@@ -9,6 +9,7 @@ import io
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -252,20 +253,27 @@ def test_a_folder_that_is_no_package_is_left_alone(tmp_path):
 
 
 def test_two_clean_builds_of_a_commit_are_the_same_bytes(tmp_path, package):
-    """In two clones, at places of different depth, with target folders of their own; one of them with
-    Cargo's home elsewhere too. Tools and downloaded sources are shared, compiled code is not."""
+    """In two clones, at places of different depth and length. One has all that it builds and builds with
+    below itself, and is reached by a link; of the other, target folder, tools and Cargo's home are
+    elsewhere. Downloaded sources are shared, compiled code is not."""
     home = tmp_path / "another-home"
     home.mkdir()
     cargo = Path(os.environ.get("CARGO_HOME", Path.home() / ".cargo"))
     for entry in cargo.iterdir():
         (home / entry.name).symlink_to(entry)
+    tools = Path(TOOLS["POSTERN_TOOLS"])
+    elsewhere = {"CARGO_TARGET_DIR": tmp_path / "t", "POSTERN_TOOLS": tmp_path / "other-tools", "CARGO_HOME": home}
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "one")
     plans = [
-        (tmp_path / "one", {"CARGO_TARGET_DIR": str(tmp_path / "one-target")}),
-        (tmp_path / "a" / "deeper" / "place", {"CARGO_TARGET_DIR": str(tmp_path / "t"), "CARGO_HOME": str(home)}),
+        (link, {"CARGO_TARGET_DIR": link / "target", "POSTERN_TOOLS": link / "target" / "tools"}),
+        (tmp_path / "a" / "deeper" / "place", elsewhere),
     ]
 
     def built(clone: Path, env: dict) -> dict[str, bytes]:
-        assert run("git", "clone", "--quiet", "--no-hardlinks", ROOT, clone).returncode == 0
+        env = {name: str(value) for name, value in env.items()}
+        assert run("git", "clone", "--quiet", "--no-hardlinks", ROOT, clone.resolve()).returncode == 0
+        shutil.copytree(tools, env["POSTERN_TOOLS"])
         # The optimizer is 100 MB, and pinned.
         (clone / "scripts/wasm-opt/node_modules").symlink_to(ROOT / "scripts/wasm-opt/node_modules")
         (clone / ".git/info/exclude").write_text("node_modules\n")

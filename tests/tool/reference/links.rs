@@ -60,7 +60,13 @@ fn pages() -> Vec<(PathBuf, String)> {
         (file, text)
     };
     let pages = files("docs").into_iter().filter(is_page);
-    let at_root = ["README.md", "SECURITY.md", "CHANGELOG.md"].map(|name| root().join(name));
+    let at_root = [
+        "README.md",
+        "SECURITY.md",
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+    ]
+    .map(|name| root().join(name));
     pages.chain(at_root).map(read).collect()
 }
 

@@ -8,7 +8,7 @@ mod configuration;
 mod headers;
 mod links;
 mod metrics;
-mod page;
+pub mod page;
 mod reasons;
 
 use page::Page;
