@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 
 use crate::base::Now;
 use crate::decision::{Mode, Reason};
-use crate::host::LogLevel;
+use crate::host::{Host, LogLevel};
 use crate::keys::ring::Freshness;
 
 /// What is written of decisions.
@@ -38,6 +38,15 @@ impl Default for Settings {
             purpose_header: None,
         }
     }
+}
+
+/// Where records go.
+pub trait Sink {
+    /// Takes a record: writes it, or keeps it until there are more.
+    fn add(&mut self, host: &dyn Host, record: &Record<'_>);
+
+    /// Writes what was kept: for each tick, and when the gate ends.
+    fn flush(&mut self, host: &dyn Host);
 }
 
 /// What became of a request.

@@ -9,7 +9,8 @@ use super::route::Names;
 use super::trust_domain::{Offer, patterns};
 use super::wire::{self, Field, List};
 use crate::base::Excerpt;
-use crate::policy::{Allow, ClaimCondition, Scalar, Scope, ScopeRule};
+use crate::jose::Scope;
+use crate::policy::{Allow, ClaimCondition, Scalar, ScopeRule};
 use crate::spiffe::SpiffePattern;
 
 pub(super) fn compile(wire: &Field<wire::Allow>, place: &Place<'_>, known: Names<'_>) -> Allow {

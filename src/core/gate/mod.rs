@@ -27,7 +27,8 @@ mod waiting;
 
 use std::cell::{Cell, RefCell};
 
-use crate::audit::sinks::{Sink as _, Sinks};
+use crate::audit::Sink as _;
+use crate::audit::sinks::Sinks;
 use crate::caller::Known;
 use crate::calls::Pending;
 use crate::crypto::KnownAnswers;

@@ -11,6 +11,7 @@
 //! | `claims`, `claims_error` | the claims of a verified token (RFC 7519) |
 //! | `expectations` | what an issuer's tokens must claim (RFC 7519, RFC 9068) |
 //! | `numeric_date` | instants as tokens write them |
+//! | `scope` | scopes (RFC 6749 section 3.3) |
 //! | `claim_path` | where in the claims a value is |
 
 mod claim_path;
@@ -25,6 +26,7 @@ mod jws_error;
 mod jws_header;
 mod key_set;
 mod numeric_date;
+mod scope;
 
 pub use claim_path::{ClaimPath, ClaimPathError};
 pub use claims::Claims;
@@ -36,3 +38,4 @@ pub use jws::{UnverifiedJws, VerifiedJws};
 pub use jws_error::{JwsError, Part};
 pub use key_set::{KeySet, KeySetError, SkippedKey};
 pub use numeric_date::NumericDate;
+pub use scope::{MAX_SCOPES, Scope, ScopeError, ScopeSet};

@@ -1,7 +1,7 @@
 //! What a route asks of a request: the route table, scopes, conditions.
 //!
 //! Everything here is pure, and everything that can be built is right: a [`PathTemplate`], a
-//! [`Scope`] or a [`HostPattern`] is parsed once and never checked again. What may be touched: how
+//! [`ScopeRule`] or a [`HostPattern`] is parsed once and never checked again. What may be touched: how
 //! requests are matched and what a condition means. What may not: tokens (`jose`), the wording of
 //! the document (`config`), and the order of the checks (`gate`).
 
@@ -25,7 +25,7 @@ pub use context_denial::ContextDenial;
 pub use forwarded::{Forwarded, Trust};
 pub use hosts::{Host, HostError, HostPattern};
 pub use hours::{Hours, HoursError, Weekday, Weekdays};
-pub use scope::{MissingScopes, Scope, ScopeError, ScopeRule, ScopeSet};
+pub use scope::{MissingScopes, ScopeRule};
 pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity, Unmatched};
 pub use template::{PathTemplate, Segment, SegmentKind, TemplateError};
 pub use when::{Condition, Facts, NumberRange, When};

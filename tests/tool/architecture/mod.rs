@@ -18,33 +18,8 @@ use source::Source;
 const STRAY: &[(&str, &str, &str)] = &[
     (
         "caller",
-        "config",
-        "issuers and trust domains are types of config's until rooms own theirs",
-    ),
-    (
-        "caller",
         "limits",
         "the cells of shared data are in limits until they are a room",
-    ),
-    (
-        "caller",
-        "policy",
-        "ScopeSet is in policy, and scopes are what a token says",
-    ),
-    (
-        "caller",
-        "risk",
-        "a client carries what risk is told of it, as a type of risk's",
-    ),
-    (
-        "gate",
-        "config",
-        "the gate runs on the compiled document until rooms own their settings",
-    ),
-    (
-        "limits",
-        "config",
-        "limits run on the compiled document until they own their settings",
     ),
     (
         "risk",

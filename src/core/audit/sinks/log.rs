@@ -1,8 +1,7 @@
 //! The host's log: each event at once, or several together.
 
-use super::Sink;
 use crate::audit::forms::{Form, ocsf};
-use crate::audit::{Record, Settings};
+use crate::audit::{Record, Settings, Sink};
 use crate::host::{Host, LogLevel};
 
 /// The memory that is kept for the next batch, in bytes; twice a batch where that is more.

@@ -5,18 +5,9 @@
 
 mod log;
 
-use super::{Record, Settings};
+use super::{Record, Settings, Sink};
 use crate::host::Host;
 pub use log::Log;
-
-/// Where records go.
-pub trait Sink {
-    /// Takes a record: writes it, or keeps it until there are more.
-    fn add(&mut self, host: &dyn Host, record: &Record<'_>);
-
-    /// Writes what was kept: for each tick, and when the gate ends.
-    fn flush(&mut self, host: &dyn Host);
-}
 
 /// All the sinks of a gate, in order.
 #[derive(Default)]
