@@ -181,14 +181,14 @@ impl Client {
 }
 
 /// Keys come from the configuration, so nobody can choose them to collide.
-type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+type Lookup<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
 /// The registered clients, and how callers are found among them.
 #[derive(Clone, Debug, Default)]
 pub struct Clients {
     all: Vec<Client>,
-    by_client: Vec<Map<Box<str>, usize>>,
-    by_subject: Vec<Map<Box<str>, usize>>,
+    by_client: Vec<Lookup<Box<str>, usize>>,
+    by_subject: Vec<Lookup<Box<str>, usize>>,
     by_workload: SpiffePatterns<usize>,
     by_name: BTreeMap<Box<str>, usize>,
     /// Whether a caller may call that is not among them.
@@ -221,8 +221,8 @@ impl Clients {
     #[must_use]
     pub fn new(issuers: usize, unregistered: bool) -> Self {
         Self {
-            by_client: vec![Map::default(); issuers],
-            by_subject: vec![Map::default(); issuers],
+            by_client: vec![Lookup::default(); issuers],
+            by_subject: vec![Lookup::default(); issuers],
             unregistered,
             ..Self::default()
         }
@@ -255,7 +255,7 @@ impl Clients {
         subject: Option<&str>,
         client: Option<&str>,
     ) -> Registrations {
-        let by = |maps: &[Map<Box<str>, usize>], name: Option<&str>| {
+        let by = |maps: &[Lookup<Box<str>, usize>], name: Option<&str>| {
             maps.get(issuer)?.get(name?).copied()
         };
         match (by(&self.by_subject, subject), by(&self.by_client, client)) {
@@ -299,7 +299,7 @@ impl Clients {
 }
 
 /// Enters a name; answers whose it is already.
-fn claim(map: Option<&mut Map<Box<str>, usize>>, name: String, place: usize) -> Option<usize> {
+fn claim(map: Option<&mut Lookup<Box<str>, usize>>, name: String, place: usize) -> Option<usize> {
     let map = map?;
     if let Some(other) = map.get(name.as_str()) {
         return Some(*other);

@@ -24,7 +24,7 @@ pub(super) fn compile_all(
     credential: &str,
     warnings: &mut Vec<String>,
 ) -> Option<Vec<Issuer>> {
-    let mut seen = Seen::default();
+    let mut seen = SeenOnce::default();
     let mut compiled = Vec::new();
     for (index, issuer) in elements(issuers, place, Empty::Refused) {
         let place = place.element(index);
@@ -39,12 +39,12 @@ pub(super) fn compile_all(
 
 /// What may be there once only: the name and the `iss`, and where each was first.
 #[derive(Default)]
-struct Seen {
+struct SeenOnce {
     names: BTreeMap<String, String>,
     issuers: BTreeMap<String, String>,
 }
 
-impl Seen {
+impl SeenOnce {
     fn note(&mut self, issuer: &wire::Issuer, place: &Place<'_>) {
         note_unique(&mut self.names, &issuer.name, &place.member("name"));
         note_unique(&mut self.issuers, &issuer.issuer, &place.member("issuer"));

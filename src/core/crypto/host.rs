@@ -5,7 +5,7 @@
 //! that is not the curve's, so the pairing is checked before it is asked.
 
 use super::{
-    Algorithm, Crypto, KnownAnswers, Price, Pure, VerifyingKey, der, ec_key::EcKey, price::Place,
+    Algorithm, Crypto, KnownAnswers, Price, Pure, VerifyingKey, der, ec_key::EcKey, price::Checker,
     rsa_key::RsaKey, verifying_key::Material,
 };
 
@@ -54,7 +54,7 @@ impl Crypto for Hosted<'_> {
 
     fn price(&self, key: &VerifyingKey, algorithm: Algorithm) -> Price {
         if self.known.contains(algorithm) {
-            Price::of(key, algorithm, Place::Proxy)
+            Price::of(key, algorithm, Checker::Proxy)
         } else {
             Pure.price(key, algorithm)
         }

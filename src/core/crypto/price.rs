@@ -28,7 +28,7 @@ pub const ORDINARY: Duration = Duration::from_micros(1_000);
 
 /// Where a signature is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum Checker {
     /// In the proxy's own code.
     Proxy,
     /// In the module.
@@ -41,26 +41,26 @@ pub struct Price {
     /// How much time.
     pub time: Duration,
     /// Whose.
-    pub place: Place,
+    pub place: Checker,
 }
 
 impl Price {
     /// Of what is not checked.
     pub const NOTHING: Self = Self {
         time: Duration::ZERO,
-        place: Place::Proxy,
+        place: Checker::Proxy,
     };
 
     /// Of a check with that key and algorithm.
     #[must_use]
-    pub fn of(key: &VerifyingKey, algorithm: Algorithm, place: Place) -> Self {
+    pub fn of(key: &VerifyingKey, algorithm: Algorithm, place: Checker) -> Self {
         let micros = match (key.material(), algorithm, place) {
             (Material::Rsa(key), _, _) => rsa(key.modulus().len(), place),
-            (Material::Ec(_), Algorithm::Es256, Place::Proxy) => 80,
-            (Material::Ec(_), Algorithm::Es256, Place::Module) => 1_000,
-            (Material::Ec(_), Algorithm::Es384, Place::Proxy) => 530,
-            (Material::Ec(_), _, Place::Proxy) => 1_250,
-            (Material::Ec(_), _, Place::Module) => 5_500,
+            (Material::Ec(_), Algorithm::Es256, Checker::Proxy) => 80,
+            (Material::Ec(_), Algorithm::Es256, Checker::Module) => 1_000,
+            (Material::Ec(_), Algorithm::Es384, Checker::Proxy) => 530,
+            (Material::Ec(_), _, Checker::Proxy) => 1_250,
+            (Material::Ec(_), _, Checker::Module) => 5_500,
             (Material::Ed25519(_), ..) => 140,
             (Material::Hmac(_), ..) => 10,
         };
@@ -72,13 +72,13 @@ impl Price {
 }
 
 /// A multiplication takes the square of the length, and the exponent is short: so does a check.
-fn rsa(modulus_bytes: usize, place: Place) -> u64 {
+fn rsa(modulus_bytes: usize, place: Checker) -> u64 {
     let bytes = u64::try_from(modulus_bytes).unwrap_or(u64::MAX);
     // In squares of 2048 bits.
     let times = |micros: u64| micros.saturating_mul(bytes.saturating_mul(bytes)) >> 16;
     match place {
-        Place::Proxy => times(20).saturating_add(40),
-        Place::Module => times(700),
+        Checker::Proxy => times(20).saturating_add(40),
+        Checker::Module => times(700),
     }
 }
 
@@ -138,15 +138,15 @@ mod tests {
     use super::*;
     use crate::signing::signers;
 
-    fn rsa_of(bits: usize, place: Place) -> u64 {
+    fn rsa_of(bits: usize, place: Checker) -> u64 {
         rsa(bits / 8, place)
     }
 
     #[test]
     fn a_check_costs_the_square_of_the_modulus() {
-        let module = [2048, 3072, 4096, 8192].map(|bits| rsa_of(bits, Place::Module));
+        let module = [2048, 3072, 4096, 8192].map(|bits| rsa_of(bits, Checker::Module));
         assert_eq!(module, [700, 1_575, 2_800, 11_200]);
-        let proxy = [2048, 4096, 8192].map(|bits| rsa_of(bits, Place::Proxy));
+        let proxy = [2048, 4096, 8192].map(|bits| rsa_of(bits, Checker::Proxy));
         assert_eq!(proxy, [60, 120, 360]);
     }
 
@@ -154,7 +154,7 @@ mod tests {
     fn the_module_is_dearer_than_the_proxy_and_nothing_is_free() {
         for signer in signers() {
             let key = signer.verifying_key();
-            let [proxy, module] = [Place::Proxy, Place::Module]
+            let [proxy, module] = [Checker::Proxy, Checker::Module]
                 .map(|place| Price::of(&key, signer.algorithm, place).time);
             assert!(
                 Duration::ZERO < proxy && proxy <= module,
@@ -168,7 +168,7 @@ mod tests {
     fn the_first_check_is_made_whatever_it_costs_and_others_within_the_budget() {
         let of = |micros| Price {
             time: Duration::from_micros(micros),
-            place: Place::Module,
+            place: Checker::Module,
         };
         let mut work = Work::within(Duration::from_micros(2_000));
         assert!(work.take(of(1_000)) && work.take(of(1_000)));

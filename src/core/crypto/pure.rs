@@ -9,7 +9,7 @@ use super::{
     Algorithm, Crypto, VerifyingKey,
     carried::{Es384, Es512, StrictEd25519},
     ec_key::{EcKey, Point},
-    price::{Place, Price},
+    price::{Checker, Price},
     rsa_key::RsaKey,
     verifying_key::Material,
 };
@@ -36,7 +36,7 @@ impl Crypto for Pure {
     }
 
     fn price(&self, key: &VerifyingKey, algorithm: Algorithm) -> Price {
-        Price::of(key, algorithm, Place::Module)
+        Price::of(key, algorithm, Checker::Module)
     }
 }
 

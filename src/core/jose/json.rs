@@ -96,7 +96,7 @@ pub fn parse(bytes: &[u8], bounds: Bounds) -> Result<Value, JsonError> {
         return Err(JsonError::TooLarge(bounds.bytes));
     }
     let fault = RefCell::new(None);
-    let root = Node {
+    let root = Frame {
         fault: &fault,
         deepest: bounds.depth,
         left: bounds.depth,
@@ -112,10 +112,10 @@ pub fn parse(bytes: &[u8], bounds: Bounds) -> Result<Value, JsonError> {
 enum Fault {
     TooDeep(u8),
     /// The steps to a duplicate member, the innermost first.
-    Duplicate(Vec<Step>),
+    Duplicate(Vec<PathStep>),
 }
 
-enum Step {
+enum PathStep {
     Member(Excerpt),
     Element(usize),
 }
@@ -134,14 +134,14 @@ fn explain(error: &serde_json::Error, fault: Option<Fault>) -> JsonError {
     }
 }
 
-fn path_of(steps: &[Step]) -> String {
+fn path_of(steps: &[PathStep]) -> String {
     let mut path = String::new();
     for step in steps.iter().rev() {
         let dot = if path.is_empty() { "" } else { "." };
         // Writing to a string cannot fail.
         let _ = match step {
-            Step::Member(name) => write!(path, "{dot}{}", name.escaped()),
-            Step::Element(index) => write!(path, "[{index}]"),
+            PathStep::Member(name) => write!(path, "{dot}{}", name.escaped()),
+            PathStep::Element(index) => write!(path, "[{index}]"),
         };
     }
     path
@@ -149,13 +149,13 @@ fn path_of(steps: &[Step]) -> String {
 
 /// One value, `left` levels above the deepest that is allowed.
 #[derive(Clone, Copy)]
-struct Node<'f> {
+struct Frame<'f> {
     fault: &'f RefCell<Option<Fault>>,
     deepest: u8,
     left: u8,
 }
 
-impl Node<'_> {
+impl Frame<'_> {
     fn inner<E: Error>(self) -> Result<Self, E> {
         match self.left.checked_sub(1) {
             Some(left) => Ok(Self { left, ..self }),
@@ -167,13 +167,13 @@ impl Node<'_> {
     }
 
     fn duplicate<E: Error>(self, name: &str) -> E {
-        let steps = vec![Step::Member(Excerpt::of(name))];
+        let steps = vec![PathStep::Member(Excerpt::of(name))];
         self.fault.replace(Some(Fault::Duplicate(steps)));
         E::custom("duplicate member")
     }
 
     /// Notes on the way out where the fault is.
-    fn within<E>(self, error: E, step: impl FnOnce() -> Step) -> E {
+    fn within<E>(self, error: E, step: impl FnOnce() -> PathStep) -> E {
         if let Some(Fault::Duplicate(steps)) = self.fault.borrow_mut().as_mut() {
             steps.push(step());
         }
@@ -181,7 +181,7 @@ impl Node<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Node<'_> {
+impl<'de> DeserializeSeed<'de> for Frame<'_> {
     type Value = Value;
 
     fn deserialize<D: Deserializer<'de>>(self, input: D) -> Result<Value, D::Error> {
@@ -189,7 +189,7 @@ impl<'de> DeserializeSeed<'de> for Node<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Node<'_> {
+impl<'de> Visitor<'de> for Frame<'_> {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -230,7 +230,7 @@ impl<'de> Visitor<'de> for Node<'_> {
         let inner = self.inner()?;
         let mut elements = Vec::new();
         loop {
-            let at = || Step::Element(elements.len());
+            let at = || PathStep::Element(elements.len());
             match input.next_element_seed(inner) {
                 Ok(Some(value)) => elements.push(value),
                 Ok(None) => return Ok(Value::Array(elements)),
@@ -247,9 +247,9 @@ impl<'de> Visitor<'de> for Node<'_> {
                 Entry::Vacant(place) => place,
                 Entry::Occupied(first) => return Err(self.duplicate(first.key())),
             };
-            let value = input
-                .next_value_seed(inner)
-                .map_err(|error| self.within(error, || Step::Member(Excerpt::of(place.key()))))?;
+            let value = input.next_value_seed(inner).map_err(|error| {
+                self.within(error, || PathStep::Member(Excerpt::of(place.key())))
+            })?;
             place.insert(value);
         }
         Ok(Value::Object(members))

@@ -10,7 +10,7 @@ use super::{
     jws_header::Header,
 };
 use crate::base::{Excerpt, base64url};
-use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, Work, price::Place};
+use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, Work, price::Checker};
 
 /// How many keys are tried at most for one token.
 const MAX_TRIES: u64 = 8;
@@ -166,7 +166,7 @@ impl UnverifiedJws {
 
     fn most_tries(&self, price: Price) -> u64 {
         match (price.place, self.kid()) {
-            (Place::Module, None) => MAX_NAMELESS,
+            (Checker::Module, None) => MAX_NAMELESS,
             _ => MAX_TRIES,
         }
     }
@@ -601,7 +601,7 @@ mod tests {
 
     /// How many of so many keys are tried at that price for a token that may cost 2 ms, and what is
     /// said in the end.
-    fn tried(keys: usize, header: Value, micros: u64, place: Place) -> (u64, JwsError) {
+    fn tried(keys: usize, header: Value, micros: u64, place: Checker) -> (u64, JwsError) {
         let signer = signer(Algorithm::EdDsa);
         let set = self::keys(
             &vec![named(signer, "same"); keys],
@@ -629,7 +629,7 @@ mod tests {
 
     #[test]
     fn keys_are_tried_as_far_as_number_place_and_price_allow() {
-        use Place::{Module, Proxy};
+        use Checker::{Module, Proxy};
         let (named, nameless) = (json!({"kid": "same"}), json!({}));
         let (ambiguous, invalid) = (JwsError::KeyAmbiguous, JwsError::SignatureInvalid);
         // Keys, the token's header, the price of each, where, how many are tried, and what is said.

@@ -3,7 +3,7 @@
 //! A host is compared as it came, case aside, since that is how a proxy chooses its virtual host:
 //! `api.example:8443`, `api.example:` and `api.example.` are hosts of their own, although other
 //! readers take each for `api.example` (RFC 3986 section 6.2.3, RFC 1034 section 3.1). Those
-//! readings are in [`Host::readings`].
+//! readings are in [`Authority::readings`].
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -14,18 +14,18 @@ const MAX_LABEL_BYTES: usize = 63;
 
 /// The host of a request with whatever port it came with: lower case, and else as it came.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Host {
+pub struct Authority {
     text: String,
     /// Where the port begins, with its colon.
     port: usize,
 }
 
-impl Host {
+impl Authority {
     /// Parses an `:authority` or `host` field as it was sent.
     ///
     /// None for what is no host.
     #[must_use]
-    pub fn of_authority(authority: &str) -> Option<Self> {
+    pub fn of(authority: &str) -> Option<Self> {
         let port = match authority.rfind(']') {
             Some(end) => end.checked_add(1)?,
             None => authority.find(':').unwrap_or(authority.len()),
@@ -102,7 +102,7 @@ impl Host {
 /// with any or none.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct HostPattern {
-    host: Host,
+    host: Authority,
     is_below: bool,
     any_port: bool,
 }
@@ -113,8 +113,8 @@ impl HostPattern {
     ///
     /// # Errors
     ///
-    /// A [`HostError`] for anything else.
-    pub fn parse(text: &str) -> Result<Self, HostError> {
+    /// A [`AuthorityError`] for anything else.
+    pub fn parse(text: &str) -> Result<Self, AuthorityError> {
         let (rest, is_below) = match text.strip_prefix("*.") {
             Some(parent) => (parent, true),
             None => (text, false),
@@ -123,13 +123,13 @@ impl HostPattern {
             Some(name) => (name, true),
             None => (rest, false),
         };
-        let host = Host::of_authority(rest).ok_or_else(|| HostError::of(rest))?;
+        let host = Authority::of(rest).ok_or_else(|| AuthorityError::of(rest))?;
         if any_port && !host.port().is_empty() {
-            return Err(HostError::Port);
+            return Err(AuthorityError::Port);
         }
         // Nothing is below an address.
         if is_below && host.text.starts_with('[') {
-            return Err(HostError::Invalid);
+            return Err(AuthorityError::Invalid);
         }
         Ok(Self {
             host,
@@ -140,7 +140,7 @@ impl HostPattern {
 
     /// Whether the pattern names that host.
     #[must_use]
-    pub fn matches(&self, host: &Host) -> bool {
+    pub fn matches(&self, host: &Authority) -> bool {
         let named = self.host.as_str();
         let fits = |as_it_came: &str, name: Option<&str>| {
             let text = if self.any_port {
@@ -158,7 +158,7 @@ impl HostPattern {
 
     /// The host, or what all its hosts are below; without a port where any fits.
     #[must_use]
-    pub const fn host(&self) -> &Host {
+    pub const fn host(&self) -> &Authority {
         &self.host
     }
 
@@ -192,7 +192,7 @@ impl fmt::Display for HostPattern {
 
 /// Why a text is no host pattern.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HostError {
+pub enum AuthorityError {
     /// It is no host name.
     Invalid,
     /// What follows the host is no port.
@@ -201,14 +201,14 @@ pub enum HostError {
     Wildcard,
 }
 
-impl HostError {
+impl AuthorityError {
     /// Why that text, without what may stand around a host, is none.
     fn of(text: &str) -> Self {
         if text.contains('*') {
             return Self::Wildcard;
         }
         match text.rsplit_once(':') {
-            Some((name, port)) if Host::of_authority(name).is_some() && !port.contains('/') => {
+            Some((name, port)) if Authority::of(name).is_some() && !port.contains('/') => {
                 Self::Port
             }
             _ => Self::Invalid,
@@ -216,7 +216,7 @@ impl HostError {
     }
 }
 
-impl fmt::Display for HostError {
+impl fmt::Display for AuthorityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Invalid => {
@@ -232,7 +232,7 @@ impl fmt::Display for HostError {
     }
 }
 
-impl std::error::Error for HostError {}
+impl std::error::Error for AuthorityError {}
 
 /// Whether the text after the host is nothing or a port (RFC 3986 section 3.2.3).
 fn is_port(text: &str) -> bool {
@@ -293,11 +293,11 @@ mod tests {
     #[test]
     fn reads_an_authority_as_it_came_but_for_case() {
         for (authority, expected) in AUTHORITIES {
-            let host = Host::of_authority(authority);
+            let host = Authority::of(authority);
             let read = host.as_ref().map(|host| (host.name(), host.port()));
             assert_eq!(read, *expected, "{authority}");
         }
-        assert_eq!(Host::of_authority(&"a.".repeat(200)), None);
+        assert_eq!(Authority::of(&"a.".repeat(200)), None);
     }
 
     #[test]
@@ -316,9 +316,9 @@ mod tests {
             ("[0:0::1]", &["[::1]"]),
         ];
         for (authority, expected) in CASES {
-            let host = Host::of_authority(authority).unwrap();
+            let host = Authority::of(authority).unwrap();
             let readings = host.readings();
-            let readings: Vec<&str> = readings.iter().map(Host::as_str).collect();
+            let readings: Vec<&str> = readings.iter().map(Authority::as_str).collect();
             assert_eq!(readings, *expected, "{authority}");
         }
     }
@@ -374,28 +374,28 @@ mod tests {
     fn a_pattern_names_hosts_as_they_came() {
         for (pattern, fits, does_not) in PATTERNS {
             let pattern = HostPattern::parse(pattern).unwrap();
-            let matches = |host: &&&str| pattern.matches(&Host::of_authority(host).unwrap());
+            let matches = |host: &&&str| pattern.matches(&Authority::of(host).unwrap());
             assert_eq!(fits.iter().find(|host| !matches(host)), None, "{pattern}");
             assert_eq!(does_not.iter().find(matches), None, "{pattern}");
-            assert!(pattern.matches(&Host::of_authority(&pattern.example()).unwrap()));
+            assert!(pattern.matches(&Authority::of(&pattern.example()).unwrap()));
         }
     }
 
     #[test]
     fn refuses_what_is_no_host_pattern_and_says_why() {
-        const CASES: &[(&str, HostError)] = &[
-            ("api.example:http", HostError::Port),
-            ("api.example:80:*", HostError::Port),
-            ("[::1]:123456", HostError::Port),
-            ("*", HostError::Wildcard),
-            ("a.*.b", HostError::Wildcard),
-            ("*a.example", HostError::Wildcard),
-            ("api.example:8*", HostError::Wildcard),
-            ("", HostError::Invalid),
-            ("*.", HostError::Invalid),
-            ("*.[::1]", HostError::Invalid),
-            ("::1", HostError::Invalid),
-            ("https://api.example", HostError::Invalid),
+        const CASES: &[(&str, AuthorityError)] = &[
+            ("api.example:http", AuthorityError::Port),
+            ("api.example:80:*", AuthorityError::Port),
+            ("[::1]:123456", AuthorityError::Port),
+            ("*", AuthorityError::Wildcard),
+            ("a.*.b", AuthorityError::Wildcard),
+            ("*a.example", AuthorityError::Wildcard),
+            ("api.example:8*", AuthorityError::Wildcard),
+            ("", AuthorityError::Invalid),
+            ("*.", AuthorityError::Invalid),
+            ("*.[::1]", AuthorityError::Invalid),
+            ("::1", AuthorityError::Invalid),
+            ("https://api.example", AuthorityError::Invalid),
         ];
         for (text, error) in CASES {
             assert_eq!(HostPattern::parse(text), Err(*error), "{text}");

@@ -23,7 +23,7 @@ pub use allow::Allow;
 pub use claim_condition::{ClaimCondition, ClaimMismatch, Scalar};
 pub use context_denial::ContextDenial;
 pub use forwarded::{Forwarded, Trust};
-pub use hosts::{Host, HostError, HostPattern};
+pub use hosts::{Authority, AuthorityError, HostPattern};
 pub use hours::{Hours, HoursError, Weekday, Weekdays};
 pub use scope::{MissingScopes, ScopeRule};
 pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity, Unmatched};

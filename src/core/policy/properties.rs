@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::{
-    Host, HostPattern, PathTemplate, RouteMatch, RouteTable, Segment, Specificity, Unmatched,
+    Authority, HostPattern, PathTemplate, RouteMatch, RouteTable, Segment, Specificity, Unmatched,
 };
 use crate::request::{Method, NormalPath, parameter};
 
@@ -190,7 +190,7 @@ proptest! {
         let found = match table.find(host, method, &path) {
             Ok(found) => found,
             Err(Unmatched::Unknown) => {
-                let unread = !host.is_empty() && Host::of_authority(host).is_none();
+                let unread = !host.is_empty() && Authority::of(host).is_none();
                 prop_assert!(as_decoded.is_none() || unread);
                 return Ok(());
             }
@@ -208,7 +208,7 @@ proptest! {
         prop_assert_eq!(as_decoded, index);
         prop_assert_eq!(verbatim(&table, host, method, &sent), index);
         let names_port = found.matching.hosts.iter().any(|pattern| {
-            !pattern.any_port() && Host::of_authority(host).is_some_and(|host| pattern.matches(&host))
+            !pattern.any_port() && Authority::of(host).is_some_and(|host| pattern.matches(&host))
         });
         let mut hosts = vec![host.to_owned()];
         if !names_port {

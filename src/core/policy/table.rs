@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::hosts::{Host, HostPattern};
+use super::hosts::{Authority, HostPattern};
 use super::template::{PathTemplate, SegmentKind};
 use super::trie::Trie;
 use crate::request::Method;
@@ -68,7 +68,7 @@ impl<R> RouteTable<R> {
     ///
     /// # Errors
     ///
-    /// No route, or not for every reader. An authority that is no host (see [`Host::of_authority`])
+    /// No route, or not for every reader. An authority that is no host (see [`Authority::of`])
     /// has none where any route names a host, since another reader may take it for that one.
     pub fn find(
         &self,
@@ -76,17 +76,17 @@ impl<R> RouteTable<R> {
         method: &str,
         path: &NormalPath,
     ) -> Result<Matched<'_, R>, Unmatched> {
-        let host = Host::of_authority(authority);
+        let host = Authority::of(authority);
         if host.is_none() && !authority.is_empty() && self.names_hosts {
             return Err(Unmatched::Unknown);
         }
-        let find = |host: Option<&Host>, path: &str| {
+        let find = |host: Option<&Authority>, path: &str| {
             let path = path.strip_prefix('/')?;
             self.index.find(path, host, method)
         };
         let found = find(host.as_ref(), path.as_str());
         let index = found.map(|found| found.route);
-        let is_same_on = |host: Option<&Host>, path: &str| {
+        let is_same_on = |host: Option<&Authority>, path: &str| {
             let other = find(host, path);
             other.map(|found| found.route) == index
         };
@@ -216,7 +216,7 @@ impl Specificity {
         let listed = route.methods.iter().any(|m| m.as_str() == method);
         Some(Self {
             path: route.path.kinds().collect(),
-            host: HostKind::of(&route.hosts, Host::of_authority(host).as_ref())?,
+            host: HostKind::of(&route.hosts, Authority::of(host).as_ref())?,
             methods: (listed || route.methods.is_empty()).then_some(listed)?,
         })
     }
@@ -230,7 +230,7 @@ enum HostKind {
 }
 
 impl HostKind {
-    fn of(patterns: &[HostPattern], host: Option<&Host>) -> Option<Self> {
+    fn of(patterns: &[HostPattern], host: Option<&Authority>) -> Option<Self> {
         if patterns.is_empty() {
             return Some(Self::Any);
         }

@@ -8,39 +8,39 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 
-use super::hosts::{Host, HostPattern};
+use super::hosts::{Authority, HostPattern};
 use super::template::{PathTemplate, Segment};
 use crate::request::Method;
 
 /// Keys come from the configuration, so nobody can choose them to collide: no random seed is
 /// needed, and a table is the same on every worker.
-type Map<V> = HashMap<Box<str>, V, BuildHasherDefault<DefaultHasher>>;
+type TrieMap<V> = HashMap<Box<str>, V, BuildHasherDefault<DefaultHasher>>;
 
 /// The tree. The first node is the root.
 #[derive(Debug)]
 pub(super) struct Trie {
-    nodes: Vec<Node>,
-    methods: Map<usize>,
+    nodes: Vec<TrieNode>,
+    methods: TrieMap<usize>,
 }
 
 /// A node of the tree: what may follow, and the routes that end here.
 #[derive(Debug, Default)]
-struct Node {
-    literals: Map<usize>,
+struct TrieNode {
+    literals: TrieMap<usize>,
     parameter: Option<usize>,
     ends: Ends,
     rest: Option<Box<Ends>>,
 }
 
 /// What a lookup looks for beside the path.
-struct Wanted<'a> {
-    host: Option<&'a Host>,
+struct Sought<'a> {
+    host: Option<&'a Authority>,
     method: Option<usize>,
 }
 
 /// What a lookup finds.
 #[derive(Clone, Copy)]
-pub(super) struct Found {
+pub(super) struct Hit {
     /// The place of the route in the configuration.
     pub route: usize,
     /// Whether the route names the host as it came, with its port or without any.
@@ -50,8 +50,8 @@ pub(super) struct Found {
 impl Trie {
     pub(super) fn new() -> Self {
         Self {
-            nodes: vec![Node::default()],
-            methods: Map::default(),
+            nodes: vec![TrieNode::default()],
+            methods: TrieMap::default(),
         }
     }
 
@@ -79,16 +79,16 @@ impl Trie {
     }
 
     /// The most specific route for that path, without its first `/`.
-    pub(super) fn find(&self, path: &str, host: Option<&Host>, method: &str) -> Option<Found> {
+    pub(super) fn find(&self, path: &str, host: Option<&Authority>, method: &str) -> Option<Hit> {
         let method = self.methods.get(method).copied();
-        self.find_below(0, Some(path), &Wanted { host, method })
+        self.find_below(0, Some(path), &Sought { host, method })
     }
 
     /// "A literal beats a parameter, a parameter beats a rest, segment by segment from the left."
     /// Where no route at an end fits host and method, the next best is tried.
     ///
     /// `left` is the path still to be read; none at its end.
-    fn find_below(&self, at: usize, left: Option<&str>, wanted: &Wanted<'_>) -> Option<Found> {
+    fn find_below(&self, at: usize, left: Option<&str>, wanted: &Sought<'_>) -> Option<Hit> {
         let node = self.nodes.get(at)?;
         let Some(left) = left else {
             return node.ends.find(wanted);
@@ -117,7 +117,7 @@ impl Trie {
             Segment::Rest(_) => return at,
         };
         if next == new {
-            self.nodes.push(Node::default());
+            self.nodes.push(TrieNode::default());
         }
         next
     }
@@ -146,8 +146,8 @@ struct Named {
 /// The routes of hosts, by the host as it came, and by its name where any port fits.
 #[derive(Debug, Default)]
 struct Ports {
-    one: Map<Methods>,
-    any: Map<Methods>,
+    one: TrieMap<Methods>,
+    any: TrieMap<Methods>,
 }
 
 impl Ends {
@@ -175,10 +175,10 @@ impl Ends {
     }
 
     /// "Then more hosts beats any host, then methods beats any method."
-    fn find(&self, wanted: &Wanted<'_>) -> Option<Found> {
+    fn find(&self, wanted: &Sought<'_>) -> Option<Hit> {
         let named = self.named.as_ref();
         let any = || {
-            Some(Found {
+            Some(Hit {
                 route: self.any.find(wanted.method)?,
                 names_port: false,
             })
@@ -192,14 +192,14 @@ impl Ends {
 impl Named {
     /// The host itself before what it is below, the nearest first; of each, with the port that came
     /// before with any.
-    fn find(&self, host: &Host, method: Option<usize>) -> Option<Found> {
+    fn find(&self, host: &Authority, method: Option<usize>) -> Option<Hit> {
         let exact = self
             .exact
             .find(host.as_str(), host.name_of_any_port(), method);
         exact.or_else(|| self.find_parent(host, method))
     }
 
-    fn find_parent(&self, host: &Host, method: Option<usize>) -> Option<Found> {
+    fn find_parent(&self, host: &Authority, method: Option<usize>) -> Option<Hit> {
         if self.below.is_empty() {
             return None;
         }
@@ -209,10 +209,10 @@ impl Named {
 }
 
 impl Ports {
-    fn find(&self, as_it_came: &str, name: Option<&str>, method: Option<usize>) -> Option<Found> {
-        let found = |map: &Map<Methods>, text: &str, names_port| {
+    fn find(&self, as_it_came: &str, name: Option<&str>, method: Option<usize>) -> Option<Hit> {
+        let found = |map: &TrieMap<Methods>, text: &str, names_port| {
             let route = map.get(text)?.find(method)?;
-            Some(Found { route, names_port })
+            Some(Hit { route, names_port })
         };
         found(&self.one, as_it_came, true).or_else(|| found(&self.any, name?, false))
     }

@@ -121,9 +121,9 @@ fn decode_bytes(text: &str, stray: Option<u8>) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    type Found = Result<Option<&'static str>, QueryError>;
+    type Occurrences = Result<Option<&'static str>, QueryError>;
 
-    const CASES: &[(Option<&str>, Found)] = &[
+    const CASES: &[(Option<&str>, Occurrences)] = &[
         (None, Ok(None)),
         (Some(""), Ok(None)),
         (Some("a=1"), Ok(None)),

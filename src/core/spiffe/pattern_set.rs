@@ -12,7 +12,7 @@ use super::{SpiffeId, SpiffePattern, TrustDomain, pattern::Segment};
 
 /// Keys come from the configuration, so nobody can choose them to collide: no random seed is
 /// needed, and a table is the same on every worker.
-type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
+type PatternMap<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 
 /// Many patterns, each with what it stands for: nothing where only a match is wanted.
 ///
@@ -21,13 +21,13 @@ type Map<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 /// 32 segments, and by looking at no node of the tree twice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SpiffePatterns<T = ()> {
-    domains: Map<TrustDomain, usize>,
-    nodes: Vec<Node<T>>,
+    domains: PatternMap<TrustDomain, usize>,
+    nodes: Vec<PatternNode<T>>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-struct Node<T> {
-    literals: Map<Box<str>, usize>,
+struct PatternNode<T> {
+    literals: PatternMap<Box<str>, usize>,
     any: Option<usize>,
     end: Option<T>,
     rest: Option<T>,
@@ -109,7 +109,7 @@ impl<T> SpiffePatterns<T> {
         }
         let root = self.nodes.len();
         self.domains.insert(domain.clone(), root);
-        self.nodes.push(Node::default());
+        self.nodes.push(PatternNode::default());
         root
     }
 
@@ -124,7 +124,7 @@ impl<T> SpiffePatterns<T> {
             Segment::Any => *node.any.get_or_insert(new),
         };
         if next == new {
-            self.nodes.push(Node::default());
+            self.nodes.push(PatternNode::default());
         }
         next
     }
@@ -144,16 +144,16 @@ impl<'p> FromIterator<&'p SpiffePattern> for SpiffePatterns {
 impl<T> Default for SpiffePatterns<T> {
     fn default() -> Self {
         Self {
-            domains: Map::default(),
+            domains: PatternMap::default(),
             nodes: Vec::new(),
         }
     }
 }
 
-impl<T> Default for Node<T> {
+impl<T> Default for PatternNode<T> {
     fn default() -> Self {
         Self {
-            literals: Map::default(),
+            literals: PatternMap::default(),
             any: None,
             end: None,
             rest: None,

@@ -163,7 +163,7 @@ pub fn svid_of(element: &Element<'_>) -> Result<SpiffeId, SvidError> {
 
 /// The keys, in the order in which Envoy writes them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Key {
+enum PairKey {
     By,
     Hash,
     Cert,
@@ -173,7 +173,7 @@ enum Key {
     Dns,
 }
 
-impl Key {
+impl PairKey {
     fn of(name: &str) -> Option<Self> {
         Some(match name.to_ascii_lowercase().as_str() {
             "by" => Self::By,
@@ -231,11 +231,11 @@ impl<'f> Element<'f> {
         for _ in 0..MAX_PAIRS {
             let at = input.at;
             let name = input.key()?;
-            let key = Key::of(name).ok_or(XfccError::Unknown(at))?;
+            let key = PairKey::of(name).ok_or(XfccError::Unknown(at))?;
             key.check_behind(before, at)?;
             let value = input.value(key)?;
             element.put(key, value, at)?;
-            has_hash |= key == Key::Hash;
+            has_hash |= key == PairKey::Hash;
             before = Some(key);
             let length = written.len().saturating_sub(input.left().len());
             element.text = written.get(..length).unwrap_or_default();
@@ -249,15 +249,15 @@ impl<'f> Element<'f> {
         Err(XfccError::TooManyPairs(input.at))
     }
 
-    fn put(&mut self, key: Key, value: Cow<'f, str>, at: usize) -> Result<(), XfccError> {
+    fn put(&mut self, key: PairKey, value: Cow<'f, str>, at: usize) -> Result<(), XfccError> {
         match key {
-            Key::By => self.by.push(value),
-            Key::Uri => self.uris.push(value),
-            Key::Dns => self.dns.push(value),
-            Key::Cert => self.cert = Some(value),
-            Key::Chain => self.chain = Some(value),
-            Key::Subject => self.subject = Some(value),
-            Key::Hash => {
+            PairKey::By => self.by.push(value),
+            PairKey::Uri => self.uris.push(value),
+            PairKey::Dns => self.dns.push(value),
+            PairKey::Cert => self.cert = Some(value),
+            PairKey::Chain => self.chain = Some(value),
+            PairKey::Subject => self.subject = Some(value),
+            PairKey::Hash => {
                 self.hash = digest_from_hex(value.as_bytes()).ok_or(XfccError::Hash(at))?;
             }
         }
@@ -328,7 +328,7 @@ impl<'f> Input<'f> {
     }
 
     /// Takes a value; `;`, `,` or the end is behind it.
-    fn value(&mut self, key: Key) -> Result<Cow<'f, str>, XfccError> {
+    fn value(&mut self, key: PairKey) -> Result<Cow<'f, str>, XfccError> {
         if !key.is_quoted() {
             return self.bare().map(Cow::Borrowed);
         }

@@ -3,7 +3,7 @@
 use postern_core::decision::{Denial, Reason};
 use postern_core::gate::Route;
 use postern_core::gate::decide::unmatched;
-use postern_core::policy::{Host, RouteMatch, SegmentKind, Specificity, Unmatched};
+use postern_core::policy::{Authority, RouteMatch, SegmentKind, Specificity, Unmatched};
 use postern_core::request::{Method, NormalPath};
 
 use super::{Findings, Inquiry, quoted};
@@ -134,7 +134,7 @@ fn nearest(inquiry: &Inquiry<'_>, path: &NormalPath, why: Unmatched, findings: &
     if why != Unmatched::Unknown {
         findings.say("route", unmatched(why).detail);
     }
-    if Host::of_authority(authority).is_none() && !authority.is_empty() {
+    if Authority::of(authority).is_none() && !authority.is_empty() {
         findings.say("route", format!("{} is no host name", printable(authority)));
     }
     let routes = inquiry.config.settings.routes.iter();
@@ -170,8 +170,8 @@ struct Distance {
 
 impl Distance {
     fn of(route: &RouteMatch, authority: &str, method: &str, path: &NormalPath) -> Self {
-        let host = Host::of_authority(authority);
-        let fits = |host: &Host| route.hosts.iter().any(|pattern| pattern.matches(host));
+        let host = Authority::of(authority);
+        let fits = |host: &Authority| route.hosts.iter().any(|pattern| pattern.matches(host));
         let listed = route.methods.iter().any(|own| own.as_str() == method);
         let fits_method = listed || (route.methods.is_empty() && Method::is_ordinary(method));
         Self {

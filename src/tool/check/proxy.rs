@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use postern_core::config::Config;
-use postern_core::policy::{Host, HostPattern};
+use postern_core::policy::{Authority, HostPattern};
 
 use crate::document::{Manager, Member, Node, Problem};
 
@@ -202,7 +202,7 @@ fn domains(hosts: &[Place<'_>], named: &[&HostPattern], any_port: bool, found: &
 
 /// Whether the first names what the other does, or an example of it.
 fn meets(wide: &HostPattern, narrow: &HostPattern) -> bool {
-    Host::of_authority(&narrow.example()).is_some_and(|host| wide.matches(&host))
+    Authority::of(&narrow.example()).is_some_and(|host| wide.matches(&host))
 }
 
 /// A pattern as those read it that know no ports and no trailing dots.

@@ -39,13 +39,13 @@ impl KnownAnswers {
 }
 
 /// A signature that must hold over one message, and must not over another.
-struct Answer {
+struct KnownAnswer {
     algorithm: Algorithm,
     key: VerifyingKey,
     signature: &'static [u8],
 }
 
-impl Answer {
+impl KnownAnswer {
     fn is_given_by(&self, call: &ForeignCall<'_>) -> bool {
         let holds =
             |message| host::proxy_holds(call, &self.key, self.algorithm, message, self.signature);
@@ -54,13 +54,13 @@ impl Answer {
 }
 
 /// A vector that could not be built would prove nothing; the tests see to it that each can.
-fn answers() -> [Option<Answer>; 6] {
+fn answers() -> [Option<KnownAnswer>; 6] {
     use vectors::{ES256, ES384, ES512, P256_X, P256_Y, P384_X, P384_Y, P521_X, P521_Y};
     use vectors::{RS256, RS384, RS512, RSA_MODULUS};
     let rsa = VerifyingKey::rsa(RSA_MODULUS, &[1, 0, 1], false).ok();
     let ec = |curve, x, y| VerifyingKey::ec(curve, x, y).ok();
     let answer = |algorithm, key: Option<VerifyingKey>, signature| {
-        Some(Answer {
+        Some(KnownAnswer {
             algorithm,
             key: key?,
             signature,

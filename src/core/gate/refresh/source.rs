@@ -40,18 +40,18 @@ struct Flight {
     call: u32,
     holder: u64,
     until: Now,
-    step: Step,
+    step: FetchStep,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Step {
+enum FetchStep {
     OpenId,
     AuthorizationServer,
     Document,
 }
 
 enum Progress {
-    Next(Step, HttpUri),
+    Next(FetchStep, HttpUri),
     Done(Document),
 }
 
@@ -203,8 +203,8 @@ impl Source {
 
     fn fetch(&mut self, now: Now, holder: u64, tools: &mut Tools<'_>) {
         let (step, uri) = match &self.remote.location {
-            Location::Document(uri) => (Step::Document, Some(uri.clone())),
-            Location::Metadata(issuer) => (Step::OpenId, issuer.openid_configuration()),
+            Location::Document(uri) => (FetchStep::Document, Some(uri.clone())),
+            Location::Metadata(issuer) => (FetchStep::OpenId, issuer.openid_configuration()),
         };
         let until = now.after(self.remote.periods.timeout);
         let flight = Flight {
@@ -252,24 +252,24 @@ impl Source {
         Ok(())
     }
 
-    fn advance(&self, step: Step, answer: &Answer) -> Result<Progress, FetchError> {
+    fn advance(&self, step: FetchStep, answer: &Answer) -> Result<Progress, FetchError> {
         let document = answer.json();
         match (step, &self.remote.location) {
-            (Step::Document, _) => self.remote.reading.read(&document?).map(Progress::Done),
+            (FetchStep::Document, _) => self.remote.reading.read(&document?).map(Progress::Done),
             // An authorization server that knows nothing of OpenID has its metadata elsewhere.
-            (Step::OpenId, Location::Metadata(issuer))
+            (FetchStep::OpenId, Location::Metadata(issuer))
                 if document == Err(FetchError::Status(404)) =>
             {
                 let uri = issuer.authorization_server_metadata();
                 let uri = uri.ok_or(FetchError::JwksUri("cannot be found"))?;
-                Ok(Progress::Next(Step::AuthorizationServer, uri))
+                Ok(Progress::Next(FetchStep::AuthorizationServer, uri))
             }
             (_, Location::Metadata(issuer)) => {
                 let allowed = |authority: &str| self.remote.cluster_of(authority).is_some();
                 let uri = fetch::jwks_uri(&document?, issuer, allowed)?;
-                Ok(Progress::Next(Step::Document, uri))
+                Ok(Progress::Next(FetchStep::Document, uri))
             }
-            (_, Location::Document(uri)) => Ok(Progress::Next(Step::Document, uri.clone())),
+            (_, Location::Document(uri)) => Ok(Progress::Next(FetchStep::Document, uri.clone())),
         }
     }
 

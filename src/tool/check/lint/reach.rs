@@ -3,7 +3,7 @@
 
 use std::net::Ipv4Addr;
 
-use postern_core::policy::{Host, HostPattern, RouteMatch};
+use postern_core::policy::{Authority, HostPattern, RouteMatch};
 use postern_core::request::{Method, NormalPath};
 
 use super::{Found, Policy};
@@ -38,7 +38,7 @@ fn is_possible(pattern: &HostPattern) -> bool {
     if numeric {
         return !is_below && host.parse::<Ipv4Addr>().is_ok();
     }
-    !is_below || Host::of_authority(&pattern.example()).is_some()
+    !is_below || Authority::of(&pattern.example()).is_some()
 }
 
 fn is_found(policy: &Policy<'_>, index: usize, route: &RouteMatch) -> bool {
