@@ -5,7 +5,7 @@ use postern_core::base::base64url;
 use postern_core::crypto::{AlgorithmSet, Pure, Work};
 use postern_core::decision::Reason;
 use postern_core::jose::{
-    Audiences, Claims, ClaimsError, Expectations, JwsError, KeyRules, KeySet, KeyUse, Profile,
+    Audiences, Claims, ClaimsError, Expectations, JwsError, KeyRules, KeySet, KeyUse, TokenProfile,
     UnverifiedJws, VerifiedJws, check_type,
     json::{self, Bounds, JsonError},
 };
@@ -77,7 +77,7 @@ fn expected(audiences: &Audiences) -> Expectations<'_> {
     Expectations {
         issuer: "https://idp.example",
         audiences,
-        profile: Profile::Jwt,
+        profile: TokenProfile::Jwt,
         clock_skew: Duration::from_secs(30),
         max_lifetime: Some(Duration::from_secs(3600)),
     }
@@ -88,7 +88,7 @@ fn a_good_token_of_every_family_is_accepted() {
     let audiences = Audiences::OneOf(vec!["orders".to_owned()]);
     for (jwk, token) in TOKENS {
         let jws = verify(token, jwk).unwrap();
-        check_type(jws.typ(), Profile::AtJwt).unwrap();
+        check_type(jws.typ(), TokenProfile::AtJwt).unwrap();
         let claims = Claims::from_verified(jws).unwrap();
         assert_eq!(claims.subject(), Some("batch"));
         let checked = claims.check(&expected(&audiences), Now::from_secs(1_700_000_001));

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::clients::Clients;
 use crate::base::CidrSet;
 use crate::crypto::AlgorithmSet;
-use crate::jose::{Audiences, ClaimPath, Profile};
+use crate::jose::{Audiences, ClaimPath, TokenProfile};
 use crate::keys::KeySource;
 use crate::spiffe::{self, Chain, Signatory, SpiffePatterns};
 
@@ -114,7 +114,7 @@ pub struct Issuer {
     /// The algorithms that are accepted: all asymmetric, or all symmetric.
     pub algorithms: AlgorithmSet,
     /// What kind of token it issues.
-    pub profile: Profile,
+    pub profile: TokenProfile,
     /// How far clocks may be apart, at most five minutes.
     pub clock_skew: Duration,
     /// The most from `iat` to `exp`; none for no cap.

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::list::{Empty, elements, references, required, texts};
 use super::names::claim_path;
 use super::place::Place;
-use super::route::Names;
+use super::route::RouteNames;
 use super::trust_domain::{Offer, patterns};
 use super::wire::{self, Field, List};
 use crate::base::Excerpt;
@@ -13,7 +13,11 @@ use crate::jose::Scope;
 use crate::policy::{Allow, ClaimCondition, Scalar, ScopeRule};
 use crate::spiffe::SpiffePattern;
 
-pub(super) fn compile(wire: &Field<wire::Allow>, place: &Place<'_>, known: Names<'_>) -> Allow {
+pub(super) fn compile(
+    wire: &Field<wire::Allow>,
+    place: &Place<'_>,
+    known: RouteNames<'_>,
+) -> Allow {
     let (issuers, domains) = (known.issuers, known.trust_domains);
     let Some(wire) = wire.optional(place) else {
         return Allow::default();
@@ -48,7 +52,7 @@ pub(super) fn compile(wire: &Field<wire::Allow>, place: &Place<'_>, known: Names
     }
 }
 
-fn clients(list: &List<String>, place: &Place<'_>, known: Names<'_>) -> Vec<usize> {
+fn clients(list: &List<String>, place: &Place<'_>, known: RouteNames<'_>) -> Vec<usize> {
     let mut places = Vec::new();
     for (index, name) in elements(list, place, Empty::Refused) {
         let place = place.element(index);

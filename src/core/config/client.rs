@@ -15,7 +15,7 @@ use crate::spiffe::SpiffePattern;
 
 /// What clients may refer to; none where that is not known.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct ClientNames<'a> {
     pub issuers: Option<&'a [String]>,
     pub trust_domains: Option<&'a [Offer]>,
     /// Whether requests can declare a purpose.
@@ -27,7 +27,7 @@ pub(super) fn compile_all(
     clients: &List<wire::Client>,
     unregistered: Option<&wire::Unregistered>,
     place: &Place<'_>,
-    known: Known<'_>,
+    known: ClientNames<'_>,
     warnings: &mut Vec<String>,
 ) -> Clients {
     let allowed = match unregistered {
@@ -64,7 +64,7 @@ pub(super) fn compile_all(
 fn compile(
     wire: &wire::Client,
     place: &Place<'_>,
-    known: Known<'_>,
+    known: ClientNames<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<(Client, Match)> {
     let name = required(&wire.name, &place.member("name"), "a name", names::name);
@@ -108,7 +108,11 @@ pub(super) fn proof(wire: &Field<wire::Proof>, place: &Place<'_>) -> Demand {
     }
 }
 
-fn matching(wire: &Field<wire::ClientMatch>, place: &Place<'_>, known: Known<'_>) -> Option<Match> {
+fn matching(
+    wire: &Field<wire::ClientMatch>,
+    place: &Place<'_>,
+    known: ClientNames<'_>,
+) -> Option<Match> {
     let needed = "an object with issuer and client, issuer and subject, or spiffe";
     let wire = wire.required(place, needed)?;
     let (client, subject, spiffe) = (&wire.client, &wire.subject, &wire.spiffe);
@@ -145,7 +149,11 @@ fn matching(wire: &Field<wire::ClientMatch>, place: &Place<'_>, known: Known<'_>
     Some(Match::Subject(issuer?, subject?))
 }
 
-fn workload(field: &Field<String>, place: &Place<'_>, known: Known<'_>) -> Option<SpiffePattern> {
+fn workload(
+    field: &Field<String>,
+    place: &Place<'_>,
+    known: ClientNames<'_>,
+) -> Option<SpiffePattern> {
     let pattern = text(field, place, SpiffePattern::parse)?;
     super::allow::check_offered(
         &pattern,

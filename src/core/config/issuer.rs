@@ -12,7 +12,7 @@ use super::quantity::Span;
 use super::wire::{self, Field, List};
 use crate::caller::settings::{ClaimHeader, Issuer};
 use crate::crypto::{Algorithm, AlgorithmSet};
-use crate::jose::{Audiences, ClaimPath, Profile};
+use crate::jose::{Audiences, ClaimPath, TokenProfile};
 
 const DEFAULT_SKEW: Duration = Duration::from_secs(30);
 const MAX_SKEW: Duration = Duration::from_secs(300);
@@ -86,9 +86,9 @@ fn compile(
         audiences,
         keys: keys?,
         algorithms,
-        profile: profile.map_or(Profile::Jwt, |profile| match profile {
-            wire::Profile::Jwt => Profile::Jwt,
-            wire::Profile::AtJwt => Profile::AtJwt,
+        profile: profile.map_or(TokenProfile::Jwt, |profile| match profile {
+            wire::Profile::Jwt => TokenProfile::Jwt,
+            wire::Profile::AtJwt => TokenProfile::AtJwt,
         }),
         clock_skew,
         max_lifetime,

@@ -95,7 +95,7 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     let unregistered = wire
         .unregistered_clients
         .optional(&place.member("unregistered_clients"));
-    let known = client::Known {
+    let known = client::ClientNames {
         issuers: issuer_names.as_deref(),
         trust_domains: domains.as_deref(),
         purpose: audit.purpose_header.is_some(),
@@ -108,7 +108,7 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
         let place = place.member("defaults");
         route::upstreams(&wire.upstreams, &place.member("upstreams"))
     });
-    let known = route::Names {
+    let known = route::RouteNames {
         upstreams: &upstreams,
         clients: &clients,
         issuers: issuer_names.as_deref(),

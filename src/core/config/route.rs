@@ -20,7 +20,7 @@ use crate::request::Method;
 
 /// The names that routes may refer to; none where those they name cannot be read at all.
 #[derive(Clone, Copy)]
-pub(super) struct Names<'a> {
+pub(super) struct RouteNames<'a> {
     pub issuers: Option<&'a [String]>,
     pub trust_domains: Option<&'a [Offer]>,
     pub limits: Option<&'a [String]>,
@@ -39,7 +39,7 @@ pub(super) fn upstreams(list: &List<String>, place: &Place<'_>) -> Vec<String> {
 pub(super) fn compile_all(
     routes: &List<wire::Route>,
     place: &Place<'_>,
-    known: Names<'_>,
+    known: RouteNames<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<RouteTable<Route>> {
     routes.required(place, "a list of routes")?;
@@ -73,7 +73,7 @@ pub(super) fn compile_all(
 fn compile(
     wire: &wire::Route,
     place: &Place<'_>,
-    known: Names<'_>,
+    known: RouteNames<'_>,
     warnings: &mut Vec<String>,
 ) -> Option<(RouteMatch, Route)> {
     check_public(wire, place);

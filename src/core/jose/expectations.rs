@@ -14,7 +14,7 @@ pub struct Expectations<'a> {
     /// Whom the token must be for.
     pub audiences: &'a Audiences,
     /// Which claims must be there.
-    pub profile: Profile,
+    pub profile: TokenProfile,
     /// How far clocks may be apart.
     pub clock_skew: Duration,
     /// The most that may be from `iat` to `exp`; none for no cap.
@@ -32,7 +32,7 @@ pub enum Audiences {
 
 /// What kind of token an issuer issues.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Profile {
+pub enum TokenProfile {
     /// A JWT that is not of another kind by its `typ`.
     #[default]
     Jwt,
@@ -49,12 +49,12 @@ pub enum Profile {
 /// # Errors
 ///
 /// [`JwsError::TypeMismatch`] with the type.
-pub fn check_type(typ: Option<&str>, profile: Profile) -> Result<(), JwsError> {
+pub fn check_type(typ: Option<&str>, profile: TokenProfile) -> Result<(), JwsError> {
     let accepted = match (profile, typ.map(media_subtype)) {
-        (Profile::Jwt, None) => true,
-        (Profile::Jwt, Some(typ)) => is_any_of(typ, &["JWT", "at+jwt"]),
-        (Profile::AtJwt, None) => false,
-        (Profile::AtJwt, Some(typ)) => is_any_of(typ, &["at+jwt"]),
+        (TokenProfile::Jwt, None) => true,
+        (TokenProfile::Jwt, Some(typ)) => is_any_of(typ, &["JWT", "at+jwt"]),
+        (TokenProfile::AtJwt, None) => false,
+        (TokenProfile::AtJwt, Some(typ)) => is_any_of(typ, &["at+jwt"]),
     };
     if accepted {
         Ok(())
@@ -143,10 +143,10 @@ impl Claims {
     }
 
     /// RFC 9068 section 2.2; `iss` and `exp` have been seen to.
-    fn check_required(&self, profile: Profile) -> Result<(), ClaimsError> {
+    fn check_required(&self, profile: TokenProfile) -> Result<(), ClaimsError> {
         let required: &[&'static str] = match profile {
-            Profile::Jwt => &[],
-            Profile::AtJwt => &["aud", "sub", "client_id", "iat", "jti"],
+            TokenProfile::Jwt => &[],
+            TokenProfile::AtJwt => &["aud", "sub", "client_id", "iat", "jti"],
         };
         required
             .iter()
@@ -195,7 +195,7 @@ mod tests {
         Expectations {
             issuer: "https://idp.example",
             audiences,
-            profile: Profile::Jwt,
+            profile: TokenProfile::Jwt,
             clock_skew: Duration::from_secs(30),
             max_lifetime: None,
         }
@@ -337,7 +337,7 @@ mod tests {
     #[test]
     fn an_access_token_of_rfc_9068_has_every_claim_it_must_have() {
         let access = Expectations {
-            profile: Profile::AtJwt,
+            profile: TokenProfile::AtJwt,
             ..expected(ANY)
         };
         let whole = json!({
@@ -358,7 +358,7 @@ mod tests {
 
     #[test]
     fn types_are_compared_without_case_and_prefix_and_others_are_refused() {
-        use Profile::{AtJwt, Jwt};
+        use TokenProfile::{AtJwt, Jwt};
         const CASES: &[(Option<&str>, bool, bool)] = &[
             (None, true, false),
             (Some("JWT"), true, false),

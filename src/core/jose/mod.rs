@@ -31,7 +31,7 @@ mod scope;
 pub use claim_path::{ClaimPath, ClaimPathError};
 pub use claims::Claims;
 pub use claims_error::ClaimsError;
-pub use expectations::{Audiences, Expectations, Profile, check_type};
+pub use expectations::{Audiences, Expectations, TokenProfile, check_type};
 pub use jwk::{Key, KeyRules, KeyUse};
 pub use jwk_error::JwkError;
 pub use jws::{UnverifiedJws, VerifiedJws};

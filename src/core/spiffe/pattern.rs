@@ -19,14 +19,14 @@ const MAX_SEGMENTS: usize = 32;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SpiffePattern {
     trust_domain: TrustDomain,
-    pub(super) segments: Vec<Segment>,
+    pub(super) segments: Vec<PatternSegment>,
     /// Whether `**` follows.
     pub(super) rest: bool,
 }
 
 /// A segment that is spelled out, or one that may be anything.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Segment {
+pub(super) enum PatternSegment {
     Literal(Box<str>),
     Any,
 }
@@ -67,7 +67,7 @@ impl SpiffePattern {
         Ok(Self {
             trust_domain,
             segments: segments
-                .map(|(index, name)| Segment::parse(index, name))
+                .map(|(index, name)| PatternSegment::parse(index, name))
                 .collect::<Result<_, _>>()?,
             rest,
         })
@@ -91,7 +91,7 @@ impl SpiffePattern {
     }
 }
 
-impl Segment {
+impl PatternSegment {
     fn parse(index: usize, name: &str) -> Result<Self, SpiffePatternError> {
         match name {
             "*" => Ok(Self::Any),
@@ -124,8 +124,8 @@ impl fmt::Display for SpiffePattern {
         write!(f, "spiffe://{}", self.trust_domain)?;
         for segment in &self.segments {
             match segment {
-                Segment::Literal(name) => write!(f, "/{name}")?,
-                Segment::Any => f.write_str("/*")?,
+                PatternSegment::Literal(name) => write!(f, "/{name}")?,
+                PatternSegment::Any => f.write_str("/*")?,
             }
         }
         f.write_str(if self.rest { "/**" } else { "" })

@@ -8,7 +8,7 @@ use std::{
     hash::{BuildHasherDefault, DefaultHasher},
 };
 
-use super::{SpiffeId, SpiffePattern, TrustDomain, pattern::Segment};
+use super::{SpiffeId, SpiffePattern, TrustDomain, pattern::PatternSegment};
 
 /// Keys come from the configuration, so nobody can choose them to collide: no random seed is
 /// needed, and a table is the same on every worker.
@@ -114,14 +114,14 @@ impl<T> SpiffePatterns<T> {
     }
 
     /// The node below that one, made where there is none.
-    fn follow(&mut self, at: usize, segment: &Segment) -> usize {
+    fn follow(&mut self, at: usize, segment: &PatternSegment) -> usize {
         let new = self.nodes.len();
         let Some(node) = self.nodes.get_mut(at) else {
             return at;
         };
         let next = match segment {
-            Segment::Literal(name) => *node.literals.entry(name.clone()).or_insert(new),
-            Segment::Any => *node.any.get_or_insert(new),
+            PatternSegment::Literal(name) => *node.literals.entry(name.clone()).or_insert(new),
+            PatternSegment::Any => *node.any.get_or_insert(new),
         };
         if next == new {
             self.nodes.push(PatternNode::default());

@@ -7,7 +7,7 @@ use postern_core::base::Now;
 use postern_core::caller::settings::Issuer;
 use postern_core::config::Config;
 use postern_core::crypto::Algorithm;
-use postern_core::jose::{Audiences, Profile};
+use postern_core::jose::{Audiences, TokenProfile};
 use serde_json::{Map, Value, json};
 
 use crate::failure::Failure;
@@ -96,8 +96,8 @@ fn taken(
     };
     issuer.algorithms = only(Algorithm::Es256);
     let typ = match issuer.profile {
-        Profile::AtJwt => "at+jwt",
-        Profile::Jwt => "JWT",
+        TokenProfile::AtJwt => "at+jwt",
+        TokenProfile::Jwt => "JWT",
     };
     let name = issuer.name.clone();
     give_issuer(config, &name, vec![key.public_jwk()]).map_err(Failure)?;
