@@ -2,8 +2,6 @@
 a policy that Postern takes. And what the bootstrap to copy lets the module do."""
 
 import copy
-import importlib.machinery
-import importlib.util
 import json
 import subprocess
 
@@ -13,6 +11,7 @@ import yaml
 from lab import ROOT, envoy
 from lab.client import Client
 from lab.issuer import Key, jwks, mint, now
+from lab.modules import check_module
 
 HERE = ROOT / "tests" / "e2e" / "manifests"
 NAMES = ["istio-wasmplugin", "istio-trafficextension", "gateway-envoyextensionpolicy"]
@@ -143,14 +142,6 @@ def test_a_wrong_policy_of_a_manifest_is_not_taken(name, upstream, tmp_path):
 
 def bootstrap() -> dict:
     return yaml.safe_load((ROOT / "envoy" / "envoy.yaml").read_text())
-
-
-def check_module():
-    """scripts/check-module, which reads modules."""
-    loader = importlib.machinery.SourceFileLoader("check_module", str(ROOT / "scripts" / "check-module"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("check_module", loader))
-    loader.exec_module(module)
-    return module
 
 
 def test_the_module_may_call_what_it_imports_and_nothing_else():

@@ -20,6 +20,7 @@ from pathlib import Path
 import pytest
 from lab import ROOT, envoy
 from lab.client import Client
+from lab.modules import check_module
 from lab.registry import Registry, signing_key
 from lab.scenario import Scenario, surprises
 
@@ -205,14 +206,13 @@ def test_nothing_in_the_package_names_a_place_of_this_machine(package):
 
 def crates() -> set[tuple[str, str]]:
     """The crates that cargo builds for the module, by name and version."""
-    command = ["cargo", "tree", "--locked", "--target", "wasm32-wasip1", "--edges", "normal,build", "--prefix", "none"]
+    command = ["cargo", "tree", "--locked", "--package", "postern", "--target", "wasm32-wasip1"]
+    command += ["--edges", "normal,build", "--prefix", "none"]
     lines = run(*command, "--format", "{p}").stdout.splitlines()
     return {(name, version.removeprefix("v")) for name, version, *_ in map(str.split, lines)}
 
 
-# Cargo's metadata, which both tools go by, knows features of a whole workspace only, tests included:
-# these two are listed, and not built. Better so than the other way round.
-TOO_MANY = {"hkdf", "rand_core"}
+OURS = {"postern", "postern-core"}
 
 
 def test_the_list_inside_the_module_is_read_by_the_maintained_reader(package):
@@ -221,8 +221,9 @@ def test_the_list_inside_the_module_is_read_by_the_maintained_reader(package):
     assert told.returncode == 0, told.stderr
     found = json.loads(told.stdout)["packages"]
     listed = {(one["name"], one["version"]) for one in found}
-    assert crates() <= listed and {name for name, _ in listed - crates()} <= TOO_MANY
-    assert {one["source"] for one in found if one["name"] != "postern"} == {"crates.io"}
+    assert crates() == listed
+    assert {one["source"] for one in found if one["name"] not in OURS} == {"crates.io"}
+    assert [one["name"] for one in found if one.get("root")] == ["postern"]
     # The same, without it: a zlib stream at the module's end.
     module = (package / "postern.wasm").read_bytes()
     assert json.loads(zlib.decompress(module[module.rindex(b"\x07.dep-v0") + 8 :])) == json.loads(told.stdout)
@@ -236,9 +237,10 @@ def test_the_sbom_lists_the_same_crates(package):
     assert described["hashes"] == [{"alg": "SHA-256", "content": module}]
     listed = {(one["name"], one["version"]) for one in sbom["components"]}
     listed.add(("postern", described["version"]))
-    assert crates() <= listed and {name for name, _ in listed - crates()} <= TOO_MANY
-    # Each with a licence, a package URL and the hash that Cargo.lock has.
-    assert all(one["licenses"] and one["hashes"] and one["purl"] for one in sbom["components"])
+    assert crates() == listed
+    # Each with a licence, a package URL and, where it is not from here, the hash that Cargo.lock has.
+    assert all(one["licenses"] and one["purl"] for one in sbom["components"])
+    assert {one["name"] for one in sbom["components"] if not one.get("hashes")} == OURS - {"postern"}
     # Every reference leads somewhere.
     names = {one["bom-ref"] for one in [described, *sbom["components"]]}
     assert {one["ref"] for one in sbom["dependencies"]} == names
@@ -290,6 +292,50 @@ def test_two_clean_builds_of_a_commit_are_the_same_bytes(tmp_path, package):
     # And this checkout's own, where it is that commit.
     if not run("git", "status", "--porcelain").stdout:
         assert Image.of_layout(package).manifest in one.values()
+
+
+# What the module's bytes are for.
+
+
+@pytest.mark.parametrize(
+    "symbol, part",
+    [
+        ("_RNvNtNtCs484z6rTLuYh_12postern_core4gate6decide6decide", "gate"),
+        ("_RNvXNtNtCs484z6rTLuYh_12postern_core6crypto4pureNtB2_4PureNtB4_6Crypto6verify", "crypto: checks"),
+        # Made for a room's type, for the curve, and for nobody but in a crate.
+        ("_RINvNtCsdHhIpgkcIfN_4core3ptr13drop_in_placeNtNtCs484z6rTLuYh_12postern_core4risk4PageEB2_", "risk"),
+        ("_RINvNtCsaa_14elliptic_curve3mulNtCsbb_4p3849NistP384E", "crypto: P-384"),
+        ("_RINvNtCsi9YzqDQQz2q_5alloc3str17join_generic_copyehReECs484z6rTLuYh_12postern_core", "std"),
+        ("_RNvMs_NtCsjagxesOYLZd_3der6headerNtB5_6Header6decodeCs484z6rTLuYh_12postern_core", "certificates"),
+        ("_RNvMNtCs5zOwcyy9rOY_7postern4rootNtB2_4Root9configure", "config"),
+        ("_RNvMNtCs5zOwcyy9rOY_7postern4rootNtB2_4Root7release", "filter"),
+        ("dlmalloc", "std"),
+        ("", "std"),
+    ],
+)
+def test_a_function_counts_for_whom_its_name_says_it_is(symbol, part):
+    assert check_module().part_of(symbol) == part
+
+
+def test_the_parts_of_the_module_add_up_to_it():
+    path = envoy.module()
+    sizes = check_module().measured(path, path.read_bytes())
+    assert sum(sizes.values()) == path.stat().st_size
+    assert all(sizes[part] > 1000 for part in ("config", "risk", "gate", "crypto: P-384", "std", "texts and tables"))
+
+
+@pytest.mark.parametrize(
+    "now, told",
+    [
+        ({"whole": 1_010_000, "risk": 25_512, "keys": 300}, []),
+        ({"whole": 1_010_001, "risk": 20_000}, ["whole"]),
+        ({"whole": 1_000_000, "risk": 25_513, "new": 513}, ["risk", "new"]),
+    ],
+)
+def test_what_has_grown_is_told(now, told):
+    before = {"whole": 1_000_000, "risk": 25_000, "keys": 10}
+    found = check_module().grown(now, before)
+    assert [line.split(": ")[1].split(" from")[0] for line in found] == told
 
 
 # The hosts' rules.
