@@ -11,7 +11,7 @@ use crate::crypto::{Algorithm, Pure, VerifyingKey};
 use crate::jose::{KeyRules, KeyUse};
 use crate::keys::Reading;
 use crate::keys::ring::Version;
-use crate::limits::cells::{Cells as _, OwnCells};
+use crate::shared::{Cells as _, OwnCells};
 
 const START: u64 = 1_772_445_600;
 const SECRET: &[u8] = b"a text that nobody else knows";

@@ -24,9 +24,11 @@ use crate::keys::KeySource;
 use crate::keys::fetch::{Answer, DOCUMENT_BYTES};
 use crate::keys::ring::Ring;
 use crate::keys::schedule::Want;
+use crate::shared::Sharing;
 
 use hold::Waiters;
 pub use hold::{Hold, Ticket, Waiter};
+use records::Records;
 use source::Source;
 
 /// How often the root context looks at what has changed.
@@ -59,10 +61,13 @@ struct Tools<'a> {
 }
 
 impl Refresh {
-    pub fn new(config: &Config, vm_configuration: &[u8]) -> Self {
+    pub fn new(config: &Config, vm_configuration: &[u8], sharing: Sharing) -> Self {
         let owners = || config.key_owners();
         let sources = owners().filter_map(|(slot, owner)| match owner.keys()? {
-            KeySource::Remote(remote) => Some(Source::new(slot, &owner, remote, vm_configuration)),
+            KeySource::Remote(remote) => {
+                let records = Records::new(remote, vm_configuration, sharing);
+                Some(Source::new(slot, &owner, remote, records))
+            }
             KeySource::Inline(..) => None,
         });
         Self {
