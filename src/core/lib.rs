@@ -24,6 +24,7 @@
 //! | [`request`] | what the gate sees of a request: fields, path, query, method |
 //! | [`decision`] | reasons, what a decision is, and a denial as status, fields and body |
 //! | [`host`] | what Postern asks of a proxy |
+//! | [`shared`] | what the workers of a proxy share |
 //! | [`calls`] | who waits for which answer |
 //! | [`keys`] | where key sets come from and how they stay fresh |
 //! | [`caller`] | from a credential to its caller, registered clients, and the tokens already verified |
@@ -64,6 +65,7 @@ pub mod policy;
 pub mod proof;
 pub mod request;
 pub mod risk;
+pub mod shared;
 pub mod spiffe;
 
 // The in-memory host and the signers are the test kit's; tests from within see them as their own.

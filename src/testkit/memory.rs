@@ -41,10 +41,20 @@ pub enum Call {
     Dispatch,
 }
 
-/// The shared data of one proxy, as the hosts on proxy-wasm-cpp-host keep it (Envoy, Istio).
-///
-/// A set under a missing key stores whatever number it names; zero overwrites blindly; a value is
-/// never freed. Strict ones (ngx_wasm_module) compare always, with zero where there is no value.
+/// What a kind of host makes of shared data.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Flavour {
+    /// As the hosts on proxy-wasm-cpp-host keep it (Envoy, Istio): a set under a missing key stores
+    /// whatever number it names; zero overwrites blindly; a value is never freed.
+    #[default]
+    Envoy,
+    /// As ngx_wasm_module does: it compares always, with zero where there is no value.
+    Strict,
+    /// There is none.
+    None,
+}
+
+/// The shared data of one proxy.
 #[derive(Clone, Debug, Default)]
 pub struct SharedData(Rc<RefCell<Stored>>);
 
@@ -52,15 +62,15 @@ pub struct SharedData(Rc<RefCell<Stored>>);
 struct Stored {
     values: BTreeMap<String, (Vec<u8>, u32)>,
     last: u32,
-    strict: bool,
+    flavour: Flavour,
 }
 
 impl SharedData {
-    /// Shared data of a host that compares always.
+    /// Shared data of a host of that kind.
     #[must_use]
-    pub fn strict() -> Self {
+    pub fn of(flavour: Flavour) -> Self {
         Self(Rc::new(RefCell::new(Stored {
-            strict: true,
+            flavour,
             ..Stored::default()
         })))
     }
@@ -83,10 +93,9 @@ impl SharedData {
     fn set(&self, key: &str, value: &[u8], cas: Cas) -> bool {
         let mut stored = self.0.borrow_mut();
         let current = stored.values.get(key).map(|(_, current)| *current);
-        let mismatch = if stored.strict {
-            cas.0 != current.unwrap_or_default()
-        } else {
-            current.is_some_and(|current| cas.0 != 0 && cas.0 != current)
+        let mismatch = match stored.flavour {
+            Flavour::Strict => cas.0 != current.unwrap_or_default(),
+            _ => current.is_some_and(|current| cas.0 != 0 && cas.0 != current),
         };
         if mismatch {
             return false;
@@ -95,6 +104,10 @@ impl SharedData {
         let last = stored.last;
         stored.values.insert(key.to_owned(), (value.to_vec(), last));
         true
+    }
+
+    fn is_there(&self) -> Option<&Self> {
+        (self.0.borrow().flavour != Flavour::None).then_some(self)
     }
 
     /// The bytes under a key; none where there is no such key.
@@ -379,13 +392,15 @@ impl Exchange for MemoryHost {
 impl Store for MemoryHost {
     fn shared(&self, key: &str) -> Result<Option<SharedValue>, HostError> {
         self.permitted(Call::Shared)?;
-        let shared = self.shared.as_ref().ok_or(HostError(UNIMPLEMENTED))?;
+        let shared = self.shared.as_ref().and_then(SharedData::is_there);
+        let shared = shared.ok_or(HostError(UNIMPLEMENTED))?;
         Ok(shared.value(key))
     }
 
     fn set_shared(&self, key: &str, value: &[u8], cas: Cas) -> Result<bool, HostError> {
         self.permitted(Call::SetShared)?;
-        let shared = self.shared.as_ref().ok_or(HostError(UNIMPLEMENTED))?;
+        let shared = self.shared.as_ref().and_then(SharedData::is_there);
+        let shared = shared.ok_or(HostError(UNIMPLEMENTED))?;
         Ok(shared.set(key, value, cas))
     }
 }

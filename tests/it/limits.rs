@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::FLAVOUR;
 use postern_core::base::Now;
 use postern_core::base::base64url::encode;
 use postern_core::config::Config;
@@ -96,29 +97,25 @@ fn per_client(more: Value) -> Value {
     limited(json!([limit]), json!(["per-client"]))
 }
 
-fn flavours() -> [SharedData; 2] {
-    [SharedData::default(), SharedData::strict()]
-}
-
 #[test]
-fn workers_share_a_limit_on_hosts_of_both_flavours() {
-    for shared in flavours() {
-        let proxy = Proxy::new(&shared, 3, &per_client(json!({})));
-        for worker in 0..3 {
-            assert_eq!(proxy.get(worker, "/v1/orders/1", 0).reason(), "allowed");
-        }
-        for worker in 0..3 {
-            assert_eq!(
-                proxy.get(worker, "/v1/orders/1", 0).reason(),
-                "rate_limited"
-            );
-        }
+fn workers_share_a_limit() {
+    apart!(COUNTS: workers_share_a_limit);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 3, &per_client(json!({})));
+    for worker in 0..3 {
+        assert_eq!(proxy.get(worker, "/v1/orders/1", 0).reason(), "allowed");
+    }
+    for worker in 0..3 {
+        assert_eq!(
+            proxy.get(worker, "/v1/orders/1", 0).reason(),
+            "rate_limited"
+        );
     }
 }
 
 #[test]
 fn a_throttled_client_is_let_back_in_exactly_when_retry_after_says() {
-    let proxy = Proxy::new(&SharedData::default(), 2, &per_client(json!({})));
+    apart!(COUNTS: a_throttled_client_is_let_back_in_exactly_when_retry_after_says);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 2, &per_client(json!({})));
     for _ in 0..3 {
         assert_eq!(proxy.get(0, "/v1/orders/1", 0).next, Next::Continue);
     }
@@ -149,7 +146,7 @@ fn allowed_responses_carry_the_fields_where_that_is_configured() {
     for wanted in [true, false] {
         let mut configuration = per_client(json!({}));
         configuration["responses"]["rate_fields"] = json!(wanted);
-        let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+        let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
         let fields = proxy.get(0, "/v1/orders/1", 0).host.response_headers();
         let expected = wanted.then_some(&br#""per-client";r=2;t=10"#[..]);
         assert_eq!(fields.only("ratelimit"), expected);
@@ -160,7 +157,7 @@ fn allowed_responses_carry_the_fields_where_that_is_configured() {
 fn a_quota_begins_anew_with_its_window() {
     let limits = json!([{"name": "hourly", "key": ["client"], "quota": "2/1h"}]);
     let proxy = Proxy::new(
-        &SharedData::default(),
+        &SharedData::of(FLAVOUR),
         1,
         &limited(limits, json!(["hourly"])),
     );
@@ -212,7 +209,7 @@ fn limits_count_by_what_they_are_told_to() {
     ];
     for (key, changes, fields, apart) in cases {
         let configuration = per_client(json!({"key": key, "burst": 1}));
-        let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+        let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
         assert_eq!(proxy.get(0, "/v1/orders/1", 0).reason(), "allowed");
         let other = token(&claims(changes.clone()));
         let answer = proxy.ask(0, request("/v1/orders/1", Some(&other), fields), at(0));
@@ -231,7 +228,7 @@ fn limits_count_by_route_and_by_where_a_request_comes_from() {
         ("source_network", "/v1/orders/1", "192.0.3.7:1", true),
     ] {
         let configuration = per_client(json!({"key": [key], "burst": 1}));
-        let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+        let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
         assert_eq!(proxy.get(0, "/v1/orders/1", 0).reason(), "allowed");
         let good = token(&claims(json!({})));
         let host = request(path, Some(&good), &[]);
@@ -256,14 +253,14 @@ fn a_request_costs_what_its_query_asks_for() {
         ("/v1/orders/1?limit=1&limit=2", "query_ambiguous"),
     ];
     for (path, expected) in cases {
-        let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+        let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
         let answer = proxy.get(0, path, 0);
         assert_eq!(answer.reason(), expected, "{path}");
         if path.ends_with("151") {
             assert_eq!(answer.field("retry-after"), None, "it never fits");
         }
     }
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     assert_eq!(
         proxy.get(0, "/v1/orders/1?limit=101", 0).reason(),
         "allowed"
@@ -274,7 +271,7 @@ fn a_request_costs_what_its_query_asks_for() {
 #[test]
 fn response_bytes_are_charged_when_they_are_known() {
     let configuration = per_client(json!({"cost": {"response_bytes": "64KiB"}}));
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     // Each response has 100,000 bytes: two units. The second goes one into debt.
     for _ in 0..2 {
         assert_eq!(proxy.get(0, "/v1/orders/1", 0).reason(), "allowed");
@@ -293,7 +290,7 @@ fn several_limits_are_charged_all_or_none() {
         {"name": "narrow", "key": ["client"], "rate": "1/1m"},
     ]);
     let configuration = limited(limits, json!(["wide", "narrow"]));
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     assert_eq!(proxy.get(0, "/v1/orders/1", 0).reason(), "allowed");
     for _ in 0..200 {
         assert_eq!(proxy.get(0, "/v1/orders/1", 0).reason(), "rate_limited");
@@ -307,7 +304,7 @@ fn several_limits_are_charged_all_or_none() {
 #[test]
 fn a_limit_that_is_observed_refuses_nobody_and_says_so() {
     let configuration = per_client(json!({"mode": "observe"}));
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     for number in 0..6 {
         let answer = proxy.get(0, "/v1/orders/1", 0);
         assert_eq!(answer.reason(), "allowed");
@@ -325,7 +322,7 @@ fn a_limit_that_is_observed_refuses_nobody_and_says_so() {
 fn a_limit_that_is_observed_refuses_nobody_for_a_cost_that_cannot_be_read() {
     let cost = json!({"query": "limit", "per": 50});
     let configuration = per_client(json!({"mode": "observe", "cost": cost}));
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     let answer = proxy.get(0, "/v1/orders/1?limit=many", 0);
     assert_eq!(answer.reason(), "allowed");
     let observed = &answer.event["unmapped"]["limits_observed"];
@@ -336,7 +333,7 @@ fn a_limit_that_is_observed_refuses_nobody_for_a_cost_that_cannot_be_read() {
 fn a_body_that_grows_too_long_does_not_make_the_response_free() {
     let mut configuration = per_client(json!({"cost": {"response_bytes": "64KiB"}}));
     configuration["routes"][0]["when"] = json!([{"body_bytes_max": 10}]);
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     let good = token(&claims(json!({})));
     for expected in [Next::Continue, Next::Continue, Next::Stop] {
         let mut host = request("/v1/orders/1", Some(&good), &[]);
@@ -353,7 +350,7 @@ fn a_body_that_grows_too_long_does_not_make_the_response_free() {
 fn a_request_that_fails_a_check_before_is_not_charged() {
     let mut configuration = per_client(json!({"burst": 1}));
     configuration["routes"][0]["allow"] = json!({"scopes": {"all": ["orders.read"]}});
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     let poor = token(&claims(json!({"scope": "other"})));
     for _ in 0..5 {
         let answer = proxy.ask(0, request("/v1/orders/1", Some(&poor), &[]), at(0));
@@ -364,7 +361,8 @@ fn a_request_that_fails_a_check_before_is_not_charged() {
 
 #[test]
 fn counts_survive_an_update_that_does_not_change_the_limit_and_a_new_worker() {
-    let shared = SharedData::default();
+    apart!(FORGETS: counts_survive_an_update_that_does_not_change_the_limit_and_a_new_worker);
+    let shared = SharedData::of(FLAVOUR);
     let before = Proxy::new(&shared, 1, &per_client(json!({})));
     for _ in 0..3 {
         before.get(0, "/v1/orders/1", 0);
@@ -385,7 +383,7 @@ fn counts_survive_an_update_that_does_not_change_the_limit_and_a_new_worker() {
 fn keys_of_shared_data_do_not_grow_with_callers() {
     let mut configuration = per_client(json!({}));
     configuration["counters"] = json!({"slots": 64});
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     for number in 0..500 {
         let caller = token(&claims(json!({"client_id": format!("client-{number}")})));
         proxy.ask(0, request("/v1/orders/1", Some(&caller), &[]), at(0));
@@ -419,10 +417,11 @@ fn without_shared_data_each_worker_counts_for_itself_and_says_so() {
 
 #[test]
 fn a_host_that_stops_sharing_is_counted_without() {
+    apart!(COUNTS: a_host_that_stops_sharing_is_counted_without);
     for call in [Call::Shared, Call::SetShared] {
         for (on_failure, expected) in [("per_worker", "allowed"), ("deny", "limits_unavailable")] {
             let configuration = per_client(json!({"on_failure": on_failure}));
-            let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+            let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
             let good = token(&claims(json!({})));
             let ask = || {
                 let host = request("/v1/orders/1", Some(&good), &[]);
@@ -455,7 +454,8 @@ fn a_limit_that_cannot_be_counted_for_all_workers_charges_no_other() {
 
 #[test]
 fn what_another_plugin_wrote_over_a_bucket_is_begun_anew_and_counted() {
-    let proxy = Proxy::new(&SharedData::default(), 1, &per_client(json!({})));
+    apart!(LOOKS: what_another_plugin_wrote_over_a_bucket_is_begun_anew_and_counted);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &per_client(json!({})));
     proxy.get(0, "/v1/orders/1", 0);
     for key in proxy.shared.keys() {
         if !key.ends_with("secret") {
@@ -488,7 +488,8 @@ fn five() -> Value {
 
 #[test]
 fn a_source_that_keeps_failing_is_turned_away_on_every_worker_before_any_signature() {
-    let proxy = Proxy::new(&SharedData::default(), 3, &pressed(five()));
+    apart!(COUNTS: a_source_that_keeps_failing_is_turned_away_on_every_worker_before_any_signature);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 3, &pressed(five()));
     let bad = |worker: usize, secs| {
         proxy.ask(
             worker,
@@ -526,6 +527,7 @@ fn a_source_that_keeps_failing_is_turned_away_on_every_worker_before_any_signatu
 
 #[test]
 fn a_failure_is_charged_what_its_signature_costs() {
+    apart!(COUNTS: a_failure_is_charged_what_its_signature_costs);
     // One check with 8192 bits in the module is worth twelve ordinary ones, two with 2048 bits two,
     // and what costs no signature at all is one failure as before.
     for (bits, keys, worth) in [(8192, 1, 12), (2048, 2, 2), (0, 1, 1)] {
@@ -534,7 +536,7 @@ fn a_failure_is_charged_what_its_signature_costs() {
         let key = json!({"kty": "RSA", "n": modulus, "e": "AQAB"});
         configuration["issuers"][0]["keys"] = json!({"inline": {"keys": vec![key; keys]}});
         configuration["issuers"][0]["lenient"] = json!(["large_rsa"]);
-        let proxy = Proxy::new(&SharedData::default(), 2, &configuration);
+        let proxy = Proxy::new(&SharedData::of(FLAVOUR), 2, &configuration);
         let forged = |number: u64| {
             let header = encode(json!({"alg": "PS256"}).to_string().as_bytes());
             let payload = encode(claims(json!({"jti": number})).to_string().as_bytes());
@@ -570,7 +572,7 @@ fn a_failure_is_charged_what_its_signature_costs() {
 
 #[test]
 fn another_address_is_not_turned_away() {
-    let proxy = Proxy::new(&SharedData::default(), 1, &pressed(five()));
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &pressed(five()));
     let ask = |source: &str| {
         let host = request("/v1/orders/1", Some("nonsense"), &[]);
         host.set_property(Property::SourceAddress, source.as_bytes());
@@ -592,7 +594,7 @@ fn another_address_is_not_turned_away() {
 fn whoever_sends_no_credential_or_may_not_do_something_is_not_charged_for_it() {
     let mut configuration = pressed(five());
     configuration["routes"][0]["allow"] = json!({"scopes": {"all": ["nobody.has"]}});
-    let proxy = Proxy::new(&SharedData::default(), 1, &configuration);
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &configuration);
     for _ in 0..20 {
         let answer = proxy.ask(0, request("/v1/orders/1", None, &[]), at(0));
         assert_eq!(answer.reason(), "credential_missing");
@@ -611,7 +613,7 @@ fn a_forged_forwarding_field_gains_nothing() {
         for (name, value) in trust.as_object().unwrap() {
             source[name] = value.clone();
         }
-        let proxy = Proxy::new(&SharedData::default(), 1, &pressed(source));
+        let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &pressed(source));
         let ask = |number: u32, caller: &str| {
             let field = format!("198.51.100.{number}, {caller}, 192.0.2.7");
             let host = request(
@@ -644,7 +646,7 @@ fn a_forged_forwarding_field_gains_nothing() {
 fn pressure_that_is_observed_or_off_turns_nobody_away() {
     for (mode, noted) in [("observe", true), ("off", false)] {
         let source = json!({"pressure": {"rate": "6/1m", "burst": 1, "mode": mode}});
-        let proxy = Proxy::new(&SharedData::default(), 1, &pressed(source));
+        let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &pressed(source));
         for _ in 0..3 {
             let answer = proxy.ask(0, request("/v1/orders/1", Some("nonsense"), &[]), at(0));
             assert_eq!(answer.reason(), "credential_malformed");
@@ -662,7 +664,7 @@ fn pressure_that_is_observed_or_off_turns_nobody_away() {
 
 #[test]
 fn requests_without_an_address_share_a_budget_that_shuts_nobody_out() {
-    let proxy = Proxy::new(&SharedData::default(), 1, &pressed(five()));
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &pressed(five()));
     let ask = |token: &str, secs| {
         let host = request("/v1/orders/1", Some(token), &[]);
         host.set_property(Property::SourceAddress, b"/run/gate.sock");
@@ -721,7 +723,7 @@ fn that_requests_have_no_address_is_said_once() {
 
 #[test]
 fn a_clock_that_is_set_back_shuts_nobody_out() {
-    let proxy = Proxy::new(&SharedData::default(), 1, &per_client(json!({})));
+    let proxy = Proxy::new(&SharedData::of(FLAVOUR), 1, &per_client(json!({})));
     let ask = |now: Now| {
         let good = signed(
             &json!({"alg": "EdDSA", "kid": "k1"}),

@@ -2,15 +2,46 @@
 //!
 //! What is not marked native plays as WebAssembly under Node, too.
 
-mod bundles;
+#[macro_use]
+mod flavours;
+
 mod clients;
 mod fields;
-mod keys;
-mod limits;
 mod requests;
-mod risk;
 mod spiffe;
-mod tokens;
+
+// What workers share is told of hosts with shared data of each kind, and of hosts that have none.
+#[path = "."]
+mod envoy {
+    const FLAVOUR: postern_testkit::memory::Flavour = postern_testkit::memory::Flavour::Envoy;
+    mod bundles;
+    mod keys;
+    mod limits;
+    mod risk;
+    mod tokens;
+}
+
+#[path = "."]
+#[allow(clippy::duplicate_mod, reason = "the same stories of another host")]
+mod strict {
+    const FLAVOUR: postern_testkit::memory::Flavour = postern_testkit::memory::Flavour::Strict;
+    mod bundles;
+    mod keys;
+    mod limits;
+    mod risk;
+    mod tokens;
+}
+
+#[path = "."]
+#[allow(clippy::duplicate_mod, reason = "the same stories of another host")]
+mod none {
+    const FLAVOUR: postern_testkit::memory::Flavour = postern_testkit::memory::Flavour::None;
+    mod bundles;
+    mod keys;
+    mod limits;
+    mod risk;
+    mod tokens;
+}
 
 #[cfg(target_family = "wasm")]
 mod core_as_wasm;

@@ -8,13 +8,14 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use std::rc::Rc;
 use std::time::Duration;
 
+use super::FLAVOUR;
 use postern_core::base::Now;
 use postern_core::config::Config;
 use postern_core::gate::{Gate, Next, Opened, Stage};
 use postern_core::host::Property;
 use postern_core::risk::profile::Profile;
 use postern_core::risk::settings::{Number, Override, Settings};
-use postern_testkit::memory::{Call, MemoryHost, SharedData};
+use postern_testkit::memory::{Call, Flavour, MemoryHost, SharedData};
 use postern_testkit::stories::{
     at, claims, configuration, events, headers, key_set, request, signed, upstream,
 };
@@ -25,7 +26,7 @@ const PAGE: &str = "postern.risk.1.";
 
 /// The workers of one proxy.
 struct Proxy {
-    shared: Option<SharedData>,
+    shared: SharedData,
     workers: Vec<Rc<Gate>>,
 }
 
@@ -121,14 +122,12 @@ fn over(document: &mut Value, changes: Value) {
 
 impl Proxy {
     fn new(workers: usize, configuration: &Value) -> Self {
-        Self::within(Some(SharedData::default()), workers, configuration)
+        Self::within(SharedData::of(FLAVOUR), workers, configuration)
     }
 
-    fn within(shared: Option<SharedData>, workers: usize, configuration: &Value) -> Self {
+    fn within(shared: SharedData, workers: usize, configuration: &Value) -> Self {
         let mut host = MemoryHost::default();
-        if let Some(shared) = &shared {
-            host.share(shared);
-        }
+        host.share(&shared);
         let open = |_| {
             let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
             Rc::new(Gate::open(config.settings, b"", &host))
@@ -147,9 +146,7 @@ impl Proxy {
     fn host(&self, ask: &Ask, now: Now) -> MemoryHost {
         let mut host = ask.host();
         host.set_now(now);
-        if let Some(shared) = &self.shared {
-            host.share(shared);
-        }
+        host.share(&self.shared);
         host
     }
 
@@ -181,15 +178,13 @@ impl Proxy {
     fn tick(&self, worker: usize, now: Now) -> MemoryHost {
         let mut host = MemoryHost::default();
         host.set_now(now);
-        if let Some(shared) = &self.shared {
-            host.share(shared);
-        }
+        host.share(&self.shared);
         self.workers[worker].tick(&host);
         host
     }
 
     fn pages(&self) -> Vec<Vec<u8>> {
-        let shared = self.shared.as_ref().unwrap();
+        let shared = &self.shared;
         let keys = shared.keys().into_iter();
         keys.filter(|key| key.starts_with(PAGE))
             .map(|key| shared.bytes(&key).unwrap())
@@ -628,6 +623,7 @@ fn what_is_done_is_counted() {
 
 #[test]
 fn what_is_refused_for_something_else_is_not_counted_as_held_back() {
+    apart!(FORGETS: what_is_refused_for_something_else_is_not_counted_as_held_back);
     let proxy = strict(1, json!({}));
     proxy.many(30, &get("/admin"), 0);
     proxy.tick(0, at(1));
@@ -940,6 +936,7 @@ fn millis(millis: u64) -> Now {
 
 #[test]
 fn what_one_worker_saw_the_others_know_when_the_interval_is_over() {
+    apart!(LEARNS: what_one_worker_saw_the_others_know_when_the_interval_is_over);
     for by_tick in [true, false] {
         let proxy = strict(2, json!({}));
         proxy.send(1, &get("/a"), millis(0));
@@ -961,6 +958,7 @@ fn what_one_worker_saw_the_others_know_when_the_interval_is_over() {
 
 #[test]
 fn what_workers_saw_adds_up_exactly() {
+    apart!(LOOKS: what_workers_saw_adds_up_exactly);
     let proxy = strict(3, json!({}));
     for round in 0..100 {
         for worker in 0..3 {
@@ -976,6 +974,7 @@ fn what_workers_saw_adds_up_exactly() {
 
 #[test]
 fn it_takes_what_both_workers_saw_to_be_enough() {
+    apart!(LEARNS: it_takes_what_both_workers_saw_to_be_enough);
     for (of_each, denied) in [(9, false), (10, true)] {
         let enough = json!({"signals": only("denials", json!({"at_least": 20}))["signals"]});
         let proxy = strict(2, enough);
@@ -991,6 +990,7 @@ fn it_takes_what_both_workers_saw_to_be_enough() {
 
 #[test]
 fn a_worker_with_an_old_view_undoes_nothing() {
+    apart!(LOOKS: a_worker_with_an_old_view_undoes_nothing);
     let proxy = strict(2, json!({}));
     proxy.send(1, &get("/a"), millis(0));
     for round in 1..20 {
@@ -1047,6 +1047,7 @@ fn whichever_worker_sees_what_first_in_a_second_the_score_is_the_same() {
 
 #[test]
 fn scores_survive_an_update_of_the_configuration() {
+    apart!(FORGETS: scores_survive_an_update_of_the_configuration);
     let proxy = strict(2, json!({}));
     proxy.many(30, &get("/admin"), 0);
     proxy.tick(0, at(1));
@@ -1086,8 +1087,10 @@ fn workload(path: &str, number: usize) -> Ask {
 
 #[test]
 fn ten_thousand_identities_fit_a_small_store() {
+    apart!(LOOKS: ten_thousand_identities_fit_a_small_store);
     let proxy = Proxy::new(2, &meshed(64, json!({})));
-    let before = proxy.shared.as_ref().unwrap().keys().len();
+    let before = proxy.shared.keys().len();
+    assert!(before > 0, "there is something to look at");
     for number in 0..10_000 {
         let now = millis(u64::try_from(number).unwrap());
         let answer = proxy.send(number % 2, &workload("/a", number), now);
@@ -1096,11 +1099,12 @@ fn ten_thousand_identities_fit_a_small_store() {
     let pages = proxy.pages();
     assert_eq!(pages.len(), 8);
     assert!(pages.iter().all(|page| page.len() == 1 + 8 * 256));
-    assert_eq!(proxy.shared.as_ref().unwrap().keys().len(), before + 8);
+    assert_eq!(proxy.shared.keys().len(), before + 8);
 }
 
 #[test]
 fn a_flood_of_new_identities_drives_out_nobody_who_is_held_back() {
+    apart!(LEARNS: a_flood_of_new_identities_drives_out_nobody_who_is_held_back);
     let risk = with(only("denials", json!({})), json!({"half_life": "7d"}));
     for actions in [
         json!([{"at": 60, "do": "deny"}]),
@@ -1126,7 +1130,11 @@ fn a_flood_of_new_identities_drives_out_nobody_who_is_held_back() {
 
 #[test]
 fn without_shared_data_each_worker_judges_for_itself() {
-    let proxy = Proxy::within(None, 2, &strict_configuration(json!({})));
+    let proxy = Proxy::within(
+        SharedData::of(Flavour::None),
+        2,
+        &strict_configuration(json!({})),
+    );
     proxy.many(30, &get("/admin"), 0);
     proxy.tick(0, at(1));
     assert_eq!(proxy.send(0, &get("/a"), at(1)).reason(), "risk_denied");
@@ -1154,6 +1162,7 @@ fn a_host_that_stops_sharing_for_a_while_breaks_nothing() {
 
 #[test]
 fn what_another_plugin_wrote_over_a_page_is_begun_anew_and_counted() {
+    apart!(LOOKS: what_another_plugin_wrote_over_a_page_is_begun_anew_and_counted);
     let random: Vec<u8> = (0..2049_u32).map(|byte| (byte * 167 % 251) as u8).collect();
     let values: [&[u8]; 6] = [
         b"x",
@@ -1168,7 +1177,7 @@ fn what_another_plugin_wrote_over_a_page_is_begun_anew_and_counted() {
         proxy.ask(&get("/a"), 0);
         proxy.tick(0, at(1));
         let page = format!("{PAGE}000000");
-        let shared = proxy.shared.as_ref().unwrap();
+        let shared = &proxy.shared;
         assert!(shared.bytes(&page).is_some());
         shared.overwrite(&page, value);
         let answer = proxy.ask(&get("/a"), 2);
@@ -1183,11 +1192,12 @@ fn what_another_plugin_wrote_over_a_page_is_begun_anew_and_counted() {
 
 #[test]
 fn garbage_that_looks_like_a_page_shuts_nobody_out_of_it() {
+    apart!(LOOKS: garbage_that_looks_like_a_page_shuts_nobody_out_of_it);
     for byte in [255, 1, 127] {
         let proxy = strict(2, json!({"slots": 8}));
         let garbage = [&[1][..], &[byte; 2048]].concat();
         let page = format!("{PAGE}000000");
-        proxy.shared.as_ref().unwrap().overwrite(&page, &garbage);
+        proxy.shared.overwrite(&page, &garbage);
         proxy.many(30, &get("/admin"), 0);
         proxy.tick(0, at(1));
         let answer = proxy.send(1, &get("/a"), at(1));
@@ -1270,6 +1280,7 @@ fn what_one_client_says_is_nothing_to_another_even_of_the_same_identity() {
 
 #[test]
 fn a_request_that_waits_for_keys_is_counted_once() {
+    apart!(LOOKS: a_request_that_waits_for_keys_is_counted_once);
     let mut configuration = judged(json!({}));
     configuration["issuers"][0]["keys"] =
         json!({"remote": {"cluster": "idp", "uri": "https://idp.example/jwks"}});

@@ -7,6 +7,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::FLAVOUR;
 use postern_core::config::Config;
 use postern_core::gate::Gate;
 use postern_core::host::Property;
@@ -28,7 +29,7 @@ struct Proxy {
 
 impl Proxy {
     fn new(workers: usize, configuration: &Value) -> Self {
-        Self::with(&SharedData::default(), SECRET, workers, configuration)
+        Self::with(&SharedData::of(FLAVOUR), SECRET, workers, configuration)
     }
 
     fn with(shared: &SharedData, vm: &[u8], workers: usize, configuration: &Value) -> Self {
@@ -158,6 +159,7 @@ fn a_bad_token_that_comes_again_is_answered_audited_and_charged_like_the_first()
 
 #[test]
 fn a_bad_token_that_a_worker_remembers_is_throttled_as_one_that_it_does_not() {
+    apart!(COUNTS: a_bad_token_that_a_worker_remembers_is_throttled_as_one_that_it_does_not);
     let pressure = json!({"source": {"pressure": {"rate": "1/1h", "burst": 5}}});
     let proxy = Proxy::new(2, &configured(remote(), pressure));
     proxy.publish(&key_set());
@@ -176,6 +178,7 @@ fn a_bad_token_that_a_worker_remembers_is_throttled_as_one_that_it_does_not() {
 
 #[test]
 fn a_refused_token_is_let_in_once_its_keys_are_there() {
+    apart!(FETCHES: a_refused_token_is_let_in_once_its_keys_are_there);
     let proxy = Proxy::new(2, &configured(remote(), json!({})));
     let mut other = key_set();
     other["keys"][0]["x"] = json!("11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo");
@@ -199,30 +202,26 @@ fn inline() -> Value {
     configured(json!({"inline": key_set()}), json!({}))
 }
 
-fn flavours() -> [SharedData; 2] {
-    [SharedData::default(), SharedData::strict()]
-}
-
 #[test]
-fn a_token_is_verified_by_one_worker_and_taken_over_by_the_others_on_hosts_of_both_flavours() {
-    for shared in flavours() {
-        let proxy = Proxy::with(&shared, SECRET, 3, &inline());
-        assert_eq!(proxy.counts(2, &good()), CHECKED);
-        assert_eq!(proxy.counts(0, &good()), TAKEN_OVER);
-        assert_eq!(proxy.counts(1, &good()), TAKEN_OVER);
-        for worker in 0..3 {
-            assert_eq!(proxy.counts(worker, &good()), KNOWN);
-        }
-        assert_eq!(proxy.pages().len(), 1);
-        for worker in 0..3 {
-            assert_eq!(proxy.reason(worker, &forged()), "signature_invalid");
-        }
-        assert_eq!(proxy.pages().len(), 1, "what does not hold is not told");
+fn a_token_is_verified_by_one_worker_and_taken_over_by_the_others() {
+    apart!(VERIFIES: a_token_is_verified_by_one_worker_and_taken_over_by_the_others);
+    let proxy = Proxy::new(3, &inline());
+    assert_eq!(proxy.counts(2, &good()), CHECKED);
+    assert_eq!(proxy.counts(0, &good()), TAKEN_OVER);
+    assert_eq!(proxy.counts(1, &good()), TAKEN_OVER);
+    for worker in 0..3 {
+        assert_eq!(proxy.counts(worker, &good()), KNOWN);
     }
+    assert_eq!(proxy.pages().len(), 1);
+    for worker in 0..3 {
+        assert_eq!(proxy.reason(worker, &forged()), "signature_invalid");
+    }
+    assert_eq!(proxy.pages().len(), 1, "what does not hold is not told");
 }
 
 #[test]
 fn tokens_are_shared_where_the_configuration_says_so_and_nowhere_else() {
+    apart!(VERIFIES: tokens_are_shared_where_the_configuration_says_so_and_nowhere_else);
     let told = |share: Value| configured(json!({"inline": key_set()}), json!({"tokens": share}));
     let cases = [
         (&b""[..], json!({}), CHECKED),
@@ -232,7 +231,7 @@ fn tokens_are_shared_where_the_configuration_says_so_and_nowhere_else() {
         (b"", json!({"share": true}), TAKEN_OVER),
     ];
     for (vm, share, expected) in cases {
-        let proxy = Proxy::with(&SharedData::default(), vm, 2, &told(share.clone()));
+        let proxy = Proxy::with(&SharedData::of(FLAVOUR), vm, 2, &told(share.clone()));
         assert_eq!(proxy.counts(0, &good()), CHECKED);
         assert_eq!(proxy.counts(1, &good()), expected, "{vm:?} {share}");
         assert_eq!(proxy.pages().is_empty(), expected == CHECKED);
@@ -259,6 +258,7 @@ fn a_host_without_shared_data_or_that_stops_having_it_verifies_in_each_worker() 
 
 #[test]
 fn a_token_of_a_key_that_was_rotated_away_is_not_taken_over() {
+    apart!(FETCHES: a_token_of_a_key_that_was_rotated_away_is_not_taken_over);
     let proxy = Proxy::new(2, &configured(remote(), json!({})));
     proxy.publish(&key_set());
     assert_eq!(proxy.counts(0, &good()), CHECKED);
@@ -273,6 +273,7 @@ fn a_token_of_a_key_that_was_rotated_away_is_not_taken_over() {
 
 #[test]
 fn what_another_plugin_writes_or_copies_is_never_taken_for_a_verified_token() {
+    apart!(LOOKS: what_another_plugin_writes_or_copies_is_never_taken_for_a_verified_token);
     let proxy = Proxy::new(4, &inline());
     assert_eq!(proxy.counts(0, &good()), CHECKED);
     let page = proxy.pages().pop().unwrap();
@@ -291,7 +292,12 @@ fn what_another_plugin_writes_or_copies_is_never_taken_for_a_verified_token() {
     proves_nothing(&proxy);
     assert_eq!(proxy.counts(1, &good()), TAKEN_OVER);
     // Made with another secret.
-    let theirs = Proxy::with(&SharedData::default(), b"a text of their own", 1, &inline());
+    let theirs = Proxy::with(
+        &SharedData::of(FLAVOUR),
+        b"a text of their own",
+        1,
+        &inline(),
+    );
     theirs.counts(0, &good());
     let theirs = theirs.shared.bytes(&theirs.pages()[0]).unwrap();
     for value in [&theirs[..], b"", b"nonsense", &[0xff; 112], &[0; 100_000]] {
@@ -309,6 +315,7 @@ fn what_another_plugin_writes_or_copies_is_never_taken_for_a_verified_token() {
 
 #[test]
 fn an_update_that_leaves_the_keys_keeps_what_was_verified_and_one_that_changes_them_does_not() {
+    apart!(FORGETS: an_update_that_leaves_the_keys_keeps_what_was_verified_and_one_that_changes_them_does_not);
     let before = Proxy::new(1, &inline());
     assert_eq!(before.counts(0, &good()), CHECKED);
     let update = |change: &dyn Fn(&mut Value)| {
@@ -329,6 +336,7 @@ fn an_update_that_leaves_the_keys_keeps_what_was_verified_and_one_that_changes_t
 
 #[test]
 fn a_worker_that_takes_a_token_over_still_refuses_what_the_first_did_not() {
+    apart!(VERIFIES: a_worker_that_takes_a_token_over_still_refuses_what_the_first_did_not);
     let proxy = Proxy::new(2, &inline());
     let short = token(&claims(
         json!({"exp": postern_testkit::stories::START + 10}),

@@ -5,11 +5,11 @@ pub mod base64url;
 mod excerpt;
 pub mod fold;
 mod hex;
-mod network;
+pub mod network;
 pub mod printable;
 mod time;
 
 pub use excerpt::Excerpt;
 pub use hex::digest_from_hex;
-pub use network::{Cidr, CidrError, CidrSet, masked};
+pub use network::{Cidr, CidrError, CidrSet};
 pub use time::Now;

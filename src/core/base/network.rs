@@ -140,8 +140,7 @@ const fn width(address: IpAddr) -> u8 {
 }
 
 /// The address with every bit after the prefix zero; a prefix longer than the address is all of it.
-#[must_use]
-pub fn masked(address: IpAddr, prefix: u8) -> IpAddr {
+fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     let spare = u32::from(width(address).saturating_sub(prefix));
     match address {
         IpAddr::V4(v4) => {
@@ -155,9 +154,49 @@ pub fn masked(address: IpAddr, prefix: u8) -> IpAddr {
     }
 }
 
+/// The bytes of an address; an IPv4-mapped one is its IPv4 address.
+#[must_use]
+pub fn address(of: IpAddr) -> [u8; 16] {
+    match of.to_canonical() {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().octets(),
+        IpAddr::V6(v6) => v6.octets(),
+    }
+}
+
+/// The bytes of an address's network: /24 of IPv4, /64 of IPv6.
+#[must_use]
+pub fn network(of: IpAddr) -> [u8; 16] {
+    let of = of.to_canonical();
+    address(masked(of, if of.is_ipv4() { 24 } else { 64 }))
+}
+
+/// The bytes of whom an address stands for when it fails: an IPv4 address, or a /64 of IPv6, which
+/// is what one subscriber has.
+#[must_use]
+pub fn subscriber(of: IpAddr) -> [u8; 16] {
+    if of.to_canonical().is_ipv4() {
+        address(of)
+    } else {
+        network(of)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn networks_are_those_of_the_reference() {
+        let same = |a: &str, b: &str| network(a.parse().unwrap()) == network(b.parse().unwrap());
+        assert!(same("192.0.2.1", "192.0.2.255"));
+        assert!(same("192.0.2.1", "::ffff:192.0.2.9"));
+        assert!(!same("192.0.2.1", "192.0.3.1"));
+        assert!(same("2001:db8::1", "2001:db8::ffff:0:0:1"));
+        assert!(!same("2001:db8::1", "2001:db8:0:1::1"));
+        let who = |a: &str| subscriber(a.parse().unwrap());
+        assert_ne!(who("192.0.2.1"), who("192.0.2.2"));
+        assert_eq!(who("2001:db8::1"), who("2001:db8::2"));
+    }
 
     const CASES: &[(&str, &str, bool)] = &[
         ("10.0.0.0/8", "10.255.0.1", true),

@@ -18,7 +18,7 @@ use subtle::{Choice, ConstantTimeEq};
 use crate::base::Now;
 use crate::crypto::AlgorithmSet;
 use crate::crypto::keyed::Seed;
-use crate::limits::cells::{Cells, Version};
+use crate::shared::{Cells, Version};
 
 /// How many pages there are. Shared data is never freed by the host, so this bounds it.
 pub const PAGES: u32 = 4096;

@@ -12,7 +12,7 @@ use crate::crypto::{Algorithm, Pure, VerifyingKey};
 use crate::jose::{KeyRules, KeyUse};
 use crate::keys::Reading;
 use crate::keys::ring::Version;
-use crate::limits::cells::{Cells as _, OwnCells};
+use crate::shared::{Cells as _, OwnCells};
 use crate::signing::{Signer, signer};
 
 const START: u64 = 1_772_445_600;

@@ -7,11 +7,11 @@ use crate::base::Now;
 use crate::caller::Caller;
 use crate::decision::{Denial, Reason};
 use crate::gate::settings::{Route, Settings};
-use crate::limits::key::Place;
 use crate::policy::Matched;
 use crate::request::NormalPath;
 use crate::risk::observation;
 use crate::risk::watch::{Assessment, Desk, Subject};
+use crate::shared::Place;
 
 /// A request of a known caller.
 #[derive(Clone, Copy)]

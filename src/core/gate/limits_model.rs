@@ -6,15 +6,14 @@
 
 use std::collections::BTreeSet;
 
-use super::limits::HostCells;
+use super::limits::BUCKET;
 use crate::base::Now;
-use crate::host::Cas;
 use crate::limits::bucket::{Bucket, Counter};
-use crate::limits::cells::{Cells, OwnCells, Version};
-use crate::limits::key::Place;
+use crate::limits::key::Slot;
 use crate::limits::meter::Meter;
 use crate::limits::store::{Answer, Incidents, Ledger, Order};
-use crate::memory::{MemoryHost, SharedData};
+use crate::memory::{Flavour, MemoryHost, SharedData};
+use crate::shared::{Cells, Lent, Sharing, Shelf, Version};
 
 const NOW: Now = Now::from_secs(1_772_445_600);
 
@@ -30,11 +29,11 @@ struct Stepped<'a> {
     at: usize,
     made: bool,
     overrun: bool,
-    cells: HostCells<'a>,
+    cells: Lent<'a>,
 }
 
 impl Stepped<'_> {
-    fn next(&mut self, make: impl FnOnce(&mut HostCells<'_>) -> Call) -> Option<Call> {
+    fn next(&mut self, make: impl FnOnce(&mut Lent<'_>) -> Call) -> Option<Call> {
         self.at += 1;
         if let Some(call) = self.record.get(self.at - 1) {
             return Some(call.clone());
@@ -93,20 +92,15 @@ impl Worker {
         }
     }
 
-    fn step(&mut self, shared: &SharedData, absent: Cas) {
+    fn step(&mut self, shared: &SharedData, sharing: Sharing) {
         let host = MemoryHost::with_shared(NOW, shared);
-        let mut own = OwnCells::default();
+        let mut buckets = Shelf::new(sharing, BUCKET);
         let mut stepped = Stepped {
             record: &mut self.record,
             at: 0,
             made: false,
             overrun: false,
-            cells: HostCells {
-                host: &host,
-                prefix: super::limits::CELL,
-                absent: Some(absent),
-                own: &mut own,
-            },
+            cells: buckets.lend(&host),
         };
         let mut incidents = Incidents::default();
         let receipts = Ledger {
@@ -126,7 +120,7 @@ impl Worker {
 }
 
 struct Model {
-    absent: Cas,
+    sharing: Sharing,
     seen: BTreeSet<String>,
     ends: usize,
     admitted: BTreeSet<usize>,
@@ -149,7 +143,7 @@ impl Model {
             }
             ended = false;
             let (shared, mut workers) = (shared.fork(), workers.to_vec());
-            workers[index].step(&shared, self.absent);
+            workers[index].step(&shared, self.sharing);
             assert!(workers[index].record.len() < 40, "a worker is stuck");
             self.explore(&shared, &workers, check);
         }
@@ -164,13 +158,10 @@ impl Model {
 
 /// Runs every interleaving in both flavours; answers how many requests were admitted in each.
 fn explore(workers: &[Worker], check: impl Fn(&SharedData, &[Worker])) -> BTreeSet<usize> {
-    let flavours = [
-        (SharedData::default(), Cas::ABSENT),
-        (SharedData::strict(), Cas(0)),
-    ];
-    let outcomes = flavours.map(|(shared, absent)| {
+    let outcomes = [Flavour::Envoy, Flavour::Strict].map(|flavour| {
+        let shared = SharedData::of(flavour);
         let mut model = Model {
-            absent,
+            sharing: Sharing::find(&MemoryHost::with_shared(NOW, &shared)),
             seen: BTreeSet::new(),
             ends: 0,
             admitted: BTreeSet::new(),
@@ -185,7 +176,7 @@ fn explore(workers: &[Worker], check: impl Fn(&SharedData, &[Worker])) -> BTreeS
 
 fn order(cell: u32, key: u64, quota: u64) -> Order {
     Order {
-        place: Place {
+        slot: Slot {
             cell,
             counter: Counter { limit: 7, key },
         },
@@ -202,13 +193,11 @@ fn order(cell: u32, key: u64, quota: u64) -> Order {
 
 /// How much of an order's quota is used.
 fn used(shared: &SharedData, order: &Order) -> u64 {
-    let name = super::limits::Name::new(super::limits::CELL, order.place.cell);
-    let key = name.as_str();
-    let Some(bytes) = shared.bytes(key) else {
+    let Some(bytes) = shared.bytes(&format!("{BUCKET}{:06x}", order.slot.cell)) else {
         return 0;
     };
     let bucket = Bucket::decode(bytes).unwrap();
-    let position = bucket.position(order.place.counter);
+    let position = bucket.position(order.slot.counter);
     let Meter::Quota { quota, .. } = order.meter else {
         panic!("a quota");
     };

@@ -34,6 +34,7 @@ use crate::calls::Pending;
 use crate::crypto::KnownAnswers;
 use crate::crypto::keyed::Seed;
 use crate::host::Host;
+use crate::shared::Sharing;
 
 use chance::Chance;
 pub use decided::Decided;
@@ -99,14 +100,14 @@ impl Gate {
             host.call_foreign_function("verify_signature", argument)
         });
         let (known, chance) = seeded(&config, host);
-        let mut refresh = Refresh::new(&config, vm_configuration);
+        let sharing = Sharing::find(host);
+        let mut refresh = Refresh::new(&config, vm_configuration, sharing);
         refresh.take_up(host);
         let refresh = RefCell::new(refresh);
-        let limits = Limits::open(&config, host);
-        let (absent, secret) = limits.sharing();
-        let risk = Risk::open(&config, absent, secret).map(RefCell::new);
+        let limits = Limits::open(&config, sharing, host);
+        let risk = Risk::open(&config, sharing).map(RefCell::new);
+        let tokens = Tokens::new(&config, known, sharing, vm_configuration);
         let sinks = Sinks::open(&config.audit);
-        let tokens = Tokens::new(&config, known, absent, vm_configuration);
         Self {
             open: Some(Open {
                 config,

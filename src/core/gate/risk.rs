@@ -1,13 +1,11 @@
 //! Profiles in the host's shared data, and what is reported of them.
 
-use super::limits::HostCells;
 use super::metrics::Metrics;
-use crate::crypto::keyed::Seed;
 use crate::gate::settings;
-use crate::host::{Cas, Host};
-use crate::limits::cells::OwnCells;
+use crate::host::Host;
 use crate::risk::settings::{Action, Deed, Override, Reaction, Settings};
 use crate::risk::watch::{Desk, Incidents, Watch};
+use crate::shared::{Sharing, Shelf};
 
 /// The name under which workers find pages; other plugins may be in the same place.
 const PAGE: &str = "postern.risk.1.";
@@ -20,21 +18,18 @@ pub struct Risk {
     watch: Watch,
     /// How everybody is judged, with the lowest score at which anything is done.
     keeping: Settings,
-    /// The version that makes a value where there is none; none where nothing is shared.
-    absent: Option<Cas>,
-    own: OwnCells,
+    pages: Shelf,
     metrics: Metrics,
 }
 
 impl Risk {
     /// The risk of a configuration that has any, kept where its counters are, keyed as they are.
-    pub fn open(config: &settings::Settings, absent: Option<Cas>, secret: Seed) -> Option<Self> {
+    pub fn open(config: &settings::Settings, sharing: Sharing) -> Option<Self> {
         let risk = config.risk.as_ref()?;
         Some(Self {
-            watch: Watch::new(risk.slots, secret),
+            watch: Watch::new(risk.slots, sharing.secret()),
             keeping: keeping(config, &risk.settings),
-            absent,
-            own: OwnCells::default(),
+            pages: Shelf::new(sharing, PAGE),
             metrics: Metrics::default(),
         })
     }
@@ -47,15 +42,9 @@ impl Risk {
         work: impl FnOnce(&mut Desk<'_>) -> T,
     ) -> Option<T> {
         let settings = &config.risk.as_ref()?.settings;
-        let mut cells = HostCells {
-            host,
-            prefix: PAGE,
-            absent: self.absent,
-            own: &mut self.own,
-        };
         let done = work(&mut Desk {
             watch: &mut self.watch,
-            cells: &mut cells,
+            cells: &mut self.pages.lend(host),
             settings,
             keeping: &self.keeping,
         });

@@ -1,12 +1,11 @@
 //! What is known of tokens: by this worker, and in the host's shared data by all of them.
 
-use super::limits::HostCells;
 use super::metrics::Metrics;
 use crate::caller::shared::{ShareKey, Shared};
 use crate::caller::{Known, Memory, Tally};
 use crate::gate::settings::Settings;
-use crate::host::{Cas, Host};
-use crate::limits::cells::OwnCells;
+use crate::host::Host;
+use crate::shared::{Sharing, Shelf};
 
 /// How the names of pages begin; other plugins may be in the same place.
 const PAGE: &str = "postern.tokens.1.";
@@ -18,23 +17,18 @@ const SHARED: &str = "postern.tokens.shared";
 /// The tokens that one worker knows, and where it finds those that others do.
 pub struct Tokens {
     known: Known,
-    /// The version that makes a page where there is none, and the key of all pages.
-    sharing: Option<(Cas, ShareKey)>,
+    /// What is shared, and the key of all pages.
+    sharing: Option<(Sharing, ShareKey)>,
     metrics: Metrics,
 }
 
 impl Tokens {
     /// The tokens of a worker, shared where there is shared data and the configuration says so.
-    pub fn new(
-        config: &Settings,
-        known: Known,
-        absent: Option<Cas>,
-        vm_configuration: &[u8],
-    ) -> Self {
-        let sharing = absent.filter(|_| config.callers.tokens.share);
+    pub fn new(config: &Settings, known: Known, sharing: Sharing, vm_configuration: &[u8]) -> Self {
+        let shares = sharing.is_shared() && config.callers.tokens.share;
         Self {
             known,
-            sharing: sharing.map(|absent| (absent, ShareKey::new(vm_configuration))),
+            sharing: shares.then(|| (sharing, ShareKey::new(vm_configuration))),
             metrics: Metrics::default(),
         }
     }
@@ -42,17 +36,13 @@ impl Tokens {
     /// Lends the tokens out, and counts the signatures that were checked or taken over.
     pub fn with<T>(&mut self, host: &dyn Host, work: impl FnOnce(&mut Memory<'_>) -> T) -> T {
         // A host that refuses shared data half-way is as good as one that has none.
-        let mut own = OwnCells::default();
-        let mut pages = HostCells {
-            host,
-            prefix: PAGE,
-            absent: self.sharing.map(|(absent, _)| absent),
-            own: &mut own,
-        };
-        let shared = self.sharing.map(|(_, key)| Shared {
-            key,
-            pages: &mut pages,
-        });
+        let mut shelf = self
+            .sharing
+            .map(|(sharing, key)| (Shelf::new(sharing, PAGE), key));
+        let mut pages = shelf.as_mut().map(|(shelf, key)| (shelf.lend(host), *key));
+        let shared = pages
+            .as_mut()
+            .map(|(pages, key)| Shared { key: *key, pages });
         let done = work(&mut Memory {
             known: &mut self.known,
             shared,

@@ -84,14 +84,6 @@ pub struct SharedValue {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cas(pub u32);
 
-impl Cas {
-    /// Stores only where there is no value yet.
-    ///
-    /// Zero would overwrite blindly, and a host stores under a missing key whatever it is given; no
-    /// stored version has this number, so that on a key that is there it never matches.
-    pub const ABSENT: Self = Self(u32::MAX);
-}
-
 /// A request that the proxy makes to one of its clusters.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpCall {

@@ -1,10 +1,11 @@
 //! What is said once a day, whichever worker comes first.
 
 use super::Counters;
-use super::key::{KeyHasher, tag};
+use super::key::Slot;
 use super::meter::Meter;
 use super::store::{Answer, Order};
 use crate::base::Now;
+use crate::crypto::keyed::PartHasher;
 
 const A_DAY: Meter = Meter::Quota {
     window: 86_400,
@@ -16,11 +17,12 @@ impl Counters<'_> {
     /// cannot be known, it is.
     pub fn first_today(&mut self, what: &str, whom: [&str; 2], now: Now) -> bool {
         let secret = self.limiter.secret;
-        let mut hasher = KeyHasher::new(&secret, tag(&secret, what));
+        let tag = secret.tag(what);
+        let mut hasher = PartHasher::new(&secret, tag);
         whom.iter()
             .for_each(|part| hasher.part(Some(part.as_bytes())));
         let order = Order {
-            place: hasher.place(self.limiter.cells),
+            slot: Slot::of(tag, &hasher, self.limiter.cells),
             meter: A_DAY,
             cost: 1,
             take: 1,

@@ -4,17 +4,15 @@
 //! | --- | --- |
 //! | `meter` | the generic cell rate algorithm and quotas, as pure functions |
 //! | `bucket` | sixteen counters in one value, and what happens when it is full |
-//! | `cells` | where buckets are kept |
 //! | `store` | charges behind compare-and-swap, all or none |
 //! | `key` | what a limit counts by, hashed with a secret |
 //! | `daily` | what is said once a day |
 //! | `pressure` | sources that keep failing |
 //! | `fields` | `RateLimit` fields |
 //!
-//! Nothing here calls the host: whoever does hands in [`cells::Cells`].
+//! Nothing here calls the host: whoever does hands in [`Cells`].
 
 pub mod bucket;
-pub mod cells;
 mod daily;
 pub mod fields;
 pub mod key;
@@ -30,16 +28,17 @@ use std::time::Duration;
 use smallvec::SmallVec;
 
 use crate::base::Now;
+use crate::base::network::{address, network};
 use crate::caller::Caller;
-use crate::crypto::keyed::Seed;
+use crate::crypto::keyed::{PartHasher, Seed};
 use crate::decision::{Denial, Mode, Reason};
 use crate::request::RequestView;
 use crate::request::parameter;
+use crate::shared::Cells;
 
 use crate::decision::{RateFields, whole_millis};
 use bucket::ENTRIES;
-use cells::Cells;
-use key::{KeyHasher, KeyPart, Place, address, network, tag};
+use key::{KeyPart, Slot};
 use meter::{Meter, Standing};
 use pressure::PressureMemory;
 use store::{Answer, Incidents, Ledger, Order, Receipt};
@@ -158,7 +157,7 @@ pub struct Charged {
     /// How many times its cost the request is charged; zero for once.
     pub factor: u32,
     /// The limits that are charged when the response's bytes are known.
-    pub owed: Vec<(usize, Place)>,
+    pub owed: Vec<(usize, Slot)>,
     /// The limits that would have refused the request, and are only observed.
     pub observed: Vec<usize>,
     /// The limit that refused it.
@@ -206,30 +205,21 @@ impl Limiter {
             cells: u32::try_from(cells).unwrap_or(u32::MAX).max(1),
             tags: limits
                 .iter()
-                .map(|limit| tag(&secret, &limit.definition()))
+                .map(|limit| secret.tag(&limit.definition()))
                 .collect(),
-            pressure_tag: tag(
-                &secret,
-                &pressure.map(Limit::definition).unwrap_or_default(),
-            ),
+            pressure_tag: secret.tag(&pressure.map(Limit::definition).unwrap_or_default()),
             memory: PressureMemory::default(),
             incidents: Incidents::default(),
         }
     }
 
-    /// The secret that counters are keyed with.
-    #[must_use]
-    pub fn secret(&self) -> Seed {
-        self.secret
-    }
-
-    fn place(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Place {
-        let limit_tag = self.tags.get(index).copied().unwrap_or(1);
-        let mut hasher = KeyHasher::new(&self.secret, limit_tag);
+    fn slot(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Slot {
+        let tag = self.tags.get(index).copied().unwrap_or(1);
+        let mut hasher = PartHasher::new(&self.secret, tag);
         for part in &limit.key {
             add(&mut hasher, part, subject);
         }
-        hasher.place(self.cells)
+        Slot::of(tag, &hasher, self.cells)
     }
 }
 
@@ -268,7 +258,7 @@ impl Counters<'_> {
         for ((index, limit), (order, receipt)) in chosen.iter().zip(orders.iter().zip(&receipts)) {
             charged.standings.push((*index, receipt.standing));
             if order.take == 0 && receipt.answer == Answer::Fits {
-                charged.owed.push((*index, order.place));
+                charged.owed.push((*index, order.slot));
             }
             let Some(denial) = refusal_of(limit, receipt, now) else {
                 continue;
@@ -306,7 +296,7 @@ impl Counters<'_> {
 
     /// Charges what was owed for a response of so many bytes.
     pub fn settle(&mut self, limits: &[Limit], charged: &Charged, bytes: u64, now: Now) {
-        for (index, place) in &charged.owed {
+        for (index, slot) in &charged.owed {
             let Some(limit) = limits.get(*index) else {
                 continue;
             };
@@ -314,7 +304,7 @@ impl Counters<'_> {
                 let cost = bytes.div_ceil(unit.max(1));
                 let cost = times(cost, charged.factor, limit.meter);
                 if cost > 0 {
-                    self.ledger(now).settle(*place, limit.meter, cost);
+                    self.ledger(now).settle(*slot, limit.meter, cost);
                 }
             }
         }
@@ -330,7 +320,7 @@ impl Counters<'_> {
         let cost = times(cost(limit, subject.view)?, factor, limit.meter);
         let is_owed = matches!(limit.cost, Cost::ResponseBytes(_));
         Ok(Order {
-            place: self.limiter.place(index, limit, subject),
+            slot: self.limiter.slot(index, limit, subject),
             meter: limit.meter,
             cost,
             take: if is_owed { 0 } else { cost },
@@ -382,7 +372,7 @@ fn cost(limit: &Limit, view: &RequestView<'_>) -> Result<u64, Denial> {
     Ok(value.div_ceil(per.max(1)).max(1))
 }
 
-fn add(hasher: &mut KeyHasher, part: &KeyPart, subject: &Subject<'_>) {
+fn add(hasher: &mut PartHasher, part: &KeyPart, subject: &Subject<'_>) {
     let source = subject.view.source;
     let bytes = |of: fn(IpAddr) -> [u8; 16]| source.map(of);
     match part {

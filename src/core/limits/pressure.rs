@@ -18,11 +18,13 @@ use std::time::Duration;
 
 use lru::LruCache;
 
-use super::key::{KeyHasher, subscriber};
+use super::key::Slot;
 use super::meter::Meter;
 use super::store::{Answer, Order};
 use super::{Cost, Counters, Limit};
 use crate::base::Now;
+use crate::base::network::subscriber;
+use crate::crypto::keyed::PartHasher;
 use crate::crypto::{Work, price::ORDINARY};
 use crate::decision::Mode;
 
@@ -169,10 +171,11 @@ impl Counters<'_> {
     }
 
     fn failure(&self, pressure: &Limit, who: Whom) -> Order {
-        let mut hasher = KeyHasher::new(&self.limiter.secret, self.limiter.pressure_tag);
+        let tag = self.limiter.pressure_tag;
+        let mut hasher = PartHasher::new(&self.limiter.secret, tag);
         hasher.part(who.as_ref().map(<[u8; 16]>::as_slice));
         Order {
-            place: hasher.place(self.limiter.cells),
+            slot: Slot::of(tag, &hasher, self.limiter.cells),
             meter: pressure.meter,
             cost: 1,
             take: 1,

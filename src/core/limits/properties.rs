@@ -5,12 +5,12 @@ use std::collections::BTreeMap;
 use proptest::prelude::*;
 
 use super::bucket::{Bucket, Counter};
-use super::cells::OwnCells;
-use super::key::{KeyHasher, Place};
+use super::key::Slot;
 use super::meter::{Meter, Position};
 use super::store::{Answer, Incidents, Ledger, Order};
 use crate::base::Now;
-use crate::crypto::keyed::Seed;
+use crate::crypto::keyed::{PartHasher, Seed};
+use crate::shared::OwnCells;
 
 const START: u64 = 1_772_445_600_000_000_000;
 const SECOND: u64 = 1_000_000_000;
@@ -35,7 +35,7 @@ fn clock() -> impl Strategy<Value = Clock> {
 
 fn order(key: u64, limit: u32, meter: Meter, cost: u64) -> Order {
     Order {
-        place: Place {
+        slot: Slot {
             cell: 0,
             counter: Counter { limit, key },
         },
@@ -210,10 +210,10 @@ proptest! {
 
 const CELLS: u32 = 4096;
 
-fn place(secret: Seed, caller: u32) -> Place {
-    let mut hasher = KeyHasher::new(&secret, 7);
+fn slot(secret: Seed, caller: u32) -> Slot {
+    let mut hasher = PartHasher::new(&secret, 7);
     hasher.part(Some(&caller.to_le_bytes()));
-    hasher.place(CELLS)
+    Slot::of(7, &hasher, CELLS)
 }
 
 /// How many of the callers come to the victim's bucket, and whether the victim lost its counter.
@@ -229,7 +229,7 @@ fn attacked(secret: Seed, victim: u32, callers: &[u32]) -> (usize, bool) {
         now: Now::from_nanos(START),
     };
     let order = |caller| Order {
-        place: place(secret, caller),
+        slot: slot(secret, caller),
         ..order(0, 7, meter, 1)
     };
     ledger.charge(&[order(victim)]);
@@ -239,10 +239,10 @@ fn attacked(secret: Seed, victim: u32, callers: &[u32]) -> (usize, bool) {
         }
     }
     let remaining = ledger.look(&order(victim)).standing.remaining;
-    let cell = place(secret, victim).cell;
+    let cell = slot(secret, victim).cell;
     let there = callers
         .iter()
-        .filter(|caller| place(secret, **caller).cell == cell);
+        .filter(|caller| slot(secret, **caller).cell == cell);
     (there.count(), remaining < 99)
 }
 
@@ -250,7 +250,7 @@ fn attacked(secret: Seed, victim: u32, callers: &[u32]) -> (usize, bool) {
 fn collisions_that_are_aimed_by_a_known_hash_miss_by_the_secret_one() {
     let (known, secret, victim) = (Seed([0; 16]), Seed([0x5a; 16]), 0);
     let aimed: Vec<u32> = (1..)
-        .filter(|caller| place(known, *caller).cell == place(known, victim).cell)
+        .filter(|caller| slot(known, *caller).cell == slot(known, victim).cell)
         .take(100)
         .collect();
     assert_eq!(

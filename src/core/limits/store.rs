@@ -7,10 +7,10 @@
 
 use super::Few;
 use super::bucket::Bucket;
-use super::cells::{Cells, Version};
-use super::key::Place;
+use super::key::Slot;
 use super::meter::{Charge, Meter, Position, Standing};
 use crate::base::Now;
+use crate::shared::{Cells, Version};
 
 /// How often a change is tried that others keep overtaking.
 pub const TRIES: usize = 24;
@@ -19,7 +19,7 @@ pub const TRIES: usize = 24;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Order {
     /// The counter.
-    pub place: Place,
+    pub slot: Slot,
     /// How it counts.
     pub meter: Meter,
     /// How many units have to be there.
@@ -101,7 +101,7 @@ impl Ledger<'_> {
         let looks: Few<(Page, Look)> = orders
             .iter()
             .map(|order| {
-                let page = self.open(order.place.cell);
+                let page = self.open(order.slot.cell);
                 let look = look(order, &page);
                 (page, look)
             })
@@ -112,7 +112,7 @@ impl Ledger<'_> {
             .any(|(order, (_, look))| look.receipt.refuses(order));
         if refused {
             for (order, (page, _)) in first_look {
-                self.note_set_back(order.place.cell, page);
+                self.note_set_back(order.slot.cell, page);
             }
         }
         let mut receipts = Few::with_capacity(orders.len());
@@ -132,17 +132,17 @@ impl Ledger<'_> {
     }
 
     /// Takes units whether they are there or not.
-    pub fn settle(&mut self, place: Place, meter: Meter, cost: u64) {
-        self.change(place, |bucket, now| {
-            let position = meter.take(bucket.position(place.counter), cost, now);
-            Some(bucket.set(place.counter, position, now))
+    pub fn settle(&mut self, slot: Slot, meter: Meter, cost: u64) {
+        self.change(slot, |bucket, now| {
+            let position = meter.take(bucket.position(slot.counter), cost, now);
+            Some(bucket.set(slot.counter, position, now))
         });
     }
 
     /// What the counter says, and whether the units are there.
     pub fn look(&mut self, order: &Order) -> Receipt {
-        let page = self.open(order.place.cell);
-        self.note_set_back(order.place.cell, &page);
+        let page = self.open(order.slot.cell);
+        self.note_set_back(order.slot.cell, &page);
         look(order, &page).receipt
     }
 
@@ -179,7 +179,7 @@ impl Ledger<'_> {
         if order.take == 0 {
             return look.receipt;
         }
-        let (cell, counter) = (order.place.cell, order.place.counter);
+        let (cell, counter) = (order.slot.cell, order.slot.counter);
         for _ in 0..TRIES {
             let Some(position) = look.planned else {
                 return look.receipt;
@@ -208,8 +208,8 @@ impl Ledger<'_> {
             let Some(charged) = receipt.charged.take() else {
                 continue;
             };
-            let counter = order.place.counter;
-            let given = self.change(order.place, |bucket, now| {
+            let counter = order.slot.counter;
+            let given = self.change(order.slot, |bucket, now| {
                 let refund = |position| order.meter.refund(position, order.take, charged, now);
                 bucket.change(counter, refund).then_some(false)
             });
@@ -220,15 +220,15 @@ impl Ledger<'_> {
 
     /// Puts a change behind compare-and-swap; answers whether that could be done. The change answers
     /// whether a live counter made way, or nothing where there is nothing to change.
-    fn change(&mut self, place: Place, change: impl Fn(&mut Bucket, Now) -> Option<bool>) -> bool {
+    fn change(&mut self, slot: Slot, change: impl Fn(&mut Bucket, Now) -> Option<bool>) -> bool {
         for _ in 0..TRIES {
-            let mut page = self.open(place.cell);
+            let mut page = self.open(slot.cell);
             let Some(evicted) = change(&mut page.bucket, page.now) else {
                 return true;
             };
             if self
                 .cells
-                .write(place.cell, page.bucket.encode(), page.version)
+                .write(slot.cell, page.bucket.encode(), page.version)
             {
                 self.evicted(evicted);
                 return true;
@@ -249,7 +249,7 @@ impl Ledger<'_> {
 
 /// What an order comes to on a page.
 fn look(order: &Order, page: &Page) -> Look {
-    let position = page.bucket.position(order.place.counter);
+    let position = page.bucket.position(order.slot.counter);
     let (answer, planned) = match order.meter.charge(position, order.cost, page.now) {
         Charge::Fits(next) if order.take == order.cost => (Answer::Fits, Some(next)),
         Charge::Fits(_) => {

@@ -19,9 +19,9 @@ use super::profile::Profile;
 use super::score::score;
 use super::settings::{Override, Reaction, Settings};
 use crate::base::Now;
-use crate::crypto::keyed::{Folded, Seed};
-use crate::limits::cells::Cells;
-use crate::limits::key::{KeyHasher, Place, network, tag};
+use crate::base::network::network;
+use crate::crypto::keyed::{Folded, PartHasher, Seed};
+use crate::shared::{Cells, Place};
 
 /// How long a worker decides by what it read, and keeps what it saw to itself.
 pub const INTERVAL: Duration = Duration::from_millis(200);
@@ -126,7 +126,7 @@ impl Watch {
         Self {
             secret,
             pages: pages.max(1),
-            tag: tag(&secret, "risk"),
+            tag: secret.tag("risk"),
             in_view: LruCache::unbounded_with_hasher(BuildHasherDefault::default()),
             waiting: VecDeque::new(),
             incidents: Incidents::default(),
@@ -162,21 +162,21 @@ impl Watch {
         let mut hasher = self.hasher(Kind::Resource);
         hasher.part(Some(&route.to_le_bytes()));
         values.for_each(|value| hasher.part(Some(value.as_bytes())));
-        hasher.place(self.pages).counter.key
+        hasher.finish().high()
     }
 
     fn mark(&self, kind: Kind, part: &[u8]) -> u64 {
-        self.hash(kind, part).counter.key
+        self.hash(kind, part).key
     }
 
     fn hash(&self, kind: Kind, part: &[u8]) -> Place {
         let mut hasher = self.hasher(kind);
         hasher.part(Some(part));
-        hasher.place(self.pages)
+        Place::of(hasher.finish(), self.pages)
     }
 
-    fn hasher(&self, kind: Kind) -> KeyHasher {
-        KeyHasher::new(&self.secret, self.tag ^ kind as u32)
+    fn hasher(&self, kind: Kind) -> PartHasher {
+        PartHasher::new(&self.secret, self.tag ^ kind as u32)
     }
 }
 
@@ -184,11 +184,11 @@ impl Desk<'_> {
     /// Takes note of a request, tells the other workers what is due, and says what it comes to.
     pub fn arrive(&mut self, subject: Subject<'_>, arrival: Arrival, now: Now) -> Assessment {
         self.bring(subject, now);
-        self.note(subject.place.counter.key, Event::Arrival(arrival), now);
+        self.note(subject.place.key, Event::Arrival(arrival), now);
         // Requests that go no further would else fill the queue faster than it is emptied.
         self.tell(TOLD, now);
         let everybody = self.settings;
-        let watched = self.watch.in_view.peek(&subject.place.counter.key);
+        let watched = self.watch.in_view.peek(&subject.place.key);
         let Some(watched) = watched else {
             // What was just brought into view is there.
             return Assessment::none(subject.place, everybody);
@@ -213,7 +213,7 @@ impl Desk<'_> {
     /// Takes note of how a request ended, and tells the other workers what is due.
     pub fn end(&mut self, subject: Subject<'_>, outcome: Outcome, now: Now) {
         self.bring(subject, now);
-        self.note(subject.place.counter.key, Event::Outcome(outcome), now);
+        self.note(subject.place.key, Event::Outcome(outcome), now);
         self.tell(TOLD, now);
     }
 
@@ -242,7 +242,7 @@ impl Desk<'_> {
 
     /// Has an identity in view, as the pages say it is, not longer ago than the interval.
     fn bring(&mut self, subject: Subject<'_>, now: Now) {
-        let key = subject.place.counter.key;
+        let key = subject.place.key;
         if let Some(watched) = self.watch.in_view.get_mut(&key)
             && watched.is_fresh(now)
         {
@@ -393,7 +393,7 @@ impl Assessment {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::limits::cells::{OwnCells, Version};
+    use crate::shared::{OwnCells, Version};
 
     /// Cells into which somebody else writes between a reading and the writing that follows it.
     struct Raced<'a> {
@@ -467,7 +467,7 @@ mod tests {
     fn known(worker: &Worker, cells: &mut OwnCells, identity: &str) -> u32 {
         let place = worker.watch.place(identity);
         let page = Page::decode(cells.read(place.cell).0).unwrap();
-        page.find(place.counter.key).unwrap().requests
+        page.find(place.key).unwrap().requests
     }
 
     #[test]

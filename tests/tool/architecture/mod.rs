@@ -15,18 +15,7 @@ use source::Source;
 
 /// Imports that the map does not have, and why they are there all the same. Each goes with its
 /// reason: the test fails where one is no longer needed.
-const STRAY: &[(&str, &str, &str)] = &[
-    (
-        "caller",
-        "limits",
-        "the cells of shared data are in limits until they are a room",
-    ),
-    (
-        "risk",
-        "limits",
-        "cells and keyed places are in limits until shared is a room",
-    ),
-];
+const STRAY: &[(&str, &str, &str)] = &[];
 
 /// Files of one room that need each other, and why they may.
 const KNOTS: &[(&[&str], &str)] = &[

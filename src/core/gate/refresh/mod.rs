@@ -25,9 +25,11 @@ use crate::keys::KeySource;
 use crate::keys::fetch::{Answer, DOCUMENT_BYTES};
 use crate::keys::ring::Ring;
 use crate::keys::schedule::Want;
+use crate::shared::Sharing;
 
 use hold::Waiters;
 pub use hold::{Hold, Ticket, Waiter};
+use records::Records;
 use source::Source;
 
 /// How often the root context looks at what has changed.
@@ -68,13 +70,14 @@ struct Tools<'a> {
 }
 
 impl Refresh {
-    pub fn new(config: &Settings, vm_configuration: &[u8]) -> Self {
+    pub fn new(config: &Settings, vm_configuration: &[u8], sharing: Sharing) -> Self {
         let owners = || config.callers.key_owners();
         let mut sources = Vec::new();
         for (slot, owner) in owners() {
             if let Some(KeySource::Remote(remote)) = owner.keys() {
                 let asker = Asker::Keys(sources.len());
-                sources.push(Source::new(slot, asker, &owner, remote, vm_configuration));
+                let records = Records::new(remote, vm_configuration, sharing);
+                sources.push(Source::new(slot, asker, &owner, remote, records));
             }
         }
         Self {

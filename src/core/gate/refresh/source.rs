@@ -61,7 +61,7 @@ impl Source {
         asker: Asker,
         owner: &KeyOwner<'_>,
         remote: &Remote,
-        vm: &[u8],
+        records: Records,
     ) -> Self {
         Self {
             slot,
@@ -69,7 +69,7 @@ impl Source {
             name: owner.to_string(),
             metrics: owner.metrics(),
             remote: remote.clone(),
-            records: Records::new(remote, vm),
+            records,
             seen: None,
             asked: false,
             flight: None,
@@ -298,7 +298,9 @@ impl Source {
         let digest = self.remote.reading.digest(&body);
         let is_held = held.is_some_and(|version| version.digest == digest);
         let follow = |published: Option<Highest>| document.follow(published.max(own));
-        let number = self.records.publish(*host, body, before, now, follow);
+        let number = self
+            .records
+            .publish(*host, body, (before, is_held), now, follow);
         let number = number.map_err(FetchError::Rollback)?;
         let (periods, jitter) = (self.remote.periods, chance.next());
         let fresh_for = fresh_for(answer, &document);

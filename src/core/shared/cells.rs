@@ -1,6 +1,29 @@
-//! Where buckets are kept: numbered values, each changed behind compare-and-swap.
+//! Numbered values, each changed behind compare-and-swap, and where in them something is.
 
 use std::collections::BTreeMap;
+
+use crate::crypto::keyed::Fingerprint;
+
+/// Where in numbered values something is that has a keyed hash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The number of the value.
+    pub cell: u32,
+    /// What tells it from the others there.
+    pub key: u64,
+}
+
+impl Place {
+    /// The place among `cells` values.
+    #[must_use]
+    pub fn of(hash: Fingerprint, cells: u32) -> Self {
+        let cell = hash.low().checked_rem(u64::from(cells)).unwrap_or_default();
+        Self {
+            cell: u32::try_from(cell).unwrap_or_default(),
+            key: hash.high(),
+        }
+    }
+}
 
 /// What a stored value was when it was read; a change has to name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,7 +58,7 @@ impl Cells for OwnCells {
         (value, Version::Own(changes))
     }
 
-    // Nobody else writes here, but one request may have read a bucket for two of its limits.
+    // Nobody else writes here, but one decision may have read a value twice before it writes.
     fn write(&mut self, cell: u32, value: &[u8], version: Version) -> bool {
         let (held, changes) = self.0.entry(cell).or_default();
         let same = version == Version::Own(*changes);
