@@ -25,7 +25,7 @@ pub struct Tokens {
 impl Tokens {
     /// The tokens of a worker, shared where there is shared data and the configuration says so.
     pub fn new(config: &Config, known: Known, sharing: Sharing, vm_configuration: &[u8]) -> Self {
-        let shares = sharing.is_shared() && config.tokens.share;
+        let shares = sharing.has_shelves() && config.tokens.share;
         Self {
             known,
             sharing: shares.then(|| (sharing, ShareKey::new(vm_configuration))),
