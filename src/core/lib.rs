@@ -1,8 +1,8 @@
 //! Postern is a gate for machine-to-machine APIs: a proxy-wasm filter that verifies who calls,
 //! decides by route whether they may, and writes one audit event a decision.
 //!
-//! A pure core decides; a thin shell talks to the proxy. Below [`gate`] there is no clock, no host
-//! call, no logging and no global: everything that varies comes in as an argument.
+//! A pure core decides; a thin shell talks to the proxy. Below [`gate`], but for [`shared`], there is
+//! no clock, no host call, no logging and no global: everything that varies comes in as an argument.
 //!
 //! # Trust boundaries
 //!

@@ -906,6 +906,30 @@ fn a_host_without_shared_data_fetches_in_each_worker() {
 }
 
 #[test]
+fn workers_of_a_host_without_randomness_share_keys() {
+    let mut proxy = Proxy::new(0, &json!({}));
+    for _ in 0..2 {
+        let configuration = configured(json!({"remote": remote(json!({}))}));
+        let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
+        let root = MemoryHost::with_shared(proxy.now, &proxy.shared);
+        root.refuse(Call::Random);
+        let gate = Rc::new(Gate::open(config.settings, b"", &root));
+        proxy.workers.push(Worker {
+            gate,
+            root,
+            answered: 0,
+        });
+    }
+    proxy.pass(200);
+    proxy.answer_with(GOOD, &document());
+    proxy.pass(200);
+    assert_eq!(proxy.fetched.len(), fetching(2));
+    for worker in 0..2 {
+        assert_eq!(proxy.reason(worker, &good()), "allowed", "{worker}");
+    }
+}
+
+#[test]
 fn fetches_are_counted_by_result() {
     let mut proxy = Proxy::new(1, &configured(json!({"remote": remote(json!({}))})));
     proxy.pass(200);

@@ -23,7 +23,8 @@ impl Limits {
     /// The limits of a configuration, counted in what is shared.
     pub fn open(config: &Settings, sharing: Sharing, host: &dyn Host) -> Self {
         let mut metrics = Metrics::default();
-        let apart = !sharing.is_shared();
+        let buckets = sharing.shelf(BUCKET);
+        let apart = !buckets.is_shared();
         if apart && !config.limits.is_empty() {
             let line =
                 "limits: the host has no shared data to count in: each worker counts for itself";
@@ -37,7 +38,7 @@ impl Limits {
                 config.counters,
                 sharing.secret(),
             ),
-            buckets: Shelf::new(sharing, BUCKET),
+            buckets,
             metrics,
         }
     }

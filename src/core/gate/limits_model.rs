@@ -13,7 +13,7 @@ use crate::limits::key::Slot;
 use crate::limits::meter::Meter;
 use crate::limits::store::{Answer, Incidents, Ledger, Order};
 use crate::memory::{Flavour, MemoryHost, SharedData};
-use crate::shared::{Cells, Lent, Sharing, Shelf, Version};
+use crate::shared::{Cells, Lent, Sharing, Version};
 
 const NOW: Now = Now::from_secs(1_772_445_600);
 
@@ -94,7 +94,7 @@ impl Worker {
 
     fn step(&mut self, shared: &SharedData, sharing: Sharing) {
         let host = MemoryHost::with_shared(NOW, shared);
-        let mut buckets = Shelf::new(sharing, BUCKET);
+        let mut buckets = sharing.shelf(BUCKET);
         let mut stepped = Stepped {
             record: &mut self.record,
             at: 0,

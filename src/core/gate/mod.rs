@@ -2,8 +2,8 @@
 //!
 //! [`Opened`] becomes [`Decided`] when the header fields are in, by way of [`Waiting`] where keys
 //! have to be fetched first, and ends with one audit event. Each step consumes the state it leaves,
-//! so that a finished request cannot be decided again. Everything that touches the host is here;
-//! what is decided is in [`mod@decide`].
+//! so that a finished request cannot be decided again. Everything that touches the host is here, but
+//! for its shared data, which is lent by [`crate::shared`]; what is decided is in [`mod@decide`].
 
 mod allowed;
 mod assessed;

@@ -29,7 +29,7 @@ impl Risk {
         Some(Self {
             watch: Watch::new(risk.slots, sharing.secret()),
             keeping: keeping(config, &risk.settings),
-            pages: Shelf::new(sharing, PAGE),
+            pages: sharing.shelf(PAGE),
             metrics: Metrics::default(),
         })
     }

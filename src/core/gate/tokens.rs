@@ -5,7 +5,7 @@ use crate::caller::shared::{ShareKey, Shared};
 use crate::caller::{Known, Memory, Tally};
 use crate::gate::settings::Settings;
 use crate::host::Host;
-use crate::shared::{Sharing, Shelf};
+use crate::shared::Sharing;
 
 /// How the names of pages begin; other plugins may be in the same place.
 const PAGE: &str = "postern.tokens.1.";
@@ -25,7 +25,7 @@ pub struct Tokens {
 impl Tokens {
     /// The tokens of a worker, shared where there is shared data and the configuration says so.
     pub fn new(config: &Settings, known: Known, sharing: Sharing, vm_configuration: &[u8]) -> Self {
-        let shares = sharing.is_shared() && config.callers.tokens.share;
+        let shares = sharing.has_shelves() && config.callers.tokens.share;
         Self {
             known,
             sharing: shares.then(|| (sharing, ShareKey::new(vm_configuration))),
@@ -38,7 +38,7 @@ impl Tokens {
         // A host that refuses shared data half-way is as good as one that has none.
         let mut shelf = self
             .sharing
-            .map(|(sharing, key)| (Shelf::new(sharing, PAGE), key));
+            .map(|(sharing, key)| (sharing.shelf(PAGE), key));
         let mut pages = shelf.as_mut().map(|(shelf, key)| (shelf.lend(host), *key));
         let shared = pages
             .as_mut()

@@ -32,6 +32,8 @@ use probe::Absent;
 pub struct Sharing {
     /// None where nothing is shared.
     absent: Option<Absent>,
+    /// Whether the workers have one secret.
+    is_keyed: bool,
     secret: Seed,
 }
 
@@ -40,22 +42,23 @@ impl Sharing {
     /// no shared data, or none that compares, each worker is by itself.
     #[must_use]
     pub fn find(host: &dyn Host) -> Self {
-        let found = probe::absent(host);
-        let shared = found.and_then(|absent| Some((absent, secret::shared(host, absent)?)));
-        let (absent, secret) = shared.map_or_else(
-            || (None, secret::own(host)),
-            |(absent, secret)| (Some(absent), secret),
-        );
-        Self { absent, secret }
+        let absent = probe::absent(host);
+        let shared = absent.and_then(|absent| secret::shared(host, absent));
+        Self {
+            absent,
+            is_keyed: shared.is_some(),
+            secret: shared.unwrap_or_else(|| secret::own(host)),
+        }
     }
 
-    /// Whether workers share anything.
+    /// Whether workers share shelves, which takes a secret: those who have none in common would look
+    /// for one thing in many places.
     #[must_use]
-    pub fn is_shared(&self) -> bool {
-        self.absent.is_some()
+    pub fn has_shelves(&self) -> bool {
+        self.is_keyed
     }
 
-    /// The seed that all workers share, where they share anything.
+    /// The seed that all workers share who share shelves.
     #[must_use]
     pub fn secret(&self) -> Seed {
         self.secret
@@ -65,5 +68,11 @@ impl Sharing {
     #[must_use]
     pub fn values<'a>(&self, host: &'a dyn Host) -> Values<'a> {
         Values::new(host, self.absent)
+    }
+
+    /// A shelf of values whose names begin like that, with at most 26 bytes.
+    #[must_use]
+    pub fn shelf(&self, prefix: &'static str) -> Shelf {
+        Shelf::new(self.absent.filter(|_| self.is_keyed), prefix)
     }
 }

@@ -1,11 +1,13 @@
 //! Numbered values of one kind, in the host's shared data; in this worker's own once it refuses.
 
-use super::{Cells, OwnCells, Sharing, Values, Version};
+use super::probe::Absent;
+use super::{Cells, OwnCells, Values, Version};
 use crate::host::Host;
 
 /// Numbered values of one kind, lent to one decision at a time.
 pub struct Shelf {
-    sharing: Sharing,
+    /// None where each worker has its own.
+    absent: Option<Absent>,
     /// How the names of the values begin.
     prefix: &'static str,
     own: OwnCells,
@@ -19,11 +21,9 @@ pub struct Lent<'a> {
 }
 
 impl Shelf {
-    /// The values whose names begin so.
-    #[must_use]
-    pub fn new(sharing: Sharing, prefix: &'static str) -> Self {
+    pub(super) fn new(absent: Option<Absent>, prefix: &'static str) -> Self {
         Self {
-            sharing,
+            absent,
             prefix,
             own: OwnCells::default(),
         }
@@ -32,13 +32,13 @@ impl Shelf {
     /// Whether the workers shared these values when this one began.
     #[must_use]
     pub fn is_shared(&self) -> bool {
-        self.sharing.is_shared()
+        self.absent.is_some()
     }
 
     /// Lends the values out.
     pub fn lend<'a>(&'a mut self, host: &'a dyn Host) -> Lent<'a> {
         Lent {
-            values: self.sharing.values(host),
+            values: Values::new(host, self.absent),
             prefix: self.prefix,
             own: &mut self.own,
         }
@@ -102,6 +102,7 @@ mod tests {
     use super::*;
     use crate::base::Now;
     use crate::memory::{Call, Flavour, MemoryHost, SharedData};
+    use crate::shared::Sharing;
 
     const CELL: u32 = 0x00ab_cdef;
 
@@ -109,7 +110,7 @@ mod tests {
         let shared = SharedData::of(flavour);
         let host = MemoryHost::with_shared(Now::default(), &shared);
         (
-            Shelf::new(Sharing::find(&host), "postern.limits.1."),
+            Sharing::find(&host).shelf("postern.limits.1."),
             host,
             shared,
         )
