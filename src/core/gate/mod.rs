@@ -3,10 +3,8 @@
 //! [`Opened`] becomes [`Decided`] when the header fields are in, by way of [`Waiting`] where keys
 //! have to be fetched first, and ends with one audit event. Each step consumes the state it leaves,
 //! so that a finished request cannot be decided again. Everything that touches the host is here;
-//! what is decided is in [`mod@decide`].
+//! what is decided is in [`mod@decide`], by the [`steps`].
 
-mod allowed;
-mod assessed;
 mod caches;
 mod chance;
 pub mod decide;
@@ -20,6 +18,7 @@ mod metrics;
 mod opened;
 mod refresh;
 mod risk;
+pub mod steps;
 mod summary;
 mod tokens;
 pub mod upstream;
