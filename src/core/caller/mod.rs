@@ -190,6 +190,16 @@ pub struct Wanted {
     pub want: Want,
 }
 
+impl Refusal {
+    /// The denial that it is for now.
+    #[must_use]
+    pub fn denial(&self) -> &Denial {
+        match self {
+            Self::Denied(denial) | Self::Keys(_, denial) => denial,
+        }
+    }
+}
+
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)

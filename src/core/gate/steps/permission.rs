@@ -78,6 +78,9 @@ pub(super) fn scopes<'a>(case: &Case<'a>) -> Checked<'a> {
 /// Every condition of the route's `allow` holds.
 pub(super) fn allow<'a>(judge: &Judge<'a>, request: &Request<'a>, case: &Case<'a>) -> Checked<'a> {
     let (caller, allow) = (case.caller()?, &case.route()?.allow);
+    if conditions(allow).next().is_none() {
+        return Err(Verdict::NotAsked);
+    }
     let presented = &case.presented;
     for condition in conditions(allow) {
         condition.check(judge, caller, presented)?;
