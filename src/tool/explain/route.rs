@@ -1,7 +1,7 @@
 //! The path in its one reading, which route it belongs to, and why that one.
 
 use postern_core::config::Route;
-use postern_core::gate::steps::{Request, Seen};
+use postern_core::gate::steps::{Request, Seen, Verdict};
 use postern_core::policy::{Host, Matched, RouteMatch, RouteTable, SegmentKind, Specificity};
 use postern_core::request::{Method, NormalPath};
 
@@ -16,6 +16,13 @@ pub fn path(seen: &Seen<'_, '_>, says: &mut Vec<String>) {
         Some(path) => format!("{} in its one reading", printable(path.as_str())),
         None => printable(&String::from_utf8_lossy(seen.request.path)),
     });
+}
+
+/// Which method it is, where it is not one.
+pub fn method(seen: &Seen<'_, '_>, says: &mut Vec<String>) {
+    if *seen.verdict != Verdict::Passed {
+        says.push(format!("it is {}", printable(seen.request.method)));
+    }
 }
 
 /// Which route it is, and which others it could be.

@@ -132,12 +132,19 @@ impl Told {
     /// Adds what a step says beside its refusal.
     fn add(&self, seen: &Seen<'_, '_>, says: &mut Vec<String>) {
         match seen.verdict {
-            Verdict::NotJudged(needed) => says.push(format!("cannot be judged without {needed}")),
             Verdict::NotAsked => return,
+            Verdict::NotJudged(needed) => {
+                says.push(format!("cannot be judged without {needed}"));
+                // What a token says is worth knowing even where nobody can tell whose it is.
+                if seen.step != "claims" {
+                    return;
+                }
+            }
             Verdict::Passed | Verdict::Ended | Verdict::Refused(_) => {}
         }
         match seen.step {
             "path" => route::path(seen, says),
+            "method" => route::method(seen, says),
             "route" => route::route(seen, says),
             "public" => {
                 says.push("no credential is asked for, and nothing else is checked".to_owned());
