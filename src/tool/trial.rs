@@ -89,10 +89,10 @@ impl Trial {
             self.gate.tick(&host);
         }
         let (mut next, mut decided) =
-            match Opened::new(Rc::clone(&self.gate)).headers_before(&host, watch) {
+            match Opened::new(Rc::clone(&self.gate)).headers_watched(&host, watch) {
                 Stage::Decided(next, decided) => (next, *decided),
                 // Nobody fetches keys here.
-                Stage::Waiting(waiting) => waiting.resume_before(&host, watch),
+                Stage::Waiting(waiting) => waiting.resume_watched(&host, watch),
             };
         if next == Next::Continue && asked.body_bytes > 0 {
             next = decided.request_body(&host, asked.body_bytes);

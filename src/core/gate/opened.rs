@@ -34,11 +34,11 @@ impl Opened {
 
     /// Decides the request now that its header fields are in, or holds it until it can be decided.
     pub fn headers(self, host: &dyn Host) -> Stage {
-        self.headers_before(host, &mut Unwatched)
+        self.headers_watched(host, &mut Unwatched)
     }
 
     /// As [`Self::headers`], while somebody looks on.
-    pub fn headers_before<W: Watch>(self, host: &dyn Host, watch: &mut W) -> Stage {
+    pub fn headers_watched<W: Watch>(self, host: &dyn Host, watch: &mut W) -> Stage {
         let headers = match host.request_headers() {
             Ok(headers) => headers,
             Err(error) => {

@@ -88,11 +88,11 @@ impl Waiting {
 
     /// Decides the request with the keys that there are by now.
     pub fn resume(self, host: &dyn Host) -> (Next, Decided) {
-        self.resume_before(host, &mut Unwatched)
+        self.resume_watched(host, &mut Unwatched)
     }
 
     /// As [`Self::resume`], while somebody looks on.
-    pub fn resume_before<W: Watch>(self, host: &dyn Host, watch: &mut W) -> (Next, Decided) {
+    pub fn resume_watched<W: Watch>(self, host: &dyn Host, watch: &mut W) -> (Next, Decided) {
         let decision = match &self.gate.open {
             Some(open) => {
                 let now = host.now();

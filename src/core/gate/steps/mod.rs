@@ -1,8 +1,12 @@
 //! THE order: every check that a request has to pass, once.
 //!
-//! The filter runs [`STEPS`] to the first refusal, and that decides. Whoever explains a decision runs
-//! the very same through [`walk`] with a [`Watch`], which is shown each step with what came of it, and
-//! of the steps behind the first refusal those that can be judged.
+//! The filter runs [`STEPS`] to the first refusal, and that decides. Whoever explains a decision has
+//! the gate make the very same with a [`Watch`] ([`Opened::headers_watched`]), which is shown each step
+//! with what came of it, and behind the first refusal what the others would have come to. Those have
+//! a state of their own, so that nothing is counted or remembered for being explained; a step that
+//! needs more is [`Verdict::NotJudged`].
+//!
+//! [`Opened::headers_watched`]: super::Opened::headers_watched
 //!
 //! # To add a step
 //!
@@ -60,7 +64,7 @@ pub struct Step {
 /// A check: the configuration and the instant, what is asked, what is known, and what changes.
 pub type Check = for<'a> fn(&Judge<'a>, &Request<'a>, &Case<'a>, &mut State<'_>) -> Outcome<'a>;
 
-/// Every step, in the order in which they are made.
+/// Every step, in the order in which they are made; a row says what its check gets to see.
 pub const STEPS: &[Step] = &[
     step("path", |_, request, _, _| target::path(request).into()),
     step("method", |_, request, _, _| target::method(request).into()),
