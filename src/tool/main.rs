@@ -17,7 +17,6 @@
     )
 )]
 
-mod account;
 mod certificate;
 mod check;
 mod configuration;

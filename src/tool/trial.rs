@@ -6,6 +6,7 @@ use std::rc::Rc;
 use postern_core::base::Now;
 use postern_core::config::Config;
 use postern_core::decision::Reply;
+use postern_core::gate::steps::Watch;
 use postern_core::gate::{Decided, Gate, Next, Opened, Stage};
 use postern_core::host::Property;
 use postern_core::request::Headers;
@@ -82,17 +83,18 @@ impl Trial {
         Self { gate, shared }
     }
 
-    /// Sends a request, from its first header to its last byte.
-    pub fn ask(&self, asked: &Asked) -> Answer {
+    /// Sends a request, from its first header to its last byte, while somebody looks on.
+    pub fn ask(&self, asked: &Asked, watch: &mut impl Watch) -> Answer {
         let host = self.host(asked);
         if self.gate.needs_ticks() {
             self.gate.tick(&host);
         }
-        let (mut next, mut decided) = match Opened::new(Rc::clone(&self.gate)).headers(&host) {
-            Stage::Decided(next, decided) => (next, *decided),
-            // Nobody fetches keys here.
-            Stage::Waiting(waiting) => waiting.resume(&host),
-        };
+        let (mut next, mut decided) =
+            match Opened::new(Rc::clone(&self.gate)).headers_watched(&host, watch) {
+                Stage::Decided(next, decided) => (next, *decided),
+                // Nobody fetches keys here.
+                Stage::Waiting(waiting) => waiting.resume_watched(&host, watch),
+            };
         if next == Next::Continue && asked.body_bytes > 0 {
             next = decided.request_body(&host, asked.body_bytes);
         }

@@ -5,6 +5,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use postern_core::gate::steps;
 use serde_json::{Value, json};
 
 /// Where a test keeps its files.
@@ -135,8 +136,13 @@ fn the_scenario_of_the_demo_passes_and_is_explained_as_it_is_decided() {
         let told = &step["explanation"];
         assert_eq!(told["reason"], step["reason"], "{step:#}");
         assert_eq!(told["disagreement"], Value::Null, "{step:#}");
-        let steps = told["steps"].as_array().unwrap();
-        let failed: Vec<_> = steps
+        let made = told["steps"].as_array().unwrap();
+        let names = made.iter().map(|one| one["step"].as_str().unwrap());
+        assert!(
+            names.eq(steps::STEPS.iter().map(|step| step.name)),
+            "every step is told of, in the order of the gate: {step:#}"
+        );
+        let failed: Vec<_> = made
             .iter()
             .filter(|one| one["outcome"] == "failed")
             .collect();
@@ -149,6 +155,10 @@ fn the_scenario_of_the_demo_passes_and_is_explained_as_it_is_decided() {
             failed
                 .iter()
                 .all(|one| !one["says"].as_array().unwrap().is_empty()),
+            "{step:#}"
+        );
+        assert!(
+            failed.iter().all(|one| one["says"][0] == step["detail"]),
             "{step:#}"
         );
     }

@@ -22,18 +22,18 @@ use crate::base::Now;
 use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, VerifyingKey, Work};
 use crate::decision::{Denial, Reason};
 use crate::jose::{Claims, Expectations, JwsError, KeySet, UnverifiedJws, VerifiedJws, check_type};
-use crate::keys::ring::{Held, InForce, Ring};
+use crate::keys::ring::{self, InForce, Ring};
 use crate::keys::schedule::Want;
 use crate::keys::{Document, KeySource};
 use crate::spiffe::{self, Signatory, SvidError, SvidExpectations};
 
-use crate::crypto::keyed::Seed;
+use crate::crypto::keyed::{Fingerprint, Seed};
 use cache::TokenCache;
 use certificate::Leaf;
 pub use identity::Caller;
 use refused::{Basis, REFUSED_BYTES, Refused, RefusedTokens};
 use settings::{Issuer, JwtSvid, Settings, TrustDomain};
-use shared::{Shared, Under};
+use shared::{Shared, Sought, Under};
 
 /// The tokens that one worker has verified or refused and the certificates that it has read, and the
 /// secret that their fingerprints are keyed with.
@@ -72,6 +72,17 @@ impl<'a> Memory<'a> {
         Self {
             known,
             shared: None,
+        }
+    }
+
+    /// The same, lent on.
+    pub fn lend(&mut self) -> Memory<'_> {
+        Memory {
+            known: self.known,
+            shared: self.shared.as_mut().map(|shared| Shared {
+                key: shared.key,
+                pages: &mut *shared.pages,
+            }),
         }
     }
 }
@@ -131,6 +142,22 @@ impl Known {
         good.keep(fingerprint, kept, leaf.bytes(), Now::MAX);
         leaf
     }
+
+    fn welcome(&mut self, token: Option<Fingerprint>, caller: &Rc<Caller>) {
+        if let (Some(fingerprint), Some(kept)) = (token, &mut self.kept) {
+            let remembered = Remembered::Token(Rc::clone(caller));
+            kept.good
+                .keep(fingerprint, remembered, caller.bytes(), caller.deadline());
+        }
+    }
+
+    fn refuse(&mut self, token: Option<Fingerprint>, why: &Refusal, basis: &Basis, now: Now) {
+        if let (Some(fingerprint), Some(kept), Refusal::Denied(denial)) =
+            (token, &mut self.kept, why)
+        {
+            kept.refused.keep(fingerprint, denial, basis, now);
+        }
+    }
 }
 
 /// What tokens are judged by: the configuration, the keys in force, and the instant.
@@ -164,101 +191,178 @@ pub struct Wanted {
     pub want: Want,
 }
 
+impl Refusal {
+    /// The denial that it is for now.
+    #[must_use]
+    pub fn denial(&self) -> &Denial {
+        match self {
+            Self::Denied(denial) | Self::Keys(_, denial) => denial,
+        }
+    }
+}
+
 impl From<Denial> for Refusal {
     fn from(denial: Denial) -> Self {
         Self::Denied(denial)
     }
 }
 
-impl Judge<'_> {
-    /// Verifies a compact JWS and says who sent it.
+/// What is remembered of a token.
+pub enum Recalled<'a> {
+    /// It was good, and the keys that it was verified with are in force.
+    Good(Recognised<'a>),
+    /// It was refused, for this reason, held against the keys of that slot if against any.
+    Bad(Denial, Option<usize>),
+    /// Nothing; where it will be remembered, if that is done.
+    Nothing(Option<Fingerprint>),
+}
+
+/// A token that was verified before: whose it is, and by whose word.
+#[derive(Clone)]
+pub struct Recognised<'a> {
+    caller: Rc<Caller>,
+    authority: Authority<'a>,
+}
+
+impl Recognised<'_> {
+    /// The slot of the keys that it was held against.
+    #[must_use]
+    pub fn slot(&self) -> usize {
+        self.authority.slot
+    }
+}
+
+/// A token whose signature holds, and whose claims have not been checked.
+pub struct Sealed<'a> {
+    jws: VerifiedJws,
+    authority: Authority<'a>,
+    key_epoch: u64,
+    fingerprint: Option<Fingerprint>,
+    /// Where the others are told that it holds; none where they are not, or know.
+    untold: Option<Sought>,
+}
+
+/// What holding a token's signature against keys came to.
+pub struct Attempt<'a> {
+    /// The slot of the keys, once it is known whose they are.
+    pub slot: Option<usize>,
+    /// What all signatures of the request have cost by now.
+    pub work: Work,
+    /// The token, or why it does not hold.
+    pub sealed: Result<Sealed<'a>, Refusal>,
+}
+
+impl<'a> Judge<'a> {
+    /// Looks up what is remembered of a token.
     ///
-    /// A remembered token, good or bad, counts only with the very keys it was judged with; the claims
-    /// of a good one are checked again, and a bad one is refused in the same words. `judged_by` is set
-    /// to the slot of the keys that the token was held against, and `work` notes what its signature
-    /// costs and says how much that may be. `before_signature` has a last say before a signature is
-    /// checked.
+    /// A remembered token, good or bad, counts only with the very keys it was judged with.
     ///
     /// # Errors
-    /// The first check that fails, in the order of the configuration reference.
-    pub fn authenticate(
-        &self,
-        memory: &mut Memory<'_>,
-        token: &[u8],
-        judged_by: &mut Option<usize>,
-        work: &mut Work,
-        before_signature: impl FnOnce() -> Result<(), Denial>,
-    ) -> Result<Rc<Caller>, Refusal> {
-        let Known { kept, tally } = &mut *memory.known;
-        let shared = memory.shared.as_mut();
+    /// It is too long.
+    pub fn recall(&self, known: &mut Known, token: &[u8]) -> Result<Recalled<'a>, Denial> {
         let Some(Kept {
             seed,
             good,
             refused,
-        }) = kept
+        }) = &mut known.kept
         else {
-            before_signature()?;
-            let judged = self.judge(token, judged_by, work, tally, shared).0;
-            return judged.map(Rc::new);
+            return Ok(Recalled::Nothing(None));
         };
         // What is too long to be read is too long to be hashed.
-        let max_bytes = self.settings.tokens.max_bytes;
-        UnverifiedJws::check_length(token, max_bytes)
+        UnverifiedJws::check_length(token, self.settings.tokens.max_bytes)
             .map_err(|error| denial(&error, error.reason()))?;
         let fingerprint = seed.fingerprint(token);
         if let Some(Remembered::Token(caller)) = good.find(fingerprint, self.now)
             && let Some(authority) = self.in_force(caller.signatory(), caller.key_epoch())
         {
-            *judged_by = Some(authority.slot);
-            self.check_again(&authority, caller.claims())?;
-            return Ok(caller);
+            return Ok(Recalled::Good(Recognised { caller, authority }));
         }
         let slot = |signatory, epoch| Some(self.in_force(signatory, epoch)?.slot);
-        if let Some((denial, slot)) = refused.find(fingerprint, self.now, slot) {
-            *judged_by = slot;
-            return Err(denial.into());
-        }
-        before_signature()?;
-        match self.judge(token, judged_by, work, tally, shared) {
-            (Ok(caller), _) => {
-                let caller = Rc::new(caller);
-                let kept = Remembered::Token(Rc::clone(&caller));
-                good.keep(fingerprint, kept, caller.bytes(), caller.deadline());
-                Ok(caller)
-            }
-            (Err(refusal), basis) => {
-                if let Refusal::Denied(denial) = &refusal {
-                    refused.keep(fingerprint, denial, &basis, self.now);
-                }
-                Err(refusal)
-            }
-        }
+        Ok(match refused.find(fingerprint, self.now, slot) {
+            Some((denial, slot)) => Recalled::Bad(denial, slot),
+            None => Recalled::Nothing(Some(fingerprint)),
+        })
     }
 
-    /// Whether a token that no route asked for goes on to the upstream: it names one whose tokens do,
-    /// and is verified where the keys are there to verify it with.
+    /// Verifies the signature of a token of which nothing is remembered, with as much more work as
+    /// `work` has room for.
     ///
-    /// # Errors
-    /// As for [`Self::authenticate`].
-    pub fn passes_on(
+    /// What is refused for good is remembered under its fingerprint.
+    pub fn verify(
         &self,
         memory: &mut Memory<'_>,
         token: &[u8],
-        work: &mut Work,
-        before_signature: impl FnOnce() -> Result<(), Denial>,
-    ) -> Result<bool, Denial> {
+        fingerprint: Option<Fingerprint>,
+        mut work: Work,
+    ) -> Attempt<'a> {
+        let mut basis = Basis::default();
+        let before = work.checks();
+        let sealed = self.seal(memory, token, fingerprint, &mut basis, &mut work);
+        let checks = work.checks().saturating_sub(before);
+        let tried = &mut memory.known.tally.tried;
+        *tried = tried.saturating_add(checks);
+        if let Err(refusal) = &sealed {
+            memory.known.refuse(fingerprint, refusal, &basis, self.now);
+        }
+        Attempt {
+            slot: basis.slot,
+            work,
+            sealed,
+        }
+    }
+
+    /// Checks type and claims of a token whose signature holds, and says who sent it.
+    ///
+    /// The caller, or a refusal for good, is remembered.
+    ///
+    /// # Errors
+    /// The first check that fails, in the order of the configuration reference.
+    pub fn accept(
+        &self,
+        memory: &mut Memory<'_>,
+        token: &[u8],
+        mut sealed: Sealed<'a>,
+    ) -> Result<Rc<Caller>, Refusal> {
+        let (fingerprint, untold) = (sealed.fingerprint, sealed.untold.take());
+        let mut basis = Basis {
+            slot: Some(sealed.authority.slot),
+            keys: Some((sealed.authority.signatory(), sealed.key_epoch)),
+            ends: None,
+        };
+        let caller = self.checked(sealed, &mut basis).map_err(Refusal::Denied);
+        let caller = caller.inspect_err(|refusal| {
+            memory.known.refuse(fingerprint, refusal, &basis, self.now);
+        })?;
+        if let (Some(sought), Some(shared)) = (untold, &mut memory.shared) {
+            shared.tell(sought, caller.deadline());
+        }
+        let caller = caller.registered(&self.settings.clients);
+        // Nobody else asks which token it was.
+        let caller = Rc::new(if self.settings.marks_tokens {
+            caller.by_token(mark(token))
+        } else {
+            caller
+        });
+        memory.known.welcome(fingerprint, &caller);
+        Ok(caller)
+    }
+
+    /// Checks what time can change of a token that was good once, and says who sent it.
+    ///
+    /// # Errors
+    /// As [`Self::accept`].
+    pub fn accept_again(&self, recognised: &Recognised<'a>) -> Result<Rc<Caller>, Denial> {
+        let Recognised { caller, authority } = recognised;
+        self.check_again(authority, caller.claims())?;
+        Ok(Rc::clone(caller))
+    }
+
+    /// Whether the issuer or trust domain that a token names lets its tokens go on to the upstream.
+    #[must_use]
+    pub fn forwards(&self, token: &[u8]) -> bool {
         let jws = UnverifiedJws::parse(token, self.settings.tokens.max_bytes);
         let authority = jws.ok().and_then(|jws| self.authority_of(&jws).ok());
-        if !authority.is_some_and(|authority| self.settings.forwards(authority.signatory())) {
-            return Ok(false);
-        }
-        match self.authenticate(memory, token, &mut None, work, before_signature) {
-            Ok(_) => Ok(true),
-            Err(Refusal::Denied(denial) | Refusal::Keys(_, denial)) => match denial.reason {
-                Reason::KeysUnavailable => Ok(true),
-                _ => Err(denial),
-            },
-        }
+        authority.is_some_and(|authority| self.settings.forwards(authority.signatory()))
     }
 
     /// Whose word a remembered judgement is, if the keys are still those it was made with.
@@ -266,15 +370,15 @@ impl Judge<'_> {
         &self,
         signatory: Signatory<usize, usize>,
         key_epoch: u64,
-    ) -> Option<Authority<'_>> {
+    ) -> Option<Authority<'a>> {
         let authority = self.authority(signatory)?;
         match self.ring.held(authority.slot, authority.keys, self.now) {
-            Held::Document(keys) if keys.epoch == key_epoch => Some(authority),
+            ring::Held::Document(keys) if keys.epoch == key_epoch => Some(authority),
             _ => None,
         }
     }
 
-    fn authority(&self, signatory: Signatory<usize, usize>) -> Option<Authority<'_>> {
+    fn authority(&self, signatory: Signatory<usize, usize>) -> Option<Authority<'a>> {
         let (keys, kind) = match signatory {
             Signatory::Issuer(index) => {
                 let issuer = self.settings.issuers.get(index)?;
@@ -293,32 +397,14 @@ impl Judge<'_> {
         })
     }
 
-    /// The caller or why there is none, and what that was based on.
-    fn judge(
+    fn seal(
         &self,
+        memory: &mut Memory<'_>,
         token: &[u8],
-        judged_by: &mut Option<usize>,
-        work: &mut Work,
-        tally: &mut Tally,
-        shared: Option<&mut Shared<'_>>,
-    ) -> (Result<Caller, Refusal>, Basis) {
-        let mut basis = Basis::default();
-        let before = work.checks();
-        let judged = self.verify(token, &mut basis, work, tally, shared);
-        let checks = work.checks().saturating_sub(before);
-        tally.tried = tally.tried.saturating_add(checks);
-        *judged_by = basis.slot;
-        (judged, basis)
-    }
-
-    fn verify(
-        &self,
-        token: &[u8],
+        fingerprint: Option<Fingerprint>,
         basis: &mut Basis,
         work: &mut Work,
-        tally: &mut Tally,
-        shared: Option<&mut Shared<'_>>,
-    ) -> Result<Caller, Refusal> {
+    ) -> Result<Sealed<'a>, Refusal> {
         let jws = UnverifiedJws::parse(token, self.settings.tokens.max_bytes)
             .map_err(|error| denial(&error, error.reason()))?;
         let authority = self.authority_of(&jws)?;
@@ -326,30 +412,30 @@ impl Judge<'_> {
         let in_force = self.document(&authority)?;
         basis.keys = Some((authority.signatory(), in_force.epoch));
         let keys = authority.jwt_keys(in_force.document)?;
+        let shared = memory.shared.as_mut();
         let shared = shared.filter(|_| jws.has_public_key(keys, authority.algorithms()));
-        let sought = shared.map(|shared| {
-            let sought = shared.look(&authority.under(in_force.digest), token, self.now);
-            (shared, sought)
-        });
-        let is_shared = sought.as_ref().is_some_and(|(_, sought)| sought.verified);
+        let sought =
+            shared.map(|shared| shared.look(&authority.under(in_force.digest), token, self.now));
+        let is_shared = sought.as_ref().is_some_and(|sought| sought.verified);
         let work = (!is_shared).then_some(work);
-        let verified = self.check_signature(jws, &authority, keys, work)?;
-        tally.note(is_shared);
-        authority.check_type(verified.typ())?;
-        let claims =
-            Claims::from_verified(verified).map_err(|error| denial(&error, error.reason()))?;
-        basis.ends = claims.expires_at().map(|exp| (exp, authority.clock_skew()));
-        let caller = self.caller(&authority, claims, in_force.epoch)?;
-        if let Some((shared, sought)) = sought.filter(|_| !is_shared) {
-            shared.tell(sought, caller.deadline());
-        }
-        let caller = caller.registered(&self.settings.clients);
-        // Nobody else asks which token it was.
-        Ok(if self.settings.marks_tokens {
-            caller.by_token(mark(token))
-        } else {
-            caller
+        let jws = self.check_signature(jws, &authority, keys, work)?;
+        memory.known.tally.note(is_shared);
+        Ok(Sealed {
+            jws,
+            authority,
+            key_epoch: in_force.epoch,
+            fingerprint,
+            untold: sought.filter(|_| !is_shared),
         })
+    }
+
+    fn checked(&self, sealed: Sealed<'a>, basis: &mut Basis) -> Result<Caller, Denial> {
+        let authority = sealed.authority;
+        authority.check_type(sealed.jws.typ())?;
+        let claims =
+            Claims::from_verified(sealed.jws).map_err(|error| denial(&error, error.reason()))?;
+        basis.ends = claims.expires_at().map(|exp| (exp, authority.clock_skew()));
+        self.caller(&authority, claims, sealed.key_epoch)
     }
 
     /// Whether a key of the authority's fits and holds, with that work; where there is none, since
@@ -371,7 +457,7 @@ impl Judge<'_> {
 
     // RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the
     // verified claims that are compared afterwards.
-    fn authority_of(&self, token: &UnverifiedJws) -> Result<Authority<'_>, Denial> {
+    fn authority_of(&self, token: &UnverifiedJws) -> Result<Authority<'a>, Denial> {
         let issuer = |iss: &str| Some(self.settings.issuer_of(iss)?.0);
         let domain = |name: &spiffe::TrustDomain| {
             let (index, domain) = self.settings.trust_domain_of(name)?;
@@ -384,15 +470,15 @@ impl Judge<'_> {
             .ok_or_else(|| Denial::new(Reason::IssuerUnknown, "the token is nobody's"))
     }
 
-    fn document<'a>(&'a self, authority: &Authority<'a>) -> Result<InForce<'a>, Refusal> {
+    fn document(&self, authority: &Authority<'a>) -> Result<InForce<'a>, Refusal> {
         let name = authority.name();
         match self.ring.held(authority.slot, authority.keys, self.now) {
-            Held::Document(in_force) => Ok(in_force),
-            Held::Never => {
+            ring::Held::Document(in_force) => Ok(in_force),
+            ring::Held::Never => {
                 let denial = unavailable(name, "have not been had yet");
                 Err(authority.wanted(Want::First, denial))
             }
-            Held::Stale => {
+            ring::Held::Stale => {
                 Err(unavailable(name, "could not be fetched for longer than max_stale").into())
             }
         }

@@ -143,18 +143,37 @@ impl Worker {
             known: &mut self.known,
             shared,
         };
-        let mut work = Work::within(self.settings.tokens.budget);
-        let verdict = judge.authenticate(
-            &mut memory,
-            token.as_bytes(),
-            &mut judged_by,
-            &mut work,
-            || Ok(()),
-        );
+        let work = Work::within(self.settings.tokens.budget);
+        let verdict = authenticate(&judge, &mut memory, token.as_bytes(), &mut judged_by, work);
         Said {
             verdict: verdict.map(|caller| caller.identity().to_owned()),
             judged_by,
             checks: self.crypto.0.get() - before,
+        }
+    }
+}
+
+/// As the gate does, whose steps these are.
+fn authenticate(
+    judge: &Judge<'_>,
+    memory: &mut Memory<'_>,
+    token: &[u8],
+    judged_by: &mut Option<usize>,
+    work: Work,
+) -> Result<Rc<Caller>, Refusal> {
+    match judge.recall(memory.known, token)? {
+        Recalled::Good(recognised) => {
+            *judged_by = Some(recognised.slot());
+            Ok(judge.accept_again(&recognised)?)
+        }
+        Recalled::Bad(denial, slot) => {
+            *judged_by = slot;
+            Err(denial.into())
+        }
+        Recalled::Nothing(fingerprint) => {
+            let attempt = judge.verify(memory, token, fingerprint, work);
+            *judged_by = attempt.slot;
+            judge.accept(memory, token, attempt.sealed?)
         }
     }
 }

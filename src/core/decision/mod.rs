@@ -33,7 +33,7 @@ impl Mode {
     }
 }
 
-/// How far a refused request came; the steps of `gate::decide` in three.
+/// How far a refused request came; the steps of `gate::steps` in three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Step {
     /// It is not certain what it asks, or whose it is.

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use super::assessed::subject;
 use super::decide::Decision;
+use super::steps::subject;
 use super::summary::Summary;
 use super::{Gate, Next, Open, caches, upstream};
 use crate::audit::Sink as _;

@@ -3,15 +3,15 @@
 //! [`Opened`] becomes [`Decided`] when the header fields are in, by way of [`Waiting`] where keys
 //! have to be fetched first, and ends with one audit event. Each step consumes the state it leaves,
 //! so that a finished request cannot be decided again. Everything that touches the host is here, but
-//! for its shared data, which is lent by [`crate::shared`]; what is decided is in [`mod@decide`].
+//! for its shared data, which is lent by [`crate::shared`]; what is decided is in [`mod@decide`], by
+//! the [`steps`].
 
-mod allowed;
-mod assessed;
 mod caches;
 mod chance;
 pub mod decide;
 mod decided;
 mod expiry;
+pub mod judge;
 mod limits;
 #[cfg(all(test, not(target_family = "wasm")))]
 mod limits_model;
@@ -20,6 +20,7 @@ mod opened;
 mod refresh;
 mod risk;
 mod settings;
+pub mod steps;
 mod summary;
 mod tokens;
 pub mod upstream;

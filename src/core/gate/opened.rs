@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::decide::Judge;
-use super::decide::{Arrival, Decision, charge_failure, decide};
+use super::decide::{Decision, charge_failure, decide};
+use super::judge::Judge;
 use super::refresh::{Asked, Waiter};
+use super::steps::{Request, State, Unwatched, Watch};
 use super::summary::Summary;
 use super::waiting::Waiting;
 use super::{Decided, Gate, Open, Stage, upstream};
@@ -34,6 +35,11 @@ impl Opened {
 
     /// Decides the request now that its header fields are in, or holds it until it can be decided.
     pub fn headers(self, host: &dyn Host) -> Stage {
+        self.headers_watched(host, &mut Unwatched)
+    }
+
+    /// As [`Self::headers`], while somebody looks on.
+    pub fn headers_watched<W: Watch>(self, host: &dyn Host, watch: &mut W) -> Stage {
         let headers = match host.request_headers() {
             Ok(headers) => headers,
             Err(error) => {
@@ -47,7 +53,7 @@ impl Opened {
             return self.refuse(host, &headers, unconfigured());
         };
         let summary = self.summary(&headers, host);
-        let mut decision = open.decide(host, &headers, &summary, summary.time);
+        let mut decision = open.decide(host, &headers, &summary, summary.time, watch);
         for _ in 0..2 {
             match open.ask(&decision, &headers, &summary, host) {
                 // What is only observed is not held up.
@@ -55,7 +61,9 @@ impl Opened {
                     let waiting = Waiting::new(self.gate, headers, summary, hold, ticket);
                     return Stage::Waiting(Box::new(waiting));
                 }
-                Asked::Again => decision = open.decide(host, &headers, &summary, summary.time),
+                Asked::Again => {
+                    decision = open.decide(host, &headers, &summary, summary.time, watch)
+                }
                 Asked::Wait(..) | Asked::No => break,
             }
         }
@@ -109,23 +117,20 @@ fn decided(
 }
 
 impl Open {
-    pub(super) fn decide(
+    pub(super) fn decide<W: Watch>(
         &self,
         host: &dyn Host,
         headers: &Headers,
         summary: &Summary,
         now: Now,
+        watch: &mut W,
     ) -> Decision {
         let call = |argument: &[u8]| host.call_foreign_function("verify_signature", argument);
         let crypto = Hosted::new(&call, self.crypto);
         let source = summary.source.map(|source| source.ip());
-        let arrival = Arrival {
-            headers,
-            source,
-            peer: summary.peer,
-            connection: &Peer(host),
-            upstream: &|| host.property(Property::UpstreamCluster),
-        };
+        let upstream = || host.property(Property::UpstreamCluster);
+        let connection = Peer(host);
+        let request = Request::read(headers, source, summary.peer, &connection, &upstream);
         // A host that calls back into a refresh under way gets a decision without fetched keys, which
         // are then unavailable.
         let refresh = self.refresh.try_borrow();
@@ -150,10 +155,12 @@ impl Open {
             limits.with(host, |counters| {
                 let risk = self.risk.as_ref().map(RefCell::try_borrow_mut);
                 let Some(Ok(mut risk)) = risk else {
-                    return decide(&judge, memory, counters, None, &arrival);
+                    let mut state = State::of(memory, counters, None);
+                    return decide(&judge, &request, &mut state, watch);
                 };
                 let decision = risk.with(host, &self.config, |desk| {
-                    decide(&judge, memory, counters, Some(desk), &arrival)
+                    let mut state = State::of(memory, counters, Some(desk));
+                    decide(&judge, &request, &mut state, watch)
                 });
                 decision.unwrap_or_else(|| Decision::bare(Err(unconfigured()), Mode::Enforce))
             })

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::decide::Decision;
 use super::refresh::{Hold, Ticket};
+use super::steps::{Unwatched, Watch};
 use super::summary::Summary;
 use super::{Decided, Gate, Next};
 use crate::base::Now;
@@ -87,10 +88,15 @@ impl Waiting {
 
     /// Decides the request with the keys that there are by now.
     pub fn resume(self, host: &dyn Host) -> (Next, Decided) {
+        self.resume_watched(host, &mut Unwatched)
+    }
+
+    /// As [`Self::resume`], while somebody looks on.
+    pub fn resume_watched<W: Watch>(self, host: &dyn Host, watch: &mut W) -> (Next, Decided) {
         let decision = match &self.gate.open {
             Some(open) => {
                 let now = host.now();
-                let mut decision = open.decide(host, &self.headers, &self.summary, now);
+                let mut decision = open.decide(host, &self.headers, &self.summary, now, watch);
                 open.conclude(host, &self.summary, now, &mut decision);
                 decision
             }

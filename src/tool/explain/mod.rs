@@ -1,6 +1,22 @@
 //! `postern explain`: one request, and why it is decided as it is.
+//!
+//! The steps are the gate's own, told of while they are made; nothing is checked a second time.
+//!
+//! | file | what is in it |
+//! | --- | --- |
+//! | `told` | what is taken down of each step |
+//! | `route`, `credential`, `permission` | what a step says beside its refusal |
+//! | `change` | what would have to be otherwise |
+//! | `write` | an account, for people and for programs |
+//! | `claims` | claims without a token |
 
+mod change;
 pub mod claims;
+mod credential;
+pub mod permission;
+mod route;
+pub mod told;
+pub mod write;
 
 use std::fs;
 use std::io::Read as _;
@@ -10,13 +26,14 @@ use clap::{Args, ValueEnum};
 use postern_core::base::Now;
 use serde_json::{Value, json};
 
-use crate::account::{self, Account};
 use crate::configuration;
 use crate::failure::{Failure, note, output};
 use crate::instant;
 use crate::moment;
 use crate::test::request::{credential, read_certificate, source};
 use crate::trial::{Asked, Trial};
+
+use told::{Account, Told};
 
 /// Explains one decision: what each check saw, which failed first, and what would change that.
 ///
@@ -102,8 +119,9 @@ pub fn run(arguments: &Arguments) -> Result<(), Failure> {
             .fields
             .push(credential(&config.settings.callers.tokens, &read(file)?));
     }
-    let answer = Trial::new(opened, now).ask(&asked);
-    let account = account::of(&config, &asked, &answer);
+    let mut told_of = Told::of(&asked);
+    let answer = Trial::new(opened, now).ask(&asked, &mut told_of);
+    let account = told_of.account(&config.settings, &asked, &answer);
     output(&match arguments.format {
         Format::Text => text(arguments, &account, now, &told),
         Format::Json => {
@@ -121,12 +139,12 @@ fn text(arguments: &Arguments, account: &Account, now: Now, told: &[String]) -> 
         out.push('\n');
     }
     out.push('\n');
-    out.push_str(&account::text(account, ""));
+    out.push_str(&write::text(account, ""));
     out
 }
 
 fn json_text(arguments: &Arguments, account: &Account, now: Now, told: &[String]) -> String {
-    let mut document = account::json(account);
+    let mut document = write::json(account);
     if let Some(members) = document.as_object_mut() {
         members.insert("request".to_owned(), json!(arguments.request));
         members.insert("time".to_owned(), json!(instant::text(now.millis())));

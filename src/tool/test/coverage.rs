@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use postern_core::config::Config;
 use postern_core::gate::Route;
 
-use crate::account::{self, Account, Checked, Outcome, Step};
-use crate::trial::Answer;
+use crate::explain::permission::names;
+use crate::explain::told::Account;
 
 /// Whether each side of something was seen.
 #[derive(Clone, Copy, Default)]
@@ -57,7 +57,7 @@ impl Coverage {
 
     fn add(&mut self, route: &Route) {
         let mut places = BTreeMap::new();
-        for name in account::conditions(route) {
+        for name in names(route) {
             places.insert(name.clone(), self.conditions.len());
             let name = format!("{}: {name}", route.name);
             self.conditions.push((name, Sides::default()));
@@ -66,58 +66,23 @@ impl Coverage {
     }
 
     /// Takes note of a step: only what the gate came to counts.
-    pub fn note(&mut self, account: &Account, answer: &Answer) {
-        let allowed = answer.reason() == "allowed";
-        let Some(place) = account.route else {
+    pub fn note(&mut self, account: &Account) {
+        let (allowed, told) = (account.reason == "allowed", &account.told);
+        let Some(place) = told.route else {
             return;
         };
         mark(self.routes.get_mut(place), allowed);
-        if let Some(client) = account.client {
+        if let Some(client) = told.client {
             mark(self.clients.get_mut(client), allowed);
         }
-        for checked in &account.checks {
-            self.note_condition(place, account, checked);
-        }
-        self.note_limits(account, answer);
-    }
-
-    fn note_condition(&mut self, route: usize, account: &Account, checked: &Checked) {
-        let step = account.steps.iter().find(|step| step.name == checked.step);
-        let came = match step.map(|step| step.outcome) {
-            Some(Outcome::Passed) => true,
-            // Of a step that failed, what comes before the first condition that does not hold.
-            Some(Outcome::Failed) => {
-                let own = account
-                    .checks
-                    .iter()
-                    .filter(|other| other.step == checked.step);
-                let before = own.take_while(|other| other.name != checked.name);
-                before.into_iter().all(|other| other.held.is_ok())
+        for checked in &told.conditions {
+            let places = self.conditions_of.get(place);
+            if let Some(place) = places.and_then(|places| places.get(&checked.name)) {
+                mark(self.conditions.get_mut(*place), checked.held);
             }
-            _ => false,
-        };
-        let places = self.conditions_of.get(route);
-        let place = places.and_then(|places| places.get(&checked.name).copied());
-        if let (true, Some(place)) = (came, place) {
-            mark(self.conditions.get_mut(place), checked.held.is_ok());
         }
-    }
-
-    fn note_limits(&mut self, account: &Account, answer: &Answer) {
-        let came = |step: &&Step| {
-            step.name == "limits" && matches!(step.outcome, Outcome::Passed | Outcome::Failed)
-        };
-        let Some(step) = account.steps.iter().find(came) else {
-            return;
-        };
-        let refused = answer.text("/unmapped/limit");
-        for (name, sides) in &mut self.limits {
-            let named = step.says.iter().any(|says| is_of(says, name));
-            if refused == name.as_str() {
-                sides.failed = true;
-            } else if named {
-                sides.held = true;
-            }
+        for (limit, had_room) in &told.limits {
+            mark(self.limits.get_mut(*limit), *had_room);
         }
     }
 }
@@ -129,12 +94,6 @@ fn of_route(route: &Route) -> (String, Sides) {
         failed: route.public,
     };
     (route.name.clone(), sides)
-}
-
-/// Whether a text is a name, or a name and what follows it.
-fn is_of(text: &str, name: &str) -> bool {
-    let rest = text.strip_prefix(name);
-    rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(':'))
 }
 
 fn mark(entry: Option<&mut (String, Sides)>, held: bool) {

@@ -13,9 +13,9 @@ use super::coverage::Coverage;
 use super::signers::{self, Signers};
 use super::suite::{self, Step, Suite};
 use super::{request, token};
-use crate::account::{self, Account};
 use crate::configuration;
 use crate::document::Document;
+use crate::explain::told::{Account, Told};
 use crate::failure::Failure;
 use crate::moment;
 use crate::trial::{Answer, Asked, Trial};
@@ -155,9 +155,10 @@ impl Stage<'_> {
             let file = self.suite.file.display();
             Failure(format!("{file}: step {number} ({}): {problem}", step.title))
         })?;
-        let answer = self.trial.ask(&asked);
-        let account = account::of(self.config, &asked, &answer);
-        self.coverage.note(&account, &answer);
+        let mut told = Told::of(&asked);
+        let answer = self.trial.ask(&asked, &mut told);
+        let account = told.account(&self.config.settings, &asked, &answer);
+        self.coverage.note(&account);
         let status = status(&asked, &answer);
         let header = &self.config.settings.callers.tokens.header;
         Ok(PlayedStep {

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use super::coverage::Sides;
 use super::play::{Played, PlayedStep};
-use crate::account;
+use crate::explain::write;
 use crate::text::{markup, printable};
 
 /// Writes a line a step, and what is not covered.
@@ -51,7 +51,7 @@ fn write_step(out: &mut String, number: usize, step: &PlayedStep, explain: bool)
         let _ = writeln!(out, "            detail: {}", printable(&step.detail));
     }
     if explain {
-        out.push_str(&account::text(&step.account, "            "));
+        out.push_str(&write::text(&step.account, "            "));
     }
 }
 
@@ -126,7 +126,7 @@ fn of_step(step: &PlayedStep, explain: bool) -> Value {
         "differences": differences.collect::<Vec<_>>(),
     });
     if explain && let Some(members) = value.as_object_mut() {
-        members.insert("explanation".to_owned(), account::json(&step.account));
+        members.insert("explanation".to_owned(), write::json(&step.account));
     }
     value
 }

@@ -10,6 +10,7 @@ mod links;
 mod metrics;
 pub mod page;
 mod reasons;
+mod steps;
 
 use page::Page;
 

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use serde_json::{Value, json};
 
-use super::{Account, Outcome};
+use super::told::{Account, Outcome};
 use crate::text::{printable, wrapped};
 
 /// The columns of what a step says.
@@ -24,11 +24,11 @@ impl Outcome {
 /// Writes the account for people, each line after an `indent`.
 pub fn text(account: &Account, indent: &str) -> String {
     let mut out = String::new();
-    for step in &account.steps {
-        if step.says.is_empty() && step.outcome != Outcome::Failed {
-            continue;
-        }
+    for step in &account.told.steps {
         let mut head = format!("{:<11} {:<10} ", step.outcome.word(), step.name);
+        if step.says.is_empty() {
+            let _ = writeln!(out, "{indent}{}", head.trim_end());
+        }
         for says in &step.says {
             for line in wrapped(&printable(says), WIDTH) {
                 let _ = writeln!(out, "{indent}{head}{line}");
@@ -56,31 +56,23 @@ pub fn text(account: &Account, indent: &str) -> String {
     if let Some(change) = &account.change {
         let _ = writeln!(out, "{indent}to change that: {}", printable(change));
     }
-    if let Some(other) = &account.disagreement {
-        let _ = writeln!(
-            out,
-            "{indent}the checks made for this account come to {other}, and not to what the gate decided; \
-             the gate is right, and this is an error in postern worth reporting"
-        );
-    }
     out
 }
 
 /// The account for programs.
 pub fn json(account: &Account) -> Value {
-    let steps = account
-        .steps
-        .iter()
-        .map(|step| json!({"step": step.name, "outcome": step.outcome.word(), "says": step.says}));
+    let steps =
+        account.told.steps.iter().map(
+            |step| json!({"step": step.name, "outcome": step.outcome.word(), "says": step.says}),
+        );
     json!({
         "decision": if account.reason == "allowed" { "allow" } else { "deny" },
         "reason": account.reason,
         "status": account.status,
         "mode": account.mode,
-        "identity": account.identity,
+        "identity": account.told.identity,
         "detail": account.detail,
         "change": account.change,
-        "disagreement": account.disagreement,
         "steps": steps.collect::<Vec<_>>(),
     })
 }

@@ -1,68 +1,46 @@
 //! The path in its one reading, which route it belongs to, and why that one.
 
-use postern_core::decision::{Denial, Reason};
 use postern_core::gate::Route;
-use postern_core::gate::decide::unmatched;
-use postern_core::policy::{Authority, RouteMatch, SegmentKind, Specificity, Unmatched};
+use postern_core::gate::steps::{Request, Seen, Verdict};
+use postern_core::policy::{Authority, Matched, RouteMatch, RouteTable, SegmentKind, Specificity};
 use postern_core::request::{Method, NormalPath};
 
-use super::{Findings, Inquiry, quoted};
 use crate::text::printable;
 
 /// Of routes that also match, and of those that nearly do, so many are told of.
 const SHOWN: usize = 3;
 
-/// Reads the path.
-pub fn path(raw: &[u8], findings: &mut Findings) -> Option<NormalPath> {
-    findings.ask("path");
-    let shown = printable(&String::from_utf8_lossy(raw));
-    match NormalPath::parse(raw) {
-        Ok(path) => {
-            findings.say(
-                "path",
-                format!("{} in its one reading", printable(path.as_str())),
-            );
-            Some(path)
-        }
-        Err(error) => {
-            findings.say("path", format!("{shown}: {error}"));
-            findings.fail(
-                "path",
-                Denial::new(Reason::PathAmbiguous, error.to_string()),
-            );
-            None
-        }
+/// Which path it is.
+pub fn path(seen: &Seen<'_, '_>, says: &mut Vec<String>) {
+    says.push(match &seen.case.path {
+        Some(path) => format!("{} in its one reading", printable(path.as_str())),
+        None => printable(&String::from_utf8_lossy(seen.request.path)),
+    });
+}
+
+/// Which method it is, where it is not one.
+pub fn method(seen: &Seen<'_, '_>, says: &mut Vec<String>) {
+    if *seen.verdict != Verdict::Passed {
+        says.push(format!("it is {}", printable(seen.request.method)));
     }
 }
 
-/// Reads the method.
-pub fn method(text: &str, findings: &mut Findings) -> Option<()> {
-    let Err(error) = Method::check(text) else {
-        return Some(());
+/// Which route it is, and which others it could be.
+pub fn route(seen: &Seen<'_, '_>, says: &mut Vec<String>) {
+    let Some(path) = &seen.case.path else {
+        return;
     };
-    findings.say("route", format!("{} {error}", printable(text)));
-    let denial = Denial::new(Reason::MethodAmbiguous, error.to_string());
-    findings.fail("route", denial);
-    None
+    let routes = &seen.judge.config.routes;
+    match seen.case.matched {
+        Some(found) => {
+            says.push(of(&found, path));
+            others(routes, seen.request, path, &found, says);
+        }
+        None => nearest(routes, seen.request, path, says),
+    }
 }
 
-/// Finds the route.
-pub fn find<'a>(
-    inquiry: &Inquiry<'a>,
-    path: &NormalPath,
-    findings: &mut Findings,
-) -> Option<(usize, &'a Route)> {
-    findings.ask("route");
-    let routes = &inquiry.config.settings.routes;
-    let (host, method) = (inquiry.text(":authority"), inquiry.text(":method"));
-    let found = match routes.find(host, method, path) {
-        Ok(found) => found,
-        Err(why) => {
-            nearest(inquiry, path, why, findings);
-            findings.fail("route", unmatched(why));
-            return None;
-        }
-    };
+fn of(found: &Matched<'_, Route>, path: &NormalPath) -> String {
     let captured = found.parameters(path);
     let captured = captured
         .iter()
@@ -73,29 +51,29 @@ pub fn find<'a>(
     } else {
         format!(", where {}", captured.join(", "))
     };
-    findings.say(
-        "route",
-        format!("{}: {}{captured}", quoted(found.route), found.matching),
-    );
+    format!("{}: {}{captured}", quoted(found.route), found.matching)
+}
+
+fn others(
+    routes: &RouteTable<Route>,
+    request: &Request<'_>,
+    path: &NormalPath,
+    found: &Matched<'_, Route>,
+    says: &mut Vec<String>,
+) {
+    let (host, method) = (request.authority, request.method);
     let others = routes.iter().enumerate().filter(|(place, (matching, _))| {
         *place != found.index && Specificity::of(matching, host, method, path).is_some()
     });
     let others: Vec<_> = others.collect();
     for (_, (matching, route)) in others.iter().take(SHOWN) {
         let why = less_specific(matching, found.matching);
-        findings.say(
-            "route",
-            format!("{} matches too ({matching}): {why}", quoted(route)),
-        );
+        says.push(format!("{} matches too ({matching}): {why}", quoted(route)));
     }
     let more = others.len().saturating_sub(SHOWN);
     if more > 0 {
-        findings.say(
-            "route",
-            format!("{more} more match too, and are less specific"),
-        );
+        says.push(format!("{more} more match too, and are less specific"));
     }
-    Some((found.index, found.route))
 }
 
 /// Why a route that matches as well is not the one.
@@ -129,15 +107,17 @@ const fn kind(kind: SegmentKind) -> &'static str {
 }
 
 /// Says which routes nearly match, and what differs.
-fn nearest(inquiry: &Inquiry<'_>, path: &NormalPath, why: Unmatched, findings: &mut Findings) {
-    let (authority, method) = (inquiry.text(":authority"), inquiry.text(":method"));
-    if why != Unmatched::Unknown {
-        findings.say("route", unmatched(why).detail);
-    }
+fn nearest(
+    routes: &RouteTable<Route>,
+    request: &Request<'_>,
+    path: &NormalPath,
+    says: &mut Vec<String>,
+) {
+    let (authority, method) = (request.authority, request.method);
     if Authority::of(authority).is_none() && !authority.is_empty() {
-        findings.say("route", format!("{} is no host name", printable(authority)));
+        says.push(format!("{} is no host name", printable(authority)));
     }
-    let routes = inquiry.config.settings.routes.iter();
+    let routes = routes.iter();
     let mut routes: Vec<_> = routes
         .map(|(matching, route)| {
             (
@@ -152,10 +132,10 @@ fn nearest(inquiry: &Inquiry<'_>, path: &NormalPath, why: Unmatched, findings: &
     });
     for (distance, matching, route) in routes.iter().take(SHOWN) {
         let differs = distance.differs(matching).join(", ");
-        findings.say(
-            "route",
-            format!("nearest: {} ({matching}): {differs}", quoted(route)),
-        );
+        says.push(format!(
+            "nearest: {} ({matching}): {differs}",
+            quoted(route)
+        ));
     }
 }
 
@@ -219,4 +199,9 @@ fn common(route: &RouteMatch, path: &NormalPath) -> usize {
         Segment::Parameter(_) | Segment::Rest(_) => true,
     });
     same.count()
+}
+
+/// The name of a route, quoted.
+fn quoted(route: &Route) -> String {
+    format!("\"{}\"", route.name)
 }

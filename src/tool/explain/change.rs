@@ -1,12 +1,12 @@
 //! What would have to be otherwise for a request to come past the step that refused it.
 
-use postern_core::config::Config;
 use postern_core::decision::Reason;
+use postern_core::gate::Settings;
 
 use crate::trial::Answer;
 
 /// One sentence, for whoever has to change something.
-pub fn of(reason: Reason, answer: &Answer, config: &Config) -> String {
+pub fn of(reason: Reason, answer: &Answer, config: &Settings) -> String {
     let detail = answer.detail();
     match reason {
         Reason::PathAmbiguous => "send a path that has one reading: no encoded slashes, no dot segments, and nothing encoded that a route spells out".into(),
@@ -16,12 +16,12 @@ pub fn of(reason: Reason, answer: &Answer, config: &Config) -> String {
         Reason::UpstreamMismatch => "have the proxy send the route's requests to one of its upstreams, or name that one".into(),
         Reason::RouteUnknown => "add a route, or ask for what one of the nearest is for".into(),
         Reason::CredentialMissing => {
-            format!("send a token in {} with the scheme {}", config.settings.callers.tokens.header, config.settings.callers.tokens.scheme)
+            format!("send a token in {} with the scheme {}", config.callers.tokens.header, config.callers.tokens.scheme)
         }
         Reason::CredentialAmbiguous => "send one credential, in one way".into(),
         Reason::CredentialMalformed => "send a compact JWS of three parts, unaltered".into(),
         Reason::IssuerUnknown => {
-            let known: Vec<&str> = config.settings.callers.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect();
+            let known: Vec<&str> = config.callers.issuers.iter().map(|issuer| issuer.issuer.as_str()).collect();
             format!("use a token whose iss is configured: {}", known.join(", "))
         }
         Reason::TrustDomainUnknown => "use an SVID of a trust domain that is configured, or add that one".into(),
