@@ -9,6 +9,7 @@ mod clients;
 mod fields;
 mod requests;
 mod spiffe;
+mod steps;
 
 // What workers share is told of hosts with shared data of each kind, and of hosts that have none.
 #[path = "."]
