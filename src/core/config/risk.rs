@@ -80,7 +80,8 @@ mod tests {
 
     use crate::config::Config;
     use crate::risk::arithmetic::ONE;
-    use crate::risk::settings::{Number, Signal};
+    use crate::risk::settings::Number;
+    use crate::risk::signals::Signal;
 
     use super::*;
 

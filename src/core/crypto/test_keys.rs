@@ -89,7 +89,7 @@ impl Signer {
                 let signature: p521::ecdsa::Signature = key.sign_with_rng(&mut OsRng, message);
                 signature.to_bytes().to_vec()
             }
-            SigningKey::Ed25519(key) => key.sign(message).to_vec(),
+            SigningKey::Ed25519(key) => key.sign(message).to_bytes().to_vec(),
             SigningKey::Secret(secret) => self.mac(secret, message),
         }
     }
