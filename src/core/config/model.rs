@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::audit::Audit;
 use super::client;
 use super::errors::ConfigErrors;
+use super::finding::{Finding, Rule};
 use super::issuer::{self, Issuer};
 use super::limit::{self, Counters};
 use super::list::names;
@@ -58,7 +59,7 @@ pub struct Config {
     /// What goes on to the upstream.
     pub upstream: Upstream,
     /// What is allowed but worth a look, one sentence each, with its path.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 impl Config {
@@ -263,13 +264,15 @@ fn check_version(version: &Field<u64>, place: &Place<'_>) {
 pub(super) fn mode(
     field: &Field<wire::Mode>,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Mode> {
     Some(match field.optional(place)? {
         wire::Mode::Enforce => Mode::Enforce,
         wire::Mode::Observe => {
-            warnings.push(format!(
-                "{place}: observe lets requests through that are refused"
+            warnings.push(Finding::warning(
+                Rule::OBSERVE_MODE,
+                place,
+                "observe lets requests through that are refused",
             ));
             Mode::Observe
         }

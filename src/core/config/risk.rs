@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::finding::Finding;
 use super::place::Place;
 pub(super) use super::risk_numbers::Of;
 use super::risk_numbers::Reading;
@@ -32,7 +33,7 @@ impl Risk {
         wire: &Field<Value>,
         place: &Place<'_>,
         limited: bool,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Option<Self> {
         let value = wire.optional(place)?;
         let mut risk = Self::default();
@@ -61,7 +62,7 @@ pub(super) fn otherwise(
     place: &Place<'_>,
     known: Known<'_>,
     of: Of,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Box<Override>> {
     let value = wire.optional(place)?;
     let Some(settings) = known.settings else {

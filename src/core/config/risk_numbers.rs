@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::bounds::{bytes, given_span, number_within, whole_number};
+use super::finding::Finding;
 use super::place::Place;
 use super::quantity::Span;
 use super::reader::{Member, Object, read_field, read_object};
@@ -34,7 +35,7 @@ pub(super) struct Reading<'a> {
     /// What counts where nothing is said.
     settings: &'a Settings,
     limited: bool,
-    warnings: &'a mut Vec<String>,
+    warnings: &'a mut Vec<Finding>,
     level: Level,
     /// The member that is read.
     field: &'static str,
@@ -112,7 +113,7 @@ impl<'a> Reading<'a> {
         of: Of,
         settings: &'a Settings,
         limited: bool,
-        warnings: &'a mut Vec<String>,
+        warnings: &'a mut Vec<Finding>,
     ) -> Self {
         Self {
             of,
