@@ -48,7 +48,7 @@ impl Root {
         match Config::parse(bytes) {
             Ok(config) => {
                 for warning in &config.warnings {
-                    Proxy.log(LogLevel::Warn, warning);
+                    Proxy.log(LogLevel::Warn, &warning.to_string());
                 }
                 self.gate = Rc::new(Gate::open(config.settings, &self.vm_configuration, &Proxy));
                 if self.gate.needs_ticks() {

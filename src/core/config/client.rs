@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use super::finding::Finding;
 use super::list::{Empty, elements, note_unique, required, text, texts};
 use super::names;
 use super::place::Place;
@@ -28,7 +29,7 @@ pub(super) fn compile_all(
     unregistered: Option<&wire::Unregistered>,
     place: &Place<'_>,
     known: ClientNames<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Clients {
     let allowed = match unregistered {
         Some(wire::Unregistered::Allow) => true,
@@ -65,7 +66,7 @@ fn compile(
     wire: &wire::Client,
     place: &Place<'_>,
     known: ClientNames<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<(Client, Match)> {
     let name = required(&wire.name, &place.member("name"), "a name", names::name);
     let matching = matching(&wire.matching, &place.member("match"), known);

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::bounds::nonzero_span;
+use super::finding::{Finding, Rule};
 use super::keys;
 use super::list::{Empty, elements, note_unique, required, text, texts};
 use super::names::{self, claim_path};
@@ -22,7 +23,7 @@ pub(super) fn compile_all(
     issuers: &List<wire::Issuer>,
     place: &Place<'_>,
     credential: &str,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Vec<Issuer>> {
     let mut seen = SeenOnce::default();
     let mut compiled = Vec::new();
@@ -55,7 +56,7 @@ fn compile(
     wire: &wire::Issuer,
     place: &Place<'_>,
     credential: &str,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Issuer> {
     let name = required(&wire.name, &place.member("name"), "a name", names::name);
     let iss = "the exact `iss` of its tokens";
@@ -103,7 +104,7 @@ fn audiences(
     names: &List<String>,
     any: &Field<bool>,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Audiences {
     let any_place = place.member("any_audience");
     let (listed, missing) = (!names.is_absent(), any.is_absent());
@@ -125,7 +126,11 @@ fn audiences(
         }
         (_, false) => {}
         (false, true) => {
-            warnings.push(format!("{any_place}: tokens for every audience are taken"));
+            warnings.push(Finding::warning(
+                Rule::ANY_AUDIENCE,
+                &any_place,
+                "tokens for every audience are taken",
+            ));
             return Audiences::Any;
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::bounds::span;
+use super::finding::Finding;
 use super::list::required;
 use super::names;
 use super::place::Place;
@@ -35,7 +36,7 @@ pub(super) fn compile(
     place: &Place<'_>,
     iss: &str,
     demands: Demands,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<KeySource> {
     let keys = keys.required(place, "an object with inline, remote or discovery")?;
     let exponent_3 = keys
@@ -274,13 +275,13 @@ fn key_set(
     document: &Value,
     rules: &KeyRules,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<KeySet> {
     match KeySet::parse(document, rules) {
         Ok((keys, skipped)) => {
             for key in skipped {
                 if !note_refused(&key, place) {
-                    warnings.push(format!("{place}.{key}"));
+                    warnings.push(Finding::unused_key(&key, place));
                 }
             }
             Some(keys)

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::bounds::whole_number;
+use super::finding::Finding;
 use super::list::{Empty, elements, note_unique, references, required, texts};
 use super::model::mode;
 use super::names;
@@ -47,7 +48,7 @@ pub(super) fn compile_all(
     limits: &List<wire::Limit>,
     place: &Place<'_>,
     credential: &str,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Vec<Limit> {
     let (mut seen, mut compiled) = (BTreeMap::new(), Vec::new());
     for (index, limit) in elements(limits, place, Empty::Refused) {
@@ -66,7 +67,7 @@ fn compile(
     wire: &wire::Limit,
     place: &Place<'_>,
     credential: &str,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Limit> {
     let name = required(&wire.name, &place.member("name"), "a name", names::name);
     if wire.key.is_absent() {

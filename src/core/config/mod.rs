@@ -17,6 +17,7 @@
 //! | `reader`, `nearest`, `not_built` | from JSON to wire types, with errors people can act on |
 //! | `proto_struct` | the document where Envoy hands it as protobuf |
 //! | `place`, `errors`, `list` | where an error is, and all of them |
+//! | `finding` | what is worth a look in a document that is taken |
 //! | `model` | the document as a whole |
 //! | `client`, `issuer`, `keys`, `trust_domain`, `tokens`, `route`, `allow`, `when`, `limit`, `risk`, `risk_numbers`, `risk_actions`, `source`, `audit`, `responses`, `upstream` | its sections |
 //! | `names`, `bounds` | what names, texts, durations and sizes may be |
@@ -31,6 +32,7 @@ mod decimal;
 mod declare;
 mod errors;
 mod field;
+mod finding;
 mod issuer;
 mod keys;
 mod limit;
@@ -60,6 +62,7 @@ mod when;
 mod wire;
 
 pub use errors::{ConfigError, ConfigErrors};
+pub use finding::{Finding, Severity};
 pub use model::Config;
 #[cfg(feature = "schema")]
 pub use schema::json_schema;

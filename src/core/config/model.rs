@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::errors::ConfigErrors;
+use super::finding::{Finding, Rule};
 use super::list::names;
 use super::place::{Found, Place};
 use super::reader::Wire;
@@ -22,7 +23,7 @@ pub struct Config {
     /// What it compiles to.
     pub settings: Settings,
     /// What is allowed but worth a look, one sentence each, with its path.
-    pub warnings: Vec<String>,
+    pub warnings: Vec<Finding>,
 }
 
 impl Config {
@@ -155,13 +156,15 @@ fn check_version(version: &Field<u64>, place: &Place<'_>) {
 pub(super) fn mode(
     field: &Field<wire::Mode>,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Mode> {
     Some(match field.optional(place)? {
         wire::Mode::Enforce => Mode::Enforce,
         wire::Mode::Observe => {
-            warnings.push(format!(
-                "{place}: observe lets requests through that are refused"
+            warnings.push(Finding::warning(
+                Rule::OBSERVE_MODE,
+                place,
+                "observe lets requests through that are refused",
             ));
             Mode::Observe
         }

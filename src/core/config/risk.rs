@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::finding::Finding;
 use super::place::Place;
 pub(super) use super::risk_numbers::Of;
 use super::risk_numbers::Reading;
@@ -13,7 +14,7 @@ pub(super) fn compile(
     wire: &Field<Value>,
     place: &Place<'_>,
     limited: bool,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Scoring> {
     let value = wire.optional(place)?;
     let mut risk = Scoring::default();
@@ -41,7 +42,7 @@ pub(super) fn otherwise(
     place: &Place<'_>,
     known: Known<'_>,
     of: Of,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Box<Override>> {
     let value = wire.optional(place)?;
     let Some(settings) = known.settings else {
@@ -60,7 +61,8 @@ mod tests {
 
     use crate::config::Config;
     use crate::risk::arithmetic::ONE;
-    use crate::risk::settings::{Number, Signal};
+    use crate::risk::settings::Number;
+    use crate::risk::signals::Signal;
 
     use super::*;
 

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::bounds::whole_number;
+use super::finding::{Finding, Rule};
 use super::list::{Empty, elements};
 use super::place::Place;
 use super::reader::Wire;
@@ -17,7 +18,7 @@ pub(super) fn actions(
     list: &List<Value>,
     place: &Place<'_>,
     limited: bool,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Vec<Action> {
     let mut actions: Vec<Action> = Vec::new();
     for (index, field) in elements(list, place, Empty::Allowed) {
@@ -30,8 +31,10 @@ pub(super) fn actions(
             place.error("is that of another action as well; each needs its own");
         }
         if matches!(action.deed, Deed::Throttle(_)) && !limited {
-            warnings.push(format!(
-                "{place}: throttle makes requests cost their limits more, and there are no limits"
+            warnings.push(Finding::warning(
+                Rule::IDLE_THROTTLE,
+                &place,
+                "throttle makes requests cost their limits more, and there are no limits",
             ));
         }
         actions.push(action);

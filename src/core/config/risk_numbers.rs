@@ -1,6 +1,6 @@
 //! Reads the section `risk`, and what clients and routes say otherwise, in the units that are kept.
 //!
-//! Every number is read where it stands, by tables of what has which fields.
+//! Every number is read where it stands, by the rows of the signals and a table of the rest.
 
 use std::mem;
 use std::ops::RangeInclusive;
@@ -9,12 +9,14 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::bounds::{bytes, given_span, number_within, whole_number};
+use super::finding::Finding;
 use super::place::Place;
 use super::quantity::Span;
 use super::reader::{Member, Object, read_field, read_object};
 use super::risk_actions::actions;
-use crate::risk::arithmetic::{ONE, log2};
-use crate::risk::settings::{Number, Override, Settings, Signal};
+use crate::risk::settings::{Number, Override, Settings};
+use crate::risk::signals::Signal;
+use crate::risk::signals::field::{DAY, Field, Kind, REQUESTS, UNIT};
 
 /// Who says something.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ pub(super) struct Reading<'a> {
     /// What counts where nothing is said.
     settings: &'a Settings,
     limited: bool,
-    warnings: &'a mut Vec<String>,
+    warnings: &'a mut Vec<Finding>,
     level: Level,
     /// The member that is read.
     field: &'static str,
@@ -65,30 +67,6 @@ const SECTION: &[&str] = &[
     "signals",
     "actions",
 ];
-const SIGNALS: &[&str] = &[
-    Signal::Spread.as_str(),
-    Signal::RateShift.as_str(),
-    Signal::VolumeShift.as_str(),
-    Signal::Failures.as_str(),
-    Signal::Denials.as_str(),
-    Signal::NewSource.as_str(),
-    Signal::SourceFanout.as_str(),
-    Signal::TokenFanout.as_str(),
-    Signal::NewRoute.as_str(),
-    Signal::OddHour.as_str(),
-];
-const fn fields(signal: Signal) -> &'static [&'static str] {
-    match signal {
-        Signal::Spread => &["weight", "distinct", "window", "start", "full"],
-        Signal::RateShift
-        | Signal::VolumeShift
-        | Signal::Failures
-        | Signal::Denials
-        | Signal::SourceFanout => &["weight", "start", "full", "at_least"],
-        Signal::NewSource | Signal::TokenFanout | Signal::NewRoute => &["weight"],
-        Signal::OddHour => &["weight", "days"],
-    }
-}
 
 impl Object for Reading<'_> {
     fn name(&self) -> &'static str {
@@ -98,8 +76,8 @@ impl Object for Reading<'_> {
     fn members(&self) -> &'static [&'static str] {
         match self.level {
             Level::Section => SECTION,
-            Level::Signals => SIGNALS,
-            Level::Signal(signal) => fields(signal),
+            Level::Signals => &Signal::NAMES,
+            Level::Signal(signal) => signal.fields(),
         }
     }
 
@@ -121,7 +99,11 @@ impl Member for Reading<'_> {
             }
             (Level::Section, field) => self.number(of_section(field), value, place),
             (Level::Signals, field) => self.signal(field, value, place),
-            (Level::Signal(signal), field) => self.number(of_signal(signal, field), value, place),
+            (Level::Signal(signal), field) => {
+                if let Some(field) = field_of(signal, field) {
+                    self.number((field.part.of(signal), field.kind), value, place);
+                }
+            }
         }
     }
 }
@@ -131,7 +113,7 @@ impl<'a> Reading<'a> {
         of: Of,
         settings: &'a Settings,
         limited: bool,
-        warnings: &'a mut Vec<String>,
+        warnings: &'a mut Vec<Finding>,
     ) -> Self {
         Self {
             of,
@@ -220,8 +202,9 @@ impl<'a> Reading<'a> {
                 bytes.map(|bytes| bytes.div_ceil(UNIT))
             }
             Kind::Fraction(scale) => {
-                let number = number_within(&read_field(value, place), place, scale.bounds());
-                number.map(|number| scale.kept(number).into())
+                let (least, most) = scale.bounds();
+                let number = number_within(&read_field(value, place), place, least..=most)?;
+                Some(scale.kept(|of| parts(number, of)).into())
             }
         }
     }
@@ -238,19 +221,6 @@ fn seconds(bounds: RangeInclusive<u64>, value: &Value, place: &Place<'_>) -> Opt
     Some(span.as_secs())
 }
 
-/// How a number is written, and what is accepted.
-#[derive(Clone, Copy)]
-enum Kind {
-    /// A duration of so many seconds.
-    Seconds(u64, u64),
-    /// A whole number from 1 on.
-    Count(u64),
-    /// A size.
-    Bytes,
-    /// A number with a fraction.
-    Fraction(Scale),
-}
-
 fn of_section(field: &str) -> (Number, Kind) {
     match field {
         "half_life" => (Number::HalfLife, Kind::Seconds(1, 7 * DAY)),
@@ -261,74 +231,23 @@ fn of_section(field: &str) -> (Number, Kind) {
     }
 }
 
-fn of_signal(signal: Signal, field: &str) -> (Number, Kind) {
-    let scale = match signal {
-        Signal::Failures | Signal::Denials => Scale::Share,
-        _ => Scale::Times,
-    };
-    let least = match signal {
-        Signal::VolumeShift => Kind::Bytes,
-        Signal::SourceFanout => Kind::Count(NETWORKS),
-        Signal::OddHour => Kind::Count(DAYS),
-        _ => Kind::Count(REQUESTS),
-    };
-    match field {
-        "weight" => (Number::Weight(signal), Kind::Fraction(Scale::Weight)),
-        "start" => (Number::Start(signal), Kind::Fraction(scale)),
-        "full" => (Number::Full(signal), Kind::Fraction(scale)),
-        "window" => (Number::Window, Kind::Seconds(1, DAY)),
-        _ => (Number::AtLeast(signal), least),
-    }
+fn field_of(signal: Signal, name: &str) -> Option<&'static Field> {
+    let mut fields = signal.row().fields.iter();
+    fields.find(|field| field.name == name)
 }
 
-const DAY: u64 = 86_400;
-const REQUESTS: u64 = 1_000_000;
-/// As many as an identity's state holds.
-const NETWORKS: u64 = 64;
-const DAYS: u64 = 15;
 /// Near the largest that is counted in 32 bits of units.
 const BYTES: RangeInclusive<u64> = UNIT..=1000 << 30;
-/// In which bytes are counted.
-const UNIT: u64 = 256;
 
-/// How a number with a fraction is written and kept.
-#[derive(Clone, Copy)]
-enum Scale {
-    /// What a signal weighs, in parts of [`ONE`].
-    Weight,
-    /// How many times, as a logarithm in parts of 256.
-    Times,
-    /// A share, in parts of 256.
-    Share,
-}
-
-impl Scale {
-    const fn bounds(self) -> RangeInclusive<u16> {
-        match self {
-            Self::Weight | Self::Share => 0..=1,
-            Self::Times => 1..=1000,
-        }
-    }
-
-    fn kept(self, number: f64) -> u32 {
-        let parts = |of: u32| {
-            #[allow(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "not negative, and saturates"
-            )]
-            let parts = (number * f64::from(of)).round_ties_even() as u32;
-            parts
-        };
-        match self {
-            Self::Weight => parts(ONE),
-            Self::Share => parts(256),
-            Self::Times => {
-                let [times, once] = [parts(ONE), ONE].map(|parts| log2(parts.into()));
-                times.saturating_sub(once).into()
-            }
-        }
-    }
+/// A number, given in how many parts of a whole it is wanted.
+fn parts(number: f64, of: u32) -> u32 {
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and saturates"
+    )]
+    let parts = (number * f64::from(of)).round_ties_even() as u32;
+    parts
 }
 
 #[cfg(all(test, feature = "schema"))]
@@ -349,14 +268,14 @@ mod tests {
         };
         let definitions = &schema["$defs"];
         assert_eq!(properties(&definitions["Risk"]), sorted(SECTION));
-        assert_eq!(properties(&definitions["Signals"]), sorted(SIGNALS));
-        assert_eq!(sorted(SIGNALS), sorted(&Signal::ALL.map(Signal::as_str)));
+        assert_eq!(properties(&definitions["Signals"]), sorted(&Signal::NAMES));
+        assert_eq!(Signal::NAMES, Signal::ALL.map(Signal::as_str));
         for signal in Signal::ALL {
             let reference = definitions["Signals"]["properties"][signal.as_str()]["$ref"].as_str();
             let name = reference.unwrap().rsplit('/').next().unwrap();
             assert_eq!(
                 properties(&definitions[name]),
-                sorted(fields(signal)),
+                sorted(signal.fields()),
                 "{name}"
             );
         }

@@ -4,38 +4,42 @@
 
 #![allow(dead_code, reason = "only its schema is used")]
 
-use schemars::JsonSchema;
-use serde_json::Value;
+use std::borrow::Cow;
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde_json::{Map, Value, json};
 
 use super::declare::object;
-use super::schema;
-use super::wire::{Field, List, RiskAction, Size, Span};
+use super::wire::{self, List, RiskAction, Size, Span};
+use crate::risk::signals::field::{Field, Form, Kind};
+use crate::risk::signals::{Row, Signal};
 
 object! {
     /// How callers are judged by what they do.
     pub struct Risk {
         /// How fast a signal fades: half of it is left after that long, 1s to 7d. Default: 10m.
         #[schema(default)]
-        pub half_life: Field<Span>,
+        pub half_life: wire::Field<Span>,
         /// For how long the networks and routes of an identity are known, 10m to 90d. Default: 24h.
         #[schema(default)]
-        pub memory: Field<Span>,
+        pub memory: wire::Field<Span>,
         /// After how long an identity's own most counts half, 1d to 365d. Default: 30d.
         #[schema(default)]
-        pub baseline: Field<Span>,
+        pub baseline: wire::Field<Span>,
         /// How long a window is that an identity's own most is learned from, 1s to 1d. Default: 5m.
         #[schema(default)]
-        pub learn_every: Field<Span>,
+        pub learn_every: wire::Field<Span>,
         /// After how many requests an identity is judged by its own past. Default: 200.
         #[schema(default, range(min = 1, max = 1_000_000))]
-        pub warm_up: Field<u64>,
+        pub warm_up: wire::Field<u64>,
         /// How many identities are kept at once, rounded up to a multiple of 8; only for the whole
         /// document. Default: 32768.
         #[schema(default, range(min = 8, max = 4_194_304))]
-        pub slots: Field<u64>,
+        pub slots: wire::Field<u64>,
         /// What a score is made of.
-        #[schema(default)]
-        pub signals: Field<Signals>,
+        #[schema(default, with = "Signals")]
+        pub signals: wire::Field<Value>,
         /// What is done from which score on; an empty list is nothing, ever. Default: tag at 30,
         /// throttle by 4 at 60, deny at 85.
         #[schema(default)]
@@ -43,121 +47,127 @@ object! {
     }
 }
 
-object! {
-    /// What a score is made of.
-    pub struct Signals {
-        /// Many different resources: scraping, hoarding. Default: weight 0.6, distinct 500, window
-        /// 10m, start 3, full 12.
-        #[schema(default)]
-        pub spread: Field<Spread>,
-        /// Far more requests than the identity's own most. Default: weight 0.7, start 3, full 8,
-        /// at_least 10.
-        #[schema(default, transform = schema::times)]
-        pub rate_shift: Field<Shift>,
-        /// Far more bytes in responses than the identity's own most. Default: weight 0.6, start 3,
-        /// full 12, at_least 1MiB.
-        #[schema(default)]
-        pub volume_shift: Field<VolumeShift>,
-        /// Responses that are errors. Default: weight 0.4, start 0.2, full 0.6, at_least 20.
-        #[schema(default, transform = schema::shares)]
-        pub failures: Field<Shift>,
-        /// Requests that Postern refused. Default: weight 0.65, start 0.1, full 0.5, at_least 10.
-        #[schema(default, transform = schema::shares)]
-        pub denials: Field<Shift>,
-        /// A network that the identity was not seen on. Default: weight 0.15.
-        #[schema(default)]
-        pub new_source: Field<Occurrence>,
-        /// Many networks at once. Default: weight 0.3, start 2, full 8, at_least 4.
-        #[schema(default, transform = schema::networks)]
-        pub source_fanout: Field<Shift>,
-        /// One token on several networks. Default: weight 0.6.
-        #[schema(default)]
-        pub token_fanout: Field<Occurrence>,
-        /// A route that the identity did not use before. Default: weight 0.15.
-        #[schema(default)]
-        pub new_route: Field<Occurrence>,
-        /// An hour of the day at which the identity never calls. Default: weight 0.15, days 5.
-        #[schema(default)]
-        pub odd_hour: Field<OddHour>,
+/// What a score is made of, as the rows of the signals have it.
+pub struct Signals;
+
+impl JsonSchema for Signals {
+    fn schema_name() -> Cow<'static, str> {
+        "Signals".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let rows = Signal::ALL.map(Signal::row);
+        for row in rows {
+            let form = form(row.form, generator);
+            let definitions = generator.definitions_mut();
+            definitions.insert(row.form.name.to_owned(), form.into());
+        }
+        let properties = rows.map(|row| (row.name.to_owned(), signal(row)));
+        object_of("What a score is made of.", properties.into_iter().collect()).into()
     }
 }
 
-object! {
-    /// A signal of many different resources.
-    pub struct Spread {
-        /// What it weighs; 0 turns it off.
-        #[schema(default, range(min = 0, max = 1))]
-        pub weight: Field<f64>,
-        /// How many different resources are many for an identity without a past.
-        #[schema(default, range(min = 1, max = 1_000_000))]
-        pub distinct: Field<u64>,
-        /// In how long they are counted, 1s to 1d.
-        #[schema(default)]
-        pub window: Field<Span>,
-        /// Where it begins: times the identity's own most.
-        #[schema(default, range(min = 1, max = 1000))]
-        pub start: Field<f64>,
-        /// Where it is full, above `start`.
-        #[schema(default, range(min = 1, max = 1000))]
-        pub full: Field<f64>,
+/// A signal, as what narrows its form.
+fn signal(row: &Row) -> Value {
+    let defaults = row.fields.iter().map(|field| {
+        let (name, default) = (field.name, default(field));
+        format!("{name} {default}")
+    });
+    let defaults: Vec<String> = defaults.collect();
+    let (doc, defaults) = (row.doc, defaults.join(", "));
+    let mut signal = Map::from_iter([
+        (
+            "$ref".to_owned(),
+            json!(format!("#/$defs/{}", row.form.name)),
+        ),
+        (
+            "description".to_owned(),
+            json!(format!("{doc} Default: {defaults}.")),
+        ),
+    ]);
+    let narrowed = row.fields.iter().filter_map(|field| {
+        let all = bounds_in(row.form, field);
+        let mut own = bounds(field.kind);
+        own.retain(|name, bound| all.get(name) != Some(bound));
+        (!own.is_empty()).then(|| (field.name.to_owned(), own.into()))
+    });
+    let narrowed: Map<String, Value> = narrowed.collect();
+    if !narrowed.is_empty() {
+        signal.insert("properties".to_owned(), narrowed.into());
+    }
+    signal.into()
+}
+
+/// The fields that signals of a form have in common.
+fn form(form: Form, generator: &mut SchemaGenerator) -> Map<String, Value> {
+    let fields = rows_of(form).flat_map(|row| row.fields);
+    let properties = fields.map(|field| {
+        let mut property = type_of(field.kind, generator);
+        property.insert("description".to_owned(), json!(field.doc));
+        property.extend(bounds_in(form, field));
+        (field.name.to_owned(), property.into())
+    });
+    object_of(form.doc, properties.collect())
+}
+
+fn rows_of(form: Form) -> impl Iterator<Item = &'static Row> {
+    let rows = Signal::ALL.into_iter().map(Signal::row);
+    rows.filter(move |row| row.form == form)
+}
+
+/// The bounds of a field in all signals of a form; none where they measure it differently.
+fn bounds_in(form: Form, field: &Field) -> Map<String, Value> {
+    let fields = rows_of(form).flat_map(|row| row.fields);
+    let kinds = fields.filter(|other| other.name == field.name);
+    let kinds = kinds.map(|other| Some(other.kind));
+    let widest = kinds.reduce(|one, other| match (one?, other?) {
+        (Kind::Count(one), Kind::Count(other)) => Some(Kind::Count(one.max(other))),
+        (one, other) => (one == other).then_some(one),
+    });
+    widest.flatten().map(bounds).unwrap_or_default()
+}
+
+fn bounds(kind: Kind) -> Map<String, Value> {
+    let (least, most) = match kind {
+        Kind::Seconds(..) | Kind::Bytes => return Map::new(),
+        Kind::Count(most) => (json!(1), json!(most)),
+        Kind::Fraction(scale) => {
+            let (least, most) = scale.bounds();
+            (json!(least), json!(most))
+        }
+    };
+    Map::from_iter([("minimum".to_owned(), least), ("maximum".to_owned(), most)])
+}
+
+fn type_of(kind: Kind, generator: &mut SchemaGenerator) -> Map<String, Value> {
+    let schema = match kind {
+        Kind::Seconds(..) => generator.subschema_for::<Span>(),
+        Kind::Bytes => generator.subschema_for::<Size>(),
+        Kind::Count(_) => generator.subschema_for::<u64>(),
+        Kind::Fraction(_) => generator.subschema_for::<f64>(),
+    };
+    let mut members = schema.as_object().cloned().unwrap_or_default();
+    // Of a type's own bounds, the field's are the narrower.
+    members.remove("minimum");
+    members
+}
+
+/// A default as it is written.
+fn default(field: &Field) -> String {
+    let number = u64::from(field.default);
+    match field.kind {
+        Kind::Seconds(..) => Span(Duration::from_secs(number)).to_string(),
+        Kind::Bytes => Size(number).to_string(),
+        Kind::Count(_) => number.to_string(),
+        Kind::Fraction(_) => (f64::from(field.default) / 100.0).to_string(),
     }
 }
 
-object! {
-    /// A signal of how far something is from what is usual.
-    pub struct Shift {
-        /// What it weighs; 0 turns it off.
-        #[schema(default, range(min = 0, max = 1))]
-        pub weight: Field<f64>,
-        /// Where it begins: times the identity's own most; of failures and denials, a share above
-        /// its own usual one.
-        #[schema(default)]
-        pub start: Field<f64>,
-        /// Where it is full, above `start`.
-        #[schema(default)]
-        pub full: Field<f64>,
-        /// Below how many it stays silent: requests, or networks of source_fanout.
-        #[schema(default, range(min = 1, max = 1_000_000))]
-        pub at_least: Field<u64>,
-    }
-}
-
-object! {
-    /// A signal of far more bytes than usual.
-    pub struct VolumeShift {
-        /// What it weighs; 0 turns it off.
-        #[schema(default, range(min = 0, max = 1))]
-        pub weight: Field<f64>,
-        /// Where it begins: times the identity's own most.
-        #[schema(default, range(min = 1, max = 1000))]
-        pub start: Field<f64>,
-        /// Where it is full, above `start`.
-        #[schema(default, range(min = 1, max = 1000))]
-        pub full: Field<f64>,
-        /// Below how many bytes it stays silent, from 256B to 1000GiB, rounded up to a multiple of
-        /// 256.
-        #[schema(default)]
-        pub at_least: Field<Size>,
-    }
-}
-
-object! {
-    /// A signal that is there or is not.
-    pub struct Occurrence {
-        /// What it weighs; 0 turns it off.
-        #[schema(default, range(min = 0, max = 1))]
-        pub weight: Field<f64>,
-    }
-}
-
-object! {
-    /// A signal of calls at an unusual hour.
-    pub struct OddHour {
-        /// What it weighs; 0 turns it off.
-        #[schema(default, range(min = 0, max = 1))]
-        pub weight: Field<f64>,
-        /// How many days an identity is seen on before its hours are judged.
-        #[schema(default, range(min = 1, max = 15))]
-        pub days: Field<u64>,
-    }
+fn object_of(doc: &str, properties: Map<String, Value>) -> Map<String, Value> {
+    Map::from_iter([
+        ("additionalProperties".to_owned(), json!(false)),
+        ("description".to_owned(), json!(doc)),
+        ("properties".to_owned(), properties.into()),
+        ("type".to_owned(), json!("object")),
+    ])
 }

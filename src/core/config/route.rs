@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::allow;
 use super::client;
+use super::finding::Finding;
 use super::limit;
 use super::list::{Empty, elements, note_unique, required, texts};
 use super::model::mode;
@@ -40,7 +41,7 @@ pub(super) fn compile_all(
     routes: &List<wire::Route>,
     place: &Place<'_>,
     known: RouteNames<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<RouteTable<Route>> {
     routes.required(place, "a list of routes")?;
     let (mut names, mut compiled, mut places) = (BTreeMap::new(), Vec::new(), Vec::new());
@@ -74,7 +75,7 @@ fn compile(
     wire: &wire::Route,
     place: &Place<'_>,
     known: RouteNames<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<(RouteMatch, Route)> {
     check_public(wire, place);
     let name = required(&wire.name, &place.member("name"), "a name", names::name);

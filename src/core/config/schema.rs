@@ -10,6 +10,8 @@ use serde_json::{Map, Value, json};
 pub(super) use super::risk_schema::Risk;
 use super::wire::{self, DecisionRates, DecisionsWord};
 use crate::crypto::Algorithm;
+use crate::risk::signals::Signal;
+use crate::risk::signals::field::Part;
 
 /// The JSON Schema (draft 2020-12) of a configuration.
 #[must_use]
@@ -221,32 +223,17 @@ pub(super) fn risk_of_client(schema: &mut Schema) {
 
 /// What is counted is the identity's, whatever the route.
 pub(super) fn risk_of_route(schema: &mut Schema) {
-    let counted = json!({
-        "start": false, "full": false, "at_least": false, "distinct": false, "window": false, "days": false,
-    });
+    let fields = Signal::ALL
+        .into_iter()
+        .flat_map(|signal| signal.row().fields);
+    let counted = fields.filter(|field| field.part != Part::Weight);
+    let counted: Map<String, Value> = counted
+        .map(|field| (field.name.to_owned(), json!(false)))
+        .collect();
     let own = json!({
         "slots": false, "half_life": false, "memory": false, "baseline": false, "learn_every": false,
         "warm_up": false, "signals": {"additionalProperties": {"properties": counted}},
     });
-    properties(schema, own);
-}
-
-/// Times the own most.
-pub(super) fn times(schema: &mut Schema) {
-    let times = json!({"minimum": 1, "maximum": 1000});
-    properties(schema, json!({"start": times, "full": times}));
-}
-
-/// Shares above the usual one.
-pub(super) fn shares(schema: &mut Schema) {
-    let share = json!({"minimum": 0, "maximum": 1});
-    properties(schema, json!({"start": share, "full": share}));
-}
-
-/// As many networks as are kept, times the own most.
-pub(super) fn networks(schema: &mut Schema) {
-    let times = json!({"minimum": 1, "maximum": 1000});
-    let own = json!({"start": times, "full": times, "at_least": {"maximum": 64}});
     properties(schema, own);
 }
 

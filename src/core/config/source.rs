@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::bounds::whole_number;
+use super::finding::{Finding, Rule};
 use super::limit::by_rate;
 use super::list::{Empty, text, texts};
 use super::names;
@@ -26,7 +27,7 @@ pub(super) fn compile(
     wire: &Field<wire::Source>,
     place: &Place<'_>,
     credential: &str,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Source {
     let Some(wire) = wire.optional(place) else {
         return Source {
@@ -67,7 +68,7 @@ fn trust(hops: &Field<u64>, cidrs: &wire::List<String>, place: &Place<'_>) -> Op
 fn pressure_of(
     wire: &Field<wire::Pressure>,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<Limit> {
     let (rate, burst, mode) = match wire.optional(place) {
         Some(wire) => (&wire.rate, &wire.burst, &wire.mode),
@@ -84,8 +85,10 @@ fn pressure_of(
         Some(wire::PressureMode::Enforce) | None => Mode::Enforce,
         Some(wire::PressureMode::Observe) => Mode::Observe,
         Some(wire::PressureMode::Off) => {
-            warnings.push(format!(
-                "{mode_place}: sources that keep failing can make the gate check signatures for ever"
+            warnings.push(Finding::warning(
+                Rule::PRESSURE_OFF,
+                &mode_place,
+                "sources that keep failing can make the gate check signatures for ever",
             ));
             return None;
         }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::bounds::whole_number;
+use super::finding::{Finding, Rule};
 use super::issuer::clock_skew;
 use super::keys::{compile_bundle_remote, note_refused};
 use super::list::{Empty, elements, note_unique, required, texts};
@@ -21,7 +22,7 @@ use crate::spiffe::{self, Bundle, BundleKeys, Chain, SpiffePattern, Which};
 pub(super) fn compile_all(
     domains: &List<wire::TrustDomain>,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<(Vec<TrustDomain>, Chain)> {
     let (mut names, mut compiled) = (BTreeMap::new(), Vec::new());
     let mut chain: Option<(Chain, String)> = None;
@@ -74,7 +75,7 @@ fn note_chain(seen: &mut Option<(Chain, String)>, wire: &wire::TrustDomain, plac
 fn compile(
     wire: &wire::TrustDomain,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<TrustDomain> {
     let needed = "a trust domain such as prod.example";
     let name = required(&wire.name, &place.member("name"), needed, |name| {
@@ -96,8 +97,10 @@ fn compile(
     let x509_svid = x509_svid.map(|wire| X509Svid::compile(wire, &x509, proxies.clone(), warnings));
     let read = matches!(&x509_svid, Some(Some(svid)) if svid.xfcc.is_some());
     if proxies.is_some() && !read {
-        warnings.push(format!(
-            "{xfcc}: is never looked at; x509_svid.from is neither xfcc nor either"
+        warnings.push(Finding::warning(
+            Rule::IDLE_XFCC,
+            &xfcc,
+            "is never looked at; x509_svid.from is neither xfcc nor either",
         ));
     }
     let name = name?;
@@ -121,7 +124,7 @@ impl JwtSvid {
     fn compile(
         wire: &wire::JwtSvid,
         place: &Place<'_>,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Option<Self> {
         let audiences_place = place.member("audiences");
         let needed = "a list of audiences";
@@ -146,7 +149,7 @@ impl JwtSvid {
 fn bundle(
     wire: &Field<wire::Bundle>,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Option<KeySource> {
     let wire = wire.required(place, "an object with inline or remote")?;
     match (&wire.inline, &wire.remote) {
@@ -169,7 +172,7 @@ fn bundle(
     }
 }
 
-fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<String>) -> Option<KeySource> {
+fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<Finding>) -> Option<KeySource> {
     let bundle = match Bundle::from_json(document) {
         Ok(bundle) => bundle,
         Err(error) => {
@@ -181,16 +184,20 @@ fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<String>) -> Op
     };
     for key in bundle.warnings() {
         if !note_refused(key, place) {
-            warnings.push(format!("{place}.{key}"));
+            warnings.push(Finding::unused_key(key, place));
         }
     }
     match bundle.keys() {
         BundleKeys::Usable(_) => {}
-        BundleKeys::NoneForJwt => warnings.push(format!(
-            "{place}: has no key for JWT-SVIDs, so that none is taken"
+        BundleKeys::NoneForJwt => warnings.push(Finding::warning(
+            Rule::NO_JWT_KEYS,
+            place,
+            "has no key for JWT-SVIDs, so that none is taken",
         )),
-        BundleKeys::Revoked => warnings.push(format!(
-            "{place}: has no keys, which revokes the trust domain"
+        BundleKeys::Revoked => warnings.push(Finding::warning(
+            Rule::NO_KEYS,
+            place,
+            "has no keys, which revokes the trust domain",
         )),
     }
     let bundle = Document::Bundle(bundle);
@@ -202,7 +209,7 @@ impl X509Svid {
         wire: &wire::X509Svid,
         place: &Place<'_>,
         xfcc: Option<Option<Xfcc>>,
-        warnings: &mut Vec<String>,
+        warnings: &mut Vec<Finding>,
     ) -> Option<Self> {
         let from = wire
             .from
@@ -211,8 +218,10 @@ impl X509Svid {
         let always = wire.validated.optional(&validated);
         let always_validated = matches!(always, Some(wire::Validated::Always));
         if always_validated {
-            warnings.push(format!(
-                "{validated}: every certificate that the proxy lets through counts as valid"
+            warnings.push(Finding::warning(
+                Rule::ALWAYS_VALIDATED,
+                &validated,
+                "every certificate that the proxy lets through counts as valid",
             ));
         }
         let (tls, read) = match from? {

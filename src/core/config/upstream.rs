@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::finding::{Finding, Rule};
 use super::list::{Empty, texts};
 use super::place::Place;
 use super::reader::Wire;
@@ -11,7 +12,7 @@ use crate::gate::{METHOD_PARAMETER, OVERRIDES, Upstream};
 pub(super) fn compile(
     wire: &Field<wire::Upstream>,
     place: &Place<'_>,
-    warnings: &mut Vec<String>,
+    warnings: &mut Vec<Finding>,
 ) -> Upstream {
     let place_of_overrides = place.member("overrides");
     let kept = wire.optional(place).and_then(|wire| {
@@ -20,8 +21,10 @@ pub(super) fn compile(
     });
     let kept = kept.unwrap_or_default();
     if !kept.is_empty() {
-        warnings.push(format!(
-            "{place_of_overrides}: an upstream may be told another method or path than was decided about"
+        warnings.push(Finding::warning(
+            Rule::KEPT_OVERRIDES,
+            &place_of_overrides,
+            "an upstream may be told another method or path than was decided about",
         ));
     }
     Upstream { kept }

@@ -1,10 +1,10 @@
 //! A sentence for each signal, for audit.
 
-use super::arithmetic::{OCTAVE, ONE, times};
-use super::profile::{Profile, RATE_SCALES, VOLUME_SCALES};
+use super::arithmetic::{ONE, times};
+use super::profile::Profile;
 use super::score::{self, Signals};
-use super::settings::{Number, Settings, Signal};
-use super::sketch::count;
+use super::settings::{Number, Settings};
+use super::signals::Signal;
 
 /// Below this a signal adds less than one to a score.
 const SILENT: u32 = ONE / 100;
@@ -40,90 +40,11 @@ pub fn explain(profile: &Profile, signals: &Signals, settings: &Settings) -> Str
 }
 
 fn sentence(signal: Signal, now: bool, profile: &Profile, settings: &Settings) -> String {
-    match (signal, now) {
-        (Signal::Spread, true) => spread(profile),
-        (Signal::RateShift, true) => {
-            let (scale, excess) = score::rate_excess(profile, settings);
-            let over = over(RATE_SCALES.get(scale), settings);
-            format!(
-                "requests at about {} times its own most {over}",
-                ratio(excess)
-            )
-        }
-        (Signal::VolumeShift, true) => {
-            let (scale, excess) = score::volume_excess(profile, settings);
-            let over = over(VOLUME_SCALES.get(scale), settings);
-            format!(
-                "response bytes at about {} times its own most {over}",
-                ratio(excess)
-            )
-        }
-        (Signal::Failures, true) => {
-            let share = score::failures(profile, settings);
-            of_hundred("answers were errors", share, profile.failures.own)
-        }
-        (Signal::Denials, true) => {
-            let share = score::refusals(profile, settings);
-            of_hundred("requests were refused", share, profile.refusals.own)
-        }
-        (Signal::SourceFanout, true) => {
-            format!(
-                "it calls from about {} networks at once, far more than ever",
-                count(profile.around)
-            )
-        }
-        (other, _) => held(other).to_owned(),
+    let row = signal.row();
+    match row.sentence {
+        Some(sentence) if now => sentence(profile, settings),
+        _ => row.held.to_owned(),
     }
-}
-
-/// What is said where the signal is an event, or only what is left of a level.
-const fn held(signal: Signal) -> &'static str {
-    match signal {
-        Signal::Spread => "it used far more different resources, a while ago",
-        Signal::RateShift => "it sent far more requests than ever, a while ago",
-        Signal::VolumeShift => "it was sent far more bytes than ever, a while ago",
-        Signal::Failures => "its requests failed, a while ago",
-        Signal::Denials => "its requests were refused, a while ago",
-        Signal::NewSource => "it came from a network that it was not known on",
-        Signal::SourceFanout => "it called from far more networks at once, a while ago",
-        Signal::TokenFanout => "one of its tokens came from several networks",
-        Signal::NewRoute => "it used a route that it had not used before",
-        Signal::OddHour => "it calls at an hour of the day at which it did not before",
-    }
-}
-
-fn spread(profile: &Profile) -> String {
-    let found = profile.resources.estimate();
-    if !profile.knows_resources() {
-        return format!("about {found} different resources, and it is not known yet");
-    }
-    format!("about {found} different resources, far more than ever in a window")
-}
-
-fn of_hundred(what: &str, share: Option<u8>, own: u8) -> String {
-    let percent = |share: u8| u32::from(share).saturating_mul(100) >> 8;
-    let (share, own) = (percent(share.unwrap_or_default()), percent(own));
-    format!("{share} of 100 {what}, usually at most {own}")
-}
-
-fn over(scale: Option<&u32>, settings: &Settings) -> &'static str {
-    let half_life = settings.of(Number::HalfLife);
-    match scale.map(|scale| (*scale).min(half_life)) {
-        Some(..=1) => "over a second",
-        Some(..=8) => "over some seconds",
-        Some(..=60) => "over a minute",
-        _ => "over some minutes",
-    }
-}
-
-/// Two to the power of a logarithm, rounded down.
-fn ratio(log: u16) -> u32 {
-    let (whole, part) = (log / OCTAVE, log & 255);
-    let mantissa = u32::from(part).saturating_add(256);
-    mantissa
-        .checked_shl(u32::from(whole).min(20))
-        .unwrap_or_default()
-        >> 8
 }
 
 /// A strength as `0.42`.
@@ -146,10 +67,6 @@ mod tests {
         assert_eq!(hundredths(ONE), "1.00");
         assert_eq!(hundredths(65_535), "1.00");
         assert_eq!(hundredths(27_525), "0.42");
-        assert_eq!(
-            (ratio(0), ratio(256), ratio(405), ratio(917)),
-            (1, 2, 3, 12)
-        );
     }
 
     #[test]

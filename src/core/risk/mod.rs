@@ -7,8 +7,9 @@
 //! | `profile` | what is known of an identity, and how it learns |
 //! | `tokens` | which networks its tokens are used on |
 //! | `page` | eight profiles in one value, and which makes way |
-//! | `score` | the signals, and what they come to |
-//! | `explain` | a sentence for each signal |
+//! | `signals` | what a score is made of, one file a signal |
+//! | `score` | what the signals come to |
+//! | `explain` | what they are, in sentences |
 //! | `watch` | what a worker has in view, and how workers share it |
 //! | `arithmetic`, `sketch` | logarithms and fading in whole numbers; how many different things |
 //!
@@ -21,6 +22,7 @@ pub mod page;
 pub mod profile;
 pub mod score;
 pub mod settings;
+pub mod signals;
 pub mod sketch;
 pub mod tokens;
 pub mod watch;

@@ -15,7 +15,9 @@
 use super::arithmetic::{Fade, OCTAVE, ONE, log2, times};
 use super::observation::{Arrival, Event, Observation, Outcome};
 use super::score::{self, Signals};
-use super::settings::{Number, Settings, Signal};
+use super::settings::{Number, Settings};
+use super::signals::measure::novelty;
+use super::signals::{SIGNALS, Signal, denials, failures, odd_hour, token_fanout};
 use super::sketch::{Distinct, count, log_of};
 use super::tokens::{Spread, Tokens};
 
@@ -37,9 +39,6 @@ const MOST_WINDOWS: u8 = 15;
 const HOUR: u32 = 3600;
 const DAY: u32 = 86_400;
 const HOURS_A_DAY: u32 = 24;
-/// How much it says that a token goes to a network that the identity did not use the day before: not
-/// enough to hold back whoever moves, enough to do so where the route and the hour are new as well.
-const MOVED: u32 = ONE / 8 * 5;
 /// A clock that is this many seconds behind was set back; less is only workers' differing by a bit.
 const SLACK: u32 = 2;
 
@@ -120,7 +119,7 @@ pub struct Profile {
     /// How many days there were.
     pub days: u8,
     /// What each signal was, faded, in parts of 65,536, at most 65,535.
-    pub held: [u16; 10],
+    pub held: [u16; SIGNALS],
 }
 
 /// The clock was set back in this second.
@@ -260,16 +259,10 @@ impl Profile {
         if !self.is_settled() {
             return;
         }
-        let usual = u32::from(self.shared_own).saturating_mul(ONE / 255);
-        let unusual = ONE.saturating_sub(usual);
-        match spread {
-            // `before` does not change within a second, whatever comes first in it.
-            Spread::Moved if self.networks.before & bit == 0 => {
-                self.hold(Signal::TokenFanout, times(unusual, MOVED));
-            }
-            Spread::One | Spread::Moved => {}
-            Spread::Several => self.hold(Signal::TokenFanout, unusual),
-        }
+        // `before` does not change within a second, whatever comes first in it.
+        let was_here = self.networks.before & bit != 0;
+        let strength = token_fanout::strength(spread, self.shared_own, was_here);
+        self.hold(Signal::TokenFanout, strength);
     }
 
     fn end(&mut self, outcome: Outcome) {
@@ -282,11 +275,9 @@ impl Profile {
         }
     }
 
-    // The more there were lately, the less one more says.
     fn novel(&mut self, signal: Signal, lately: u8) {
         if self.is_settled() {
-            let share = ONE.checked_div(u32::from(lately).saturating_add(1));
-            self.hold(signal, share.unwrap_or_default());
+            self.hold(signal, novelty(lately));
         }
     }
 
@@ -310,10 +301,10 @@ impl Profile {
         for level in self.rate.iter_mut().chain(&mut self.volume) {
             level.most = level.most.max(log2(u64::from(level.now)));
         }
-        if let Some(share) = score::failures(self, settings) {
+        if let Some(share) = failures::share(self, settings) {
             self.failures.most = self.failures.most.max(share);
         }
-        if let Some(share) = score::refusals(self, settings) {
+        if let Some(share) = denials::share(self, settings) {
             self.refusals.most = self.refusals.most.max(share);
         }
         self.tokens.close(self.seen);
@@ -425,18 +416,8 @@ impl Profile {
         if u32::from(self.days) >= enough && self.is_settled() {
             let around = [hour.saturating_add(23), hour, hour.saturating_add(1)];
             let used = around.map(|hour| u32::from(self.days_of_hour(hour)));
-            let used = used
-                .iter()
-                .fold(0_u32, |sum, days| sum.saturating_add(*days));
-            // Used on every fourth day is usual.
-            let usual = used
-                .saturating_mul(4)
-                .saturating_mul(ONE)
-                .checked_div(u32::from(self.days));
-            self.hold(
-                Signal::OddHour,
-                ONE.saturating_sub(usual.unwrap_or_default()),
-            );
+            let strength = odd_hour::strength(used, u32::from(self.days));
+            self.hold(Signal::OddHour, strength);
         }
         self.use_hour(hour);
     }
@@ -519,6 +500,7 @@ fn place(hour: u32) -> (usize, bool) {
 
 #[cfg(test)]
 mod tests {
+    use super::token_fanout::MOVED;
     use super::*;
 
     const NOON: u32 = 1_772_452_800;

@@ -6,7 +6,8 @@ use super::observation::{Answer, Arrival, Event, Observation, Outcome};
 use super::page::{ENTRY, Page};
 use super::profile::Profile;
 use super::score::{combined, score};
-use super::settings::{Number, Override, SIGNALS, Settings, Signal};
+use super::settings::{Number, Override, Settings};
+use super::signals::{SIGNALS, Signal};
 
 const NOON: u32 = 1_772_452_800;
 

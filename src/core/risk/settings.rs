@@ -2,68 +2,7 @@
 
 use std::rc::Rc;
 
-use super::arithmetic::{OCTAVE, ONE};
-
-/// What a score is made of.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Signal {
-    /// Many different resources: scraping, hoarding.
-    Spread,
-    /// Far more requests than the identity's own most: bursts, stuffing.
-    RateShift,
-    /// Far more bytes in responses than the identity's own most: bulk export.
-    VolumeShift,
-    /// Responses that are errors: probing, stuffing.
-    Failures,
-    /// Requests that Postern refused: probing of scopes and routes.
-    Denials,
-    /// A network that the identity was not seen on.
-    NewSource,
-    /// Many networks at once.
-    SourceFanout,
-    /// One token on several networks: a stolen one.
-    TokenFanout,
-    /// A route that the identity did not use before.
-    NewRoute,
-    /// An hour of the day at which the identity never calls.
-    OddHour,
-}
-
-/// How many signals there are.
-pub const SIGNALS: usize = 10;
-
-impl Signal {
-    /// Every signal, in the order of the reference.
-    pub const ALL: [Self; SIGNALS] = [
-        Self::Spread,
-        Self::RateShift,
-        Self::VolumeShift,
-        Self::Failures,
-        Self::Denials,
-        Self::NewSource,
-        Self::SourceFanout,
-        Self::TokenFanout,
-        Self::NewRoute,
-        Self::OddHour,
-    ];
-
-    /// The word that the configuration and audit use.
-    #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Spread => "spread",
-            Self::RateShift => "rate_shift",
-            Self::VolumeShift => "volume_shift",
-            Self::Failures => "failures",
-            Self::Denials => "denials",
-            Self::NewSource => "new_source",
-            Self::SourceFanout => "source_fanout",
-            Self::TokenFanout => "token_fanout",
-            Self::NewRoute => "new_route",
-            Self::OddHour => "odd_hour",
-        }
-    }
-}
+use super::signals::{SIGNALS, Signal};
 
 /// A number of the settings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +19,7 @@ pub enum Number {
     Window,
     /// The seconds of a window from which the own most is learned.
     Lesson,
-    /// What a signal weighs, in parts of [`ONE`].
+    /// What a signal weighs, in parts of `ONE`.
     Weight(Signal),
     /// Where a signal begins: for shifts and fanouts, times the own most, as a logarithm in parts of
     /// 256; for `failures` and `denials`, a share in parts of 256 above the own usual one.
@@ -186,64 +125,25 @@ impl Default for Settings {
         DEFAULTS
             .iter()
             .for_each(|(number, value)| settings.set(*number, *value));
+        for signal in Signal::ALL {
+            for field in signal.row().fields {
+                settings.set(field.part.of(signal), field.kept());
+            }
+        }
         settings
     }
 }
 
 const MINUTE: u32 = 60;
 const DAY: u32 = 86_400;
-/// To the nearest, as the configuration has it.
-const fn percent(of: u32) -> u32 {
-    hundredths(ONE, of)
-}
-const fn share(percent: u32) -> u32 {
-    hundredths(256, percent)
-}
-const fn hundredths(of: u32, many: u32) -> u32 {
-    of.saturating_mul(many).saturating_add(50) / 100
-}
-const TWICE: u32 = OCTAVE as u32;
-/// log2 of three, of eight and of twelve.
-const THREE_TIMES: u32 = 405;
-const EIGHT_TIMES: u32 = 768;
-const TWELVE_TIMES: u32 = 917;
 
+/// Those that are no signal's; the signals' own stand in their rows.
 const DEFAULTS: &[(Number, u32)] = &[
     (Number::HalfLife, 10 * MINUTE),
     (Number::Memory, DAY),
     (Number::Baseline, 30 * DAY),
     (Number::WarmUp, 200),
-    (Number::Window, 10 * MINUTE),
     (Number::Lesson, 5 * MINUTE),
-    (Number::Weight(Signal::Spread), percent(60)),
-    (Number::Start(Signal::Spread), THREE_TIMES),
-    (Number::Full(Signal::Spread), TWELVE_TIMES),
-    (Number::AtLeast(Signal::Spread), 500),
-    (Number::Weight(Signal::RateShift), percent(70)),
-    (Number::Start(Signal::RateShift), THREE_TIMES),
-    (Number::Full(Signal::RateShift), EIGHT_TIMES),
-    (Number::AtLeast(Signal::RateShift), 10),
-    (Number::Weight(Signal::VolumeShift), percent(60)),
-    (Number::Start(Signal::VolumeShift), THREE_TIMES),
-    (Number::Full(Signal::VolumeShift), TWELVE_TIMES),
-    (Number::AtLeast(Signal::VolumeShift), 4096),
-    (Number::Weight(Signal::Failures), percent(40)),
-    (Number::Start(Signal::Failures), share(20)),
-    (Number::Full(Signal::Failures), share(60)),
-    (Number::AtLeast(Signal::Failures), 20),
-    (Number::Weight(Signal::Denials), percent(65)),
-    (Number::Start(Signal::Denials), share(10)),
-    (Number::Full(Signal::Denials), share(50)),
-    (Number::AtLeast(Signal::Denials), 10),
-    (Number::Weight(Signal::NewSource), percent(15)),
-    (Number::Weight(Signal::SourceFanout), percent(30)),
-    (Number::Start(Signal::SourceFanout), TWICE),
-    (Number::Full(Signal::SourceFanout), 3 * TWICE),
-    (Number::AtLeast(Signal::SourceFanout), 4),
-    (Number::Weight(Signal::TokenFanout), percent(60)),
-    (Number::Weight(Signal::NewRoute), percent(15)),
-    (Number::Weight(Signal::OddHour), percent(15)),
-    (Number::AtLeast(Signal::OddHour), 5),
 ];
 
 impl Settings {

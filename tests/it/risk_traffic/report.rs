@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use postern_core::risk::settings::{Settings, Signal};
+use postern_core::risk::settings::Settings;
+use postern_core::risk::signals::Signal;
 
 use super::attacks::{ATTACKS, Attack, BELOW};
 use super::clients::{DAY, HOUR, KINDS, Kind, MONDAY};
