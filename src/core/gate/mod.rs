@@ -11,6 +11,7 @@ mod chance;
 pub mod decide;
 mod decided;
 mod expiry;
+mod fields;
 pub mod judge;
 mod limits;
 #[cfg(all(test, not(target_family = "wasm")))]

@@ -57,15 +57,6 @@ const KNOTS: &[(&[&str], &str)] = &[
         "states of one request become each other, and all of them have the gate",
     ),
     (
-        &[
-            "gate/allowed",
-            "gate/assessed",
-            "gate/decide",
-            "gate/upstream",
-        ],
-        "the order of the checks is where their argument is, until steps are a slice",
-    ),
-    (
         &["gate/refresh", "gate/refresh/source"],
         "a source is asked with what all sources share",
     ),
@@ -74,8 +65,20 @@ const KNOTS: &[(&[&str], &str)] = &[
         "the store counts in types of the room's own file",
     ),
     (
-        &["risk/profile", "risk/score"],
-        "a profile is scored, and what it keeps of a score is in it",
+        &[
+            "risk/profile",
+            "risk/score",
+            "risk/settings",
+            "risk/signals",
+            "risk/signals/denials",
+            "risk/signals/failures",
+            "risk/signals/field",
+            "risk/signals/measure",
+            "risk/signals/odd_hour",
+            "risk/signals/token_fanout",
+            "risk/signals/words",
+        ],
+        "a signal is a number of a profile, settings are the signals' fields, and a profile is scored by both",
     ),
     (
         &["spiffe/xfcc", "spiffe/xfcc_error"],

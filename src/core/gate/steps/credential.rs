@@ -8,9 +8,9 @@
 
 use std::rc::Rc;
 
-use super::State;
 use super::case::{Case, Checked, Learned, Outcome};
 use super::request::Request;
+use super::state::State;
 use crate::caller::{Recalled, credential};
 use crate::gate::judge::Judge;
 

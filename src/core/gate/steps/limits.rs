@@ -1,8 +1,8 @@
 //! How much a caller may.
 
-use super::State;
 use super::case::{Case, Checked, Learned, Outcome, Verdict};
 use super::request::Request;
+use super::state::State;
 use crate::decision::Denial;
 use crate::gate::judge::Judge;
 use crate::limits::{Charged, RouteLimits, Subject};

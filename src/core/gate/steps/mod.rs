@@ -42,17 +42,18 @@ mod public;
 mod request;
 mod risk;
 mod source;
+mod state;
 mod target;
 
-use crate::caller::{Known, Memory, Refusal};
+use crate::caller::{Known, Refusal};
 use crate::gate::judge::Judge;
-use crate::limits::Counters;
-use crate::risk::watch::{Assessment, Desk};
+use crate::risk::watch::Assessment;
 
 pub use case::{Case, Learned, Outcome, Verdict};
 pub use request::Request;
 pub(super) use risk::subject;
 pub(super) use source::throttled;
+pub use state::State;
 
 /// One check of a request.
 pub struct Step {
@@ -121,52 +122,6 @@ const fn step(name: &'static str, check: Check) -> Step {
 
 /// What a step needs that counts.
 const COUNTED: &str = "a request that comes to it, since it counts";
-
-/// What requests change.
-pub struct State<'s> {
-    /// What is remembered of tokens.
-    pub memory: Memory<'s>,
-    /// What limits and failures are counted with; none where nothing is to be counted.
-    pub counters: Option<Counters<'s>>,
-    /// What is known of callers; none where risk is not asked.
-    pub desk: Option<Desk<'s>>,
-}
-
-impl<'s> State<'s> {
-    /// What was lent out, lent on.
-    pub fn of(
-        memory: &'s mut Memory<'_>,
-        counters: &'s mut Counters<'_>,
-        desk: Option<&'s mut Desk<'_>>,
-    ) -> Self {
-        Self {
-            memory: memory.lend(),
-            counters: Some(Counters {
-                limiter: counters.limiter,
-                cells: &mut *counters.cells,
-            }),
-            desk: desk.map(|desk| Desk {
-                watch: desk.watch,
-                cells: &mut *desk.cells,
-                settings: desk.settings,
-                keeping: desk.keeping,
-            }),
-        }
-    }
-
-    /// A state of which nothing is left.
-    fn aside(known: &'s mut Known) -> Self {
-        Self {
-            memory: Memory::own(known),
-            counters: None,
-            desk: None,
-        }
-    }
-
-    fn is_aside(&self) -> bool {
-        self.counters.is_none()
-    }
-}
 
 /// Who looks on while steps are made.
 pub trait Watch {

@@ -1,9 +1,9 @@
 //! Public routes: nobody is asked who calls.
 
-use super::State;
 use super::case::{Case, Learned, Outcome, Verdict};
 use super::request::Request;
 use super::source::pressed;
+use super::state::State;
 use crate::caller::{Recalled, Refusal, credential};
 use crate::crypto::Work;
 use crate::decision::{Denial, Reason};

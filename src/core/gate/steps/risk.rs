@@ -1,9 +1,9 @@
 //! How unusual a request is for its caller.
 
-use super::State;
 use super::case::{Case, Checked, Learned, Outcome, Verdict};
 use super::permission;
 use super::request::Request;
+use super::state::State;
 use crate::caller::{Caller, Refusal};
 use crate::decision::{Denial, Reason};
 use crate::gate::judge::Judge;

@@ -2,9 +2,9 @@
 
 use std::net::IpAddr;
 
-use super::State;
 use super::case::{Case, Checked, Learned, Outcome, Verdict};
 use super::request::Request;
+use super::state::State;
 use crate::base::Now;
 use crate::decision::{Denial, Mode, Reason};
 use crate::gate::judge::Judge;

@@ -4,9 +4,9 @@ use super::case::{Case, Checked, Learned, Verdict};
 use super::request::Request;
 use crate::base::Excerpt;
 use crate::decision::{Denial, Reason};
+use crate::gate::fields::needs_one;
 use crate::gate::judge::Judge;
 use crate::gate::settings::METHOD_PARAMETER;
-use crate::gate::upstream;
 use crate::policy::Unmatched;
 use crate::request::{Method, NormalPath, mentions};
 
@@ -58,7 +58,7 @@ pub(super) fn connection<'a>(judge: &Judge<'a>, request: &Request<'a>) -> Checke
         .headers
         .all("connection")
         .flat_map(|value| value.split(ends));
-    if upstream::needs_one(options, judge.config) {
+    if needs_one(options, judge.config) {
         let detail = "Connection names a field that Postern sets or decides by";
         return Err(Denial::new(Reason::ConnectionAmbiguous, detail).into());
     }
