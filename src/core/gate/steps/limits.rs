@@ -2,7 +2,7 @@
 
 use super::case::{Case, Checked, Learned, Outcome, Verdict};
 use super::request::Request;
-use super::state::State;
+use super::state::{COUNTED, State};
 use crate::decision::Denial;
 use crate::gate::judge::Judge;
 use crate::limits::{Charged, RouteLimits, Subject};
@@ -36,7 +36,7 @@ fn charge(
         return Err(Verdict::NotAsked);
     }
     let counters = state.counters.as_mut();
-    let counters = counters.ok_or(Verdict::NotJudged(super::COUNTED))?;
+    let counters = counters.ok_or(Verdict::NotJudged(COUNTED))?;
     let subject = Subject {
         caller,
         issuer: config.callers.name_of(caller.signatory()),

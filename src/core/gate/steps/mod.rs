@@ -120,9 +120,6 @@ const fn step(name: &'static str, check: Check) -> Step {
     Step { name, check }
 }
 
-/// What a step needs that counts.
-const COUNTED: &str = "a request that comes to it, since it counts";
-
 /// Who looks on while steps are made.
 pub trait Watch {
     /// Whether anybody does: where nobody does, nothing is made behind the first refusal.

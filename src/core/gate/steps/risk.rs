@@ -3,7 +3,7 @@
 use super::case::{Case, Checked, Learned, Outcome, Verdict};
 use super::permission;
 use super::request::Request;
-use super::state::State;
+use super::state::{COUNTED, State};
 use crate::caller::{Caller, Refusal};
 use crate::decision::{Denial, Reason};
 use crate::gate::judge::Judge;
@@ -39,7 +39,7 @@ pub(super) fn risk<'a>(
 /// Why nobody is judged by what is usual.
 fn absent(judge: &Judge<'_>, state: &State<'_>) -> Verdict {
     if judge.config.risk.is_some() && state.is_aside() {
-        Verdict::NotJudged(super::COUNTED)
+        Verdict::NotJudged(COUNTED)
     } else {
         Verdict::NotAsked
     }
@@ -132,11 +132,7 @@ impl<'c> Visit<'c> {
 }
 
 /// Whose the profile at a place is, for its own sake.
-pub(in crate::gate) fn subject<'a>(
-    config: &'a Settings,
-    caller: &Caller,
-    place: Place,
-) -> Subject<'a> {
+pub fn subject<'a>(config: &'a Settings, caller: &Caller, place: Place) -> Subject<'a> {
     let own = |client: usize| Some((client, config.callers.clients.get(client)?.risk.as_deref()?));
     Subject {
         place,

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use super::case::{Case, Checked, Learned, Outcome, Verdict};
 use super::request::Request;
-use super::state::State;
+use super::state::{COUNTED, State};
 use crate::base::Now;
 use crate::decision::{Denial, Mode, Reason};
 use crate::gate::judge::Judge;
@@ -43,7 +43,7 @@ fn look<'a>(
         return Checked::Err(Verdict::NotAsked).into();
     }
     let Some(counters) = &mut state.counters else {
-        return Checked::Err(Verdict::NotJudged(super::COUNTED)).into();
+        return Checked::Err(Verdict::NotJudged(COUNTED)).into();
     };
     let (learned, verdict) = match pressed(judge, request, counters, look) {
         None => (Learned::Nothing, Verdict::Passed),
@@ -70,7 +70,7 @@ pub(super) fn pressed(
 }
 
 /// The denial of a source that has failed too often.
-pub(in crate::gate) fn throttled(source: Option<IpAddr>, until: Now, now: Now) -> Denial {
+pub fn throttled(source: Option<IpAddr>, until: Now, now: Now) -> Denial {
     let wait = until.since(now);
     let detail = match source {
         Some(_) => "too many requests from this address failed to authenticate",

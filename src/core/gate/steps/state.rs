@@ -4,6 +4,9 @@ use crate::caller::{Known, Memory};
 use crate::limits::Counters;
 use crate::risk::watch::Desk;
 
+/// What a step needs that counts.
+pub(super) const COUNTED: &str = "a request that comes to it, since it counts";
+
 /// What requests change.
 pub struct State<'s> {
     /// What is remembered of tokens.
