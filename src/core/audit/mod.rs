@@ -120,7 +120,7 @@ pub struct LimitNames<'a> {
 
 /// How unusual the request is for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Risk<'a> {
+pub struct RiskNote<'a> {
     /// From 0 to 100.
     pub score: u8,
     /// What the score is made of; empty where nothing is done about it.
@@ -155,7 +155,7 @@ pub struct Record<'a> {
     /// The fetched keys that the token was held against.
     pub keys: Option<Freshness>,
     /// How unusual it is for its caller; none where that was not asked.
-    pub risk: Option<Risk<'a>>,
+    pub risk: Option<RiskNote<'a>>,
     /// The limits that have something to say.
     pub limits: LimitNames<'a>,
     /// The caller's address and port; the port is zero where it is not known.

@@ -221,7 +221,7 @@ pub enum Recalled<'a> {
 #[derive(Clone)]
 pub struct Recognised<'a> {
     caller: Rc<Caller>,
-    authority: Authority<'a>,
+    authority: Voucher<'a>,
 }
 
 impl Recognised<'_> {
@@ -235,7 +235,7 @@ impl Recognised<'_> {
 /// A token whose signature holds, and whose claims have not been checked.
 pub struct Sealed<'a> {
     jws: VerifiedJws,
-    authority: Authority<'a>,
+    authority: Voucher<'a>,
     key_epoch: u64,
     fingerprint: Option<Fingerprint>,
     /// Where the others are told that it holds; none where they are not, or know.
@@ -366,11 +366,7 @@ impl<'a> Judge<'a> {
     }
 
     /// Whose word a remembered judgement is, if the keys are still those it was made with.
-    fn in_force(
-        &self,
-        signatory: Signatory<usize, usize>,
-        key_epoch: u64,
-    ) -> Option<Authority<'a>> {
+    fn in_force(&self, signatory: Signatory<usize, usize>, key_epoch: u64) -> Option<Voucher<'a>> {
         let authority = self.authority(signatory)?;
         match self.ring.held(authority.slot, authority.keys, self.now) {
             ring::Held::Document(keys) if keys.epoch == key_epoch => Some(authority),
@@ -378,19 +374,22 @@ impl<'a> Judge<'a> {
         }
     }
 
-    fn authority(&self, signatory: Signatory<usize, usize>) -> Option<Authority<'a>> {
+    fn authority(&self, signatory: Signatory<usize, usize>) -> Option<Voucher<'a>> {
         let (keys, kind) = match signatory {
             Signatory::Issuer(index) => {
                 let issuer = self.settings.issuers.get(index)?;
-                (&issuer.keys, Kind::Issuer(index, issuer))
+                (&issuer.keys, VoucherKind::Issuer(index, issuer))
             }
             Signatory::TrustDomain(index) => {
                 let domain = self.settings.trust_domains.get(index)?;
                 let jwt_svid = domain.jwt_svid.as_ref()?;
-                (&jwt_svid.bundle, Kind::TrustDomain(index, domain, jwt_svid))
+                (
+                    &jwt_svid.bundle,
+                    VoucherKind::TrustDomain(index, domain, jwt_svid),
+                )
             }
         };
-        Some(Authority {
+        Some(Voucher {
             slot: self.settings.slot_of(signatory),
             keys,
             kind,
@@ -443,21 +442,21 @@ impl<'a> Judge<'a> {
     fn check_signature(
         &self,
         jws: UnverifiedJws,
-        authority: &Authority<'_>,
+        authority: &Voucher<'_>,
         keys: &KeySet,
         work: Option<&mut Work>,
     ) -> Result<VerifiedJws, Refusal> {
         let algorithms = authority.algorithms();
         match work {
             Some(work) => jws.verify(keys, algorithms, self.crypto, work),
-            None => jws.verify(keys, algorithms, &Proven, &mut Work::default()),
+            None => jws.verify(keys, algorithms, &AlreadyProven, &mut Work::default()),
         }
         .map_err(|error| authority.key_refusal(&error))
     }
 
     // RFC 8725 section 3.8: the issuer is looked up only to choose whose keys must hold; it is the
     // verified claims that are compared afterwards.
-    fn authority_of(&self, token: &UnverifiedJws) -> Result<Authority<'a>, Denial> {
+    fn authority_of(&self, token: &UnverifiedJws) -> Result<Voucher<'a>, Denial> {
         let issuer = |iss: &str| Some(self.settings.issuer_of(iss)?.0);
         let domain = |name: &spiffe::TrustDomain| {
             let (index, domain) = self.settings.trust_domain_of(name)?;
@@ -470,7 +469,7 @@ impl<'a> Judge<'a> {
             .ok_or_else(|| Denial::new(Reason::IssuerUnknown, "the token is nobody's"))
     }
 
-    fn document(&self, authority: &Authority<'a>) -> Result<InForce<'a>, Refusal> {
+    fn document(&self, authority: &Voucher<'a>) -> Result<InForce<'a>, Refusal> {
         let name = authority.name();
         match self.ring.held(authority.slot, authority.keys, self.now) {
             ring::Held::Document(in_force) => Ok(in_force),
@@ -486,12 +485,12 @@ impl<'a> Judge<'a> {
 
     fn caller(
         &self,
-        authority: &Authority<'_>,
+        authority: &Voucher<'_>,
         claims: Claims,
         epoch: u64,
     ) -> Result<Caller, Denial> {
         match authority.kind {
-            Kind::TrustDomain(index, domain, jwt_svid) => {
+            VoucherKind::TrustDomain(index, domain, jwt_svid) => {
                 let expected = SvidExpectations {
                     trust_domain: &domain.name,
                     audiences: &jwt_svid.audiences,
@@ -507,7 +506,7 @@ impl<'a> Judge<'a> {
                     epoch,
                 ))
             }
-            Kind::Issuer(index, issuer) => {
+            VoucherKind::Issuer(index, issuer) => {
                 self.check_again(authority, &claims)?;
                 Caller::new(index, issuer, claims, epoch)
             }
@@ -515,10 +514,10 @@ impl<'a> Judge<'a> {
     }
 
     /// Checks what time can change of claims that were good once; of an issuer's, everything.
-    fn check_again(&self, authority: &Authority<'_>, claims: &Claims) -> Result<(), Denial> {
+    fn check_again(&self, authority: &Voucher<'_>, claims: &Claims) -> Result<(), Denial> {
         match authority.kind {
-            Kind::Issuer(_, issuer) => claims.check(&expectations(issuer), self.now),
-            Kind::TrustDomain(_, _, svid) => {
+            VoucherKind::Issuer(_, issuer) => claims.check(&expectations(issuer), self.now),
+            VoucherKind::TrustDomain(_, _, svid) => {
                 claims.check_validity(&svid.audiences, svid.clock_skew, None, self.now)
             }
         }
@@ -538,9 +537,9 @@ impl Tally {
 }
 
 /// Takes the signature for one that holds, where that is proven.
-struct Proven;
+struct AlreadyProven;
 
-impl Crypto for Proven {
+impl Crypto for AlreadyProven {
     fn verify(&self, _: &VerifyingKey, _: Algorithm, _: &[u8], _: &[u8]) -> bool {
         true
     }
@@ -560,23 +559,23 @@ fn mark(token: &[u8]) -> u64 {
 
 /// Whose keys a token is held against, and what it must be.
 #[derive(Clone, Copy)]
-struct Authority<'a> {
+struct Voucher<'a> {
     slot: usize,
     keys: &'a KeySource,
-    kind: Kind<'a>,
+    kind: VoucherKind<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Kind<'a> {
+enum VoucherKind<'a> {
     Issuer(usize, &'a Issuer),
     TrustDomain(usize, &'a TrustDomain, &'a JwtSvid),
 }
 
-impl Authority<'_> {
+impl Voucher<'_> {
     fn name(&self) -> &str {
         match self.kind {
-            Kind::Issuer(_, issuer) => &issuer.name,
-            Kind::TrustDomain(_, domain, _) => &domain.id,
+            VoucherKind::Issuer(_, issuer) => &issuer.name,
+            VoucherKind::TrustDomain(_, domain, _) => &domain.id,
         }
     }
 
@@ -584,10 +583,10 @@ impl Authority<'_> {
         let of_bundle = |error: SvidError| denial(&error, error.reason());
         match (document, self.kind) {
             (Document::KeySet(keys), _) => Ok(keys),
-            (Document::Bundle(bundle), Kind::TrustDomain(_, domain, _)) => {
+            (Document::Bundle(bundle), VoucherKind::TrustDomain(_, domain, _)) => {
                 bundle.jwt_keys(&domain.name).map_err(of_bundle)
             }
-            (Document::Bundle(_), Kind::Issuer(..)) => Err(Denial::new(
+            (Document::Bundle(_), VoucherKind::Issuer(..)) => Err(Denial::new(
                 Reason::KeysUnavailable,
                 "the keys are a trust domain's",
             )),
@@ -604,29 +603,29 @@ impl Authority<'_> {
 
     fn signatory(&self) -> Signatory<usize, usize> {
         match self.kind {
-            Kind::Issuer(index, _) => Signatory::Issuer(index),
-            Kind::TrustDomain(index, ..) => Signatory::TrustDomain(index),
+            VoucherKind::Issuer(index, _) => Signatory::Issuer(index),
+            VoucherKind::TrustDomain(index, ..) => Signatory::TrustDomain(index),
         }
     }
 
     fn clock_skew(&self) -> Duration {
         match self.kind {
-            Kind::Issuer(_, issuer) => issuer.clock_skew,
-            Kind::TrustDomain(_, _, svid) => svid.clock_skew,
+            VoucherKind::Issuer(_, issuer) => issuer.clock_skew,
+            VoucherKind::TrustDomain(_, _, svid) => svid.clock_skew,
         }
     }
 
     fn algorithms(&self) -> AlgorithmSet {
         match self.kind {
-            Kind::Issuer(_, issuer) => issuer.algorithms,
-            Kind::TrustDomain(..) => spiffe::ALGORITHMS,
+            VoucherKind::Issuer(_, issuer) => issuer.algorithms,
+            VoucherKind::TrustDomain(..) => spiffe::ALGORITHMS,
         }
     }
 
     fn check_type(&self, typ: Option<&str>) -> Result<(), Denial> {
         match self.kind {
-            Kind::Issuer(_, issuer) => check_type(typ, issuer.profile),
-            Kind::TrustDomain(..) => spiffe::check_svid_type(typ),
+            VoucherKind::Issuer(_, issuer) => check_type(typ, issuer.profile),
+            VoucherKind::TrustDomain(..) => spiffe::check_svid_type(typ),
         }
         .map_err(|error| denial(&error, error.reason()))
     }

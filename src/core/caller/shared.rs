@@ -60,12 +60,12 @@ pub struct Sought {
     tag: [u8; TAG],
     page: u32,
     version: Version,
-    records: [Record; RECORDS],
+    records: [ToldOf; RECORDS],
 }
 
 /// That a token is verified; the default proves nothing.
 #[derive(Clone, Copy, Default)]
-struct Record {
+struct ToldOf {
     tag: [u8; TAG],
     until: Now,
 }
@@ -90,9 +90,9 @@ impl ShareKey {
         self.0.fingerprint_of(&[b"pages", records]).to_bytes()
     }
 
-    fn encode(&self, records: &[Record; RECORDS]) -> Vec<u8> {
+    fn encode(&self, records: &[ToldOf; RECORDS]) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(RECORDS * RECORD + TAG);
-        for Record { tag, until } in records {
+        for ToldOf { tag, until } in records {
             bytes.extend_from_slice(tag);
             bytes.extend_from_slice(&until.nanos().to_le_bytes());
         }
@@ -101,20 +101,20 @@ impl ShareKey {
     }
 
     /// The records of a page; empty ones where it is not one of ours.
-    fn decode(&self, bytes: &[u8]) -> [Record; RECORDS] {
-        let mut records = [Record::default(); RECORDS];
+    fn decode(&self, bytes: &[u8]) -> [ToldOf; RECORDS] {
+        let mut records = [ToldOf::default(); RECORDS];
         if let Some((body, seal)) = bytes.split_last_chunk::<TAG>()
             && bool::from(self.seal(body).ct_eq(seal))
         {
             let (written, _) = body.as_chunks::<RECORD>();
             let each = records.iter_mut().zip(written);
-            each.for_each(|(record, bytes)| *record = Record::decode(bytes));
+            each.for_each(|(record, bytes)| *record = ToldOf::decode(bytes));
         }
         records
     }
 }
 
-impl Record {
+impl ToldOf {
     fn decode(bytes: &[u8; RECORD]) -> Self {
         let mut record = Self::default();
         if let Some((tag, until)) = bytes.split_first_chunk::<TAG>() {
@@ -164,7 +164,7 @@ impl Shared<'_> {
         } = sought;
         // One that has ended does so before any other, and an empty one has from the beginning.
         if let Some(first) = records.iter_mut().min_by_key(|record| record.until) {
-            *first = Record { tag, until };
+            *first = ToldOf { tag, until };
         }
         let bytes = self.key.encode(&records);
         self.pages.write(page, &bytes, version);

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::crypto::{Algorithm, Pure, VerifyingKey};
 use crate::jose::{KeyRules, KeyUse};
 use crate::keys::Reading;
-use crate::keys::ring::Version;
+use crate::keys::ring::Edition;
 use crate::shared::{Cells as _, OwnCells};
 use crate::signing::{Signer, signer};
 
@@ -107,7 +107,7 @@ impl Worker {
             allow_large_rsa: false,
             key_use: KeyUse::Signature,
         };
-        let version = Version {
+        let version = Edition {
             number: 1,
             fetched_at: Now::from_secs(self.secs),
             digest: Reading::KeySet(rules).digest(kid.as_bytes()),

@@ -10,11 +10,11 @@ use crate::base::Excerpt;
 #[derive(Clone, Copy)]
 pub(super) struct Place<'a> {
     errors: &'a Found,
-    step: Step<'a>,
+    step: PathPart<'a>,
 }
 
 #[derive(Clone, Copy)]
-enum Step<'a> {
+enum PathPart<'a> {
     Root,
     Member(&'a Place<'a>, &'a str),
     Element(&'a Place<'a>, usize),
@@ -23,21 +23,21 @@ enum Step<'a> {
 impl<'a> Place<'a> {
     /// The whole document.
     pub(super) const fn root(errors: &'a Found) -> Self {
-        let step = Step::Root;
+        let step = PathPart::Root;
         Self { errors, step }
     }
 
     /// The member of that name.
     pub(super) const fn member(&'a self, name: &'a str) -> Self {
         let errors = self.errors;
-        let step = Step::Member(self, name);
+        let step = PathPart::Member(self, name);
         Self { errors, step }
     }
 
     /// The element at that index.
     pub(super) const fn element(&'a self, index: usize) -> Self {
         let errors = self.errors;
-        let step = Step::Element(self, index);
+        let step = PathPart::Element(self, index);
         Self { errors, step }
     }
 
@@ -55,13 +55,13 @@ impl<'a> Place<'a> {
 impl fmt::Display for Place<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.step {
-            Step::Root => Ok(()),
-            Step::Element(parent, index) => write!(f, "{parent}[{index}]"),
-            Step::Member(parent, name) if !is_plain(name) => {
+            PathPart::Root => Ok(()),
+            PathPart::Element(parent, index) => write!(f, "{parent}[{index}]"),
+            PathPart::Member(parent, name) if !is_plain(name) => {
                 write!(f, "{parent}[{}]", Excerpt::of(name))
             }
-            Step::Member(parent, name) => match parent.step {
-                Step::Root => f.write_str(name),
+            PathPart::Member(parent, name) => match parent.step {
+                PathPart::Root => f.write_str(name),
                 _ => write!(f, "{parent}.{name}"),
             },
         }

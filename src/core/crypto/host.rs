@@ -42,7 +42,7 @@ impl Crypto for Hosted<'_> {
         if !self.known.contains(algorithm) {
             return Pure.verify(key, algorithm, message, signature);
         }
-        let Some(request) = Request::new(key, algorithm, message, signature) else {
+        let Some(request) = Question::new(key, algorithm, message, signature) else {
             return false;
         };
         match (self.call)(&request.encode()) {
@@ -69,13 +69,13 @@ pub(super) fn proxy_holds(
     message: &[u8],
     signature: &[u8],
 ) -> bool {
-    Request::new(key, algorithm, message, signature)
+    Question::new(key, algorithm, message, signature)
         .and_then(|request| call(&request.encode()))
         .is_some_and(|result| result == HOLDS)
 }
 
 /// The arguments of one call: a key, an algorithm and a signature that belong together.
-struct Request<'a> {
+struct Question<'a> {
     hash_function: &'static str,
     public_key: &'a [u8],
     signature: Signature<'a>,
@@ -87,7 +87,7 @@ enum Signature<'a> {
     Ecdsa { r: &'a [u8], s: &'a [u8] },
 }
 
-impl<'a> Request<'a> {
+impl<'a> Question<'a> {
     fn new(
         key: &'a VerifyingKey,
         algorithm: Algorithm,
@@ -344,7 +344,7 @@ mod tests {
             let (key, signature) = (signer.verifying_key(), signer.sign(MESSAGE));
             for length in [0, 1, 127, 128, 16_383, 16_384, 100_000] {
                 let text = vec![b'x'; length];
-                let request = Request::new(&key, algorithm, &text, &signature).unwrap();
+                let request = Question::new(&key, algorithm, &text, &signature).unwrap();
                 let encoded = request.encode();
                 assert_eq!(encoded.len(), encoded.capacity());
             }

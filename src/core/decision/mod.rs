@@ -35,7 +35,7 @@ impl Mode {
 
 /// How far a refused request came; the steps of `gate::steps` in three.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Step {
+pub enum Reached {
     /// It is not certain what it asks, or whose it is.
     Caller,
     /// Its caller is known, and may not: what risk counts as a refusal.
@@ -167,7 +167,7 @@ reasons! {
 impl Reason {
     /// The step that refuses for it.
     #[must_use]
-    pub const fn step(self) -> Step {
+    pub const fn step(self) -> Reached {
         match self {
             Self::PathAmbiguous
             | Self::MethodAmbiguous
@@ -194,7 +194,7 @@ impl Reason {
             | Self::SvidInvalid
             | Self::TrustDomainUnknown
             | Self::SourceThrottled
-            | Self::ConfigInvalid => Step::Caller,
+            | Self::ConfigInvalid => Reached::Caller,
             Self::ProofMissing
             | Self::ProofInvalid
             | Self::ProofReplayed
@@ -205,12 +205,12 @@ impl Reason {
             | Self::ScopeMissing
             | Self::NotAllowed
             | Self::ContextDenied
-            | Self::DelegationDenied => Step::Permission,
+            | Self::DelegationDenied => Reached::Permission,
             Self::RiskDenied
             | Self::RateLimited
             | Self::QuotaExceeded
             | Self::LimitsUnavailable
-            | Self::HostUnavailable => Step::Permitted,
+            | Self::HostUnavailable => Reached::Permitted,
         }
     }
 
@@ -309,14 +309,14 @@ mod tests {
 
     #[test]
     fn what_a_known_caller_may_not_is_refused_by_permission() {
-        let at = |step: Step| {
+        let at = |step: Reached| {
             let reasons = Reason::ALL
                 .iter()
                 .filter(move |reason| reason.step() == step);
             reasons.map(|reason| reason.code()).collect::<Vec<_>>()
         };
         assert_eq!(
-            at(Step::Permission),
+            at(Reached::Permission),
             [
                 "proof_missing",
                 "proof_invalid",
@@ -332,7 +332,7 @@ mod tests {
             ]
         );
         assert_eq!(
-            at(Step::Permitted),
+            at(Reached::Permitted),
             [
                 "risk_denied",
                 "rate_limited",
@@ -342,7 +342,7 @@ mod tests {
             ]
         );
         let unauthorised = Reason::ALL.iter().filter(|reason| reason.status() == 401);
-        let mut known = unauthorised.filter(|reason| reason.step() != Step::Caller);
+        let mut known = unauthorised.filter(|reason| reason.step() != Reached::Caller);
         assert!(known.all(|reason| reason.code().starts_with("proof_")));
     }
 

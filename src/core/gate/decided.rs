@@ -8,7 +8,7 @@ use super::summary::Summary;
 use super::{Gate, Next, Open, caches, upstream};
 use crate::audit::Sink as _;
 use crate::audit::forms::ocsf;
-use crate::audit::{self, Beside, LimitNames, Record, Registration, Risk, Who};
+use crate::audit::{self, Beside, LimitNames, Record, Registration, RiskNote, Who};
 use crate::caller::certificate::Forwarding;
 use crate::decision::Detail;
 use crate::decision::RateFields;
@@ -19,7 +19,7 @@ use crate::host::{Host, LogLevel, Property};
 use crate::keys::ring::Freshness;
 use crate::limits::pressure;
 use crate::request::Headers;
-use crate::risk::observation::{Answer, Outcome};
+use crate::risk::observation::{Answered, Ending};
 
 /// A request that was let through or answered, until it ends.
 pub struct Decided {
@@ -177,8 +177,8 @@ impl Decided {
             && let Ok(mut risk) = risk.try_borrow_mut()
         {
             let subject = subject(&open.config, caller, assessment.place);
-            let outcome = Outcome {
-                answer: Answer::of_status(status.unwrap_or_default()),
+            let outcome = Ending {
+                answer: Answered::of_status(status.unwrap_or_default()),
                 bytes: self.served_bytes,
             };
             let now = host.now();
@@ -292,7 +292,7 @@ impl Decided {
             forwarded_by: self.decision.forwarded_by.as_deref(),
             purpose: summary.purpose(),
             keys: self.keys,
-            risk: self.decision.risk.as_ref().map(|risk| Risk {
+            risk: self.decision.risk.as_ref().map(|risk| RiskNote {
                 score: risk.score,
                 details: &risk.details,
             }),

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::decide::{Decision, charge_failure, decide};
 use super::judge::Judge;
-use super::refresh::{Asked, Waiter};
+use super::refresh::{Advice, Waiter};
 use super::steps::{Request, State, Unwatched, Watch};
 use super::summary::Summary;
 use super::waiting::Waiting;
@@ -57,14 +57,14 @@ impl Opened {
         for _ in 0..2 {
             match open.ask(&decision, &headers, &summary, host) {
                 // What is only observed is not held up.
-                Asked::Wait(hold, ticket) if decision.mode == Mode::Enforce => {
+                Advice::Wait(hold, ticket) if decision.mode == Mode::Enforce => {
                     let waiting = Waiting::new(self.gate, headers, summary, hold, ticket);
                     return Stage::Waiting(Box::new(waiting));
                 }
-                Asked::Again => {
+                Advice::Again => {
                     decision = open.decide(host, &headers, &summary, summary.time, watch)
                 }
-                Asked::Wait(..) | Asked::No => break,
+                Advice::Wait(..) | Advice::No => break,
             }
         }
         open.conclude(host, &summary, summary.time, &mut decision);
@@ -129,7 +129,7 @@ impl Open {
         let crypto = Hosted::new(&call, self.crypto);
         let source = summary.source.map(|source| source.ip());
         let upstream = || host.property(Property::UpstreamCluster);
-        let connection = Peer(host);
+        let connection = ConnectionOf(host);
         let request = Request::read(headers, source, summary.peer, &connection, &upstream);
         // A host that calls back into a refresh under way gets a decision without fetched keys, which
         // are then unavailable.
@@ -212,14 +212,14 @@ impl Open {
         headers: &Headers,
         summary: &Summary,
         host: &dyn Host,
-    ) -> Asked {
+    ) -> Advice {
         let (Some(wanted), Ok(mut refresh)) = (decision.wanted, self.refresh.try_borrow_mut())
         else {
-            return Asked::No;
+            return Advice::No;
         };
         // Keys that nobody has are what whoever guesses asks for.
         if decision.pressed && wanted.want == Want::UnknownKey {
-            return Asked::No;
+            return Advice::No;
         }
         let waiter = Waiter {
             source: summary.source.map(|source| source.ip()),
@@ -235,9 +235,9 @@ fn connection_id(host: &dyn Host) -> Option<u64> {
     bytes.try_into().ok().map(u64::from_le_bytes)
 }
 
-struct Peer<'a>(&'a dyn Host);
+struct ConnectionOf<'a>(&'a dyn Host);
 
-impl Connection for Peer<'_> {
+impl Connection for ConnectionOf<'_> {
     fn peer_certificate_sha256(&self) -> Option<[u8; 32]> {
         let hex = self.0.property(Property::PeerCertificateDigest)?;
         digest_from_hex(&hex)

@@ -27,12 +27,12 @@ pub struct Summary {
     /// The texts, one behind the other, in one piece of memory.
     texts: String,
     /// Where in `texts` each is that was there.
-    spans: [Option<Span>; TEXTS],
+    spans: [Option<BytesOf>; TEXTS],
     /// How long the path is; none where all of it is kept.
     pub path_bytes: Option<u64>,
 }
 
-type Span = (usize, usize);
+type BytesOf = (usize, usize);
 
 /// The texts that are kept.
 #[derive(Clone, Copy)]
@@ -175,7 +175,7 @@ fn first(value: &[u8], bytes: usize) -> &[u8] {
     value.get(..bytes).unwrap_or(value)
 }
 
-fn append(texts: &mut String, value: &[u8]) -> Span {
+fn append(texts: &mut String, value: &[u8]) -> BytesOf {
     let start = texts.len();
     match std::str::from_utf8(value) {
         Ok(value) if is_printable_ascii(value.as_bytes()) => texts.push_str(value),

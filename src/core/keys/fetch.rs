@@ -118,7 +118,7 @@ impl fmt::Display for FetchError {
 
 /// A provider's answer as the host gives it; the body is read only after the other two are fine.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer {
+pub struct Fetched {
     /// `:status`; none where the connection failed.
     pub status: Option<u16>,
     /// `cache-control`.
@@ -127,7 +127,7 @@ pub struct Answer {
     pub body: Result<Vec<u8>, usize>,
 }
 
-impl Answer {
+impl Fetched {
     /// The body of a good answer as JSON.
     ///
     /// # Errors
@@ -215,8 +215,8 @@ mod tests {
 
     use super::*;
 
-    fn answer(status: Option<u16>, body: &[u8]) -> Answer {
-        Answer {
+    fn answer(status: Option<u16>, body: &[u8]) -> Fetched {
+        Fetched {
             status,
             cache_control: None,
             body: Ok(body.to_vec()),
@@ -237,7 +237,7 @@ mod tests {
                 "not_json",
             ),
             (
-                Answer {
+                Fetched {
                     body: Err(10_000_000),
                     ..answer(Some(200), b"")
                 },
@@ -275,7 +275,7 @@ mod tests {
             ("", None),
         ];
         for (value, expected) in CASES {
-            let answer = Answer {
+            let answer = Fetched {
                 cache_control: Some((*value).to_owned()),
                 ..answer(Some(200), b"")
             };

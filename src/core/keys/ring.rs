@@ -7,7 +7,7 @@ use crate::spiffe::Highest;
 
 /// A document in force: which version, and when it was last confirmed.
 #[derive(Clone, Debug)]
-pub struct Version {
+pub struct Edition {
     /// Grows with each document that differs from the one before.
     pub number: u64,
     /// When it was last fetched.
@@ -56,12 +56,12 @@ pub struct Freshness {
 /// The fetched documents of one worker, by slot.
 #[derive(Debug, Default)]
 pub struct Ring {
-    slots: Vec<Slot>,
+    slots: Vec<RingSlot>,
 }
 
 #[derive(Debug, Default)]
-struct Slot {
-    version: Option<Version>,
+struct RingSlot {
+    version: Option<Edition>,
     /// Grows with every document that this worker puts in force: versions are told by others.
     epoch: u64,
     failure: Option<&'static str>,
@@ -72,7 +72,7 @@ impl Ring {
     #[must_use]
     pub fn new(slots: usize) -> Self {
         Self {
-            slots: (0..slots).map(|_| Slot::default()).collect(),
+            slots: (0..slots).map(|_| RingSlot::default()).collect(),
         }
     }
 
@@ -102,12 +102,12 @@ impl Ring {
 
     /// What was last had for a slot, however old.
     #[must_use]
-    pub fn version(&self, slot: usize) -> Option<&Version> {
+    pub fn version(&self, slot: usize) -> Option<&Edition> {
         self.slots.get(slot)?.version.as_ref()
     }
 
     /// Puts a document in force.
-    pub fn put(&mut self, slot: usize, version: Version) {
+    pub fn put(&mut self, slot: usize, version: Edition) {
         if let Some(slot) = self.slots.get_mut(slot) {
             slot.epoch = slot.epoch.saturating_add(1);
             slot.version = Some(version);
@@ -159,6 +159,6 @@ impl Ring {
     }
 }
 
-fn is_stale(version: &Version, remote: &Remote, now: Now) -> bool {
+fn is_stale(version: &Edition, remote: &Remote, now: Now) -> bool {
     now.since(version.fetched_at) > remote.max_stale
 }

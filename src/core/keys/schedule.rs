@@ -1,7 +1,7 @@
 //! When a key set is fetched, and by whom: one small record a source, shared by all workers.
 //!
 //! Every change is a pure function from the old record to an answer and a new one; the caller puts
-//! it behind compare-and-swap. Whoever gets [`Answer::Fetch`] fetches for the whole process.
+//! it behind compare-and-swap. Whoever gets [`Claimed::Fetch`] fetches for the whole process.
 
 use std::time::Duration;
 
@@ -42,7 +42,7 @@ pub enum Want {
 
 /// What a worker is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Claimed {
     /// Fetch now, for everyone.
     Fetch,
     /// A fetch is under way; its outcome will be known when `attempts` has moved.
@@ -73,9 +73,9 @@ pub struct Schedule {
 impl Schedule {
     /// Asks whether to fetch; `holder` tells this fetch from any other.
     #[must_use]
-    pub fn claim(self, want: Want, periods: &Periods, now: Now, holder: u64) -> (Answer, Self) {
+    pub fn claim(self, want: Want, periods: &Periods, now: Now, holder: u64) -> (Claimed, Self) {
         if self.is_leased(now, periods) {
-            return (Answer::UnderWay, self);
+            return (Claimed::UnderWay, self);
         }
         let allowed = match want {
             Want::First => self.failures == 0 || self.is_due(periods, now),
@@ -83,7 +83,7 @@ impl Schedule {
             Want::UnknownKey => self.may_ask(periods, now),
         };
         if !allowed {
-            return (Answer::NotYet, self);
+            return (Claimed::NotYet, self);
         }
         let asked_at = if want == Want::UnknownKey {
             now
@@ -92,7 +92,7 @@ impl Schedule {
         };
         let lease_until = now.after(periods.timeout).after(LEASE_GRACE);
         (
-            Answer::Fetch,
+            Claimed::Fetch,
             Self {
                 lease_until,
                 asked_at,
@@ -265,7 +265,7 @@ mod tests {
 
     fn claimed(schedule: Schedule, want: Want, now: Now) -> Schedule {
         let (answer, claimed) = schedule.claim(want, &PERIODS, now, 7);
-        assert_eq!(answer, Answer::Fetch);
+        assert_eq!(answer, Claimed::Fetch);
         claimed
     }
 
@@ -274,11 +274,11 @@ mod tests {
         let held = claimed(Schedule::default(), Want::Due, START);
         assert_eq!(
             held.claim(Want::Due, &PERIODS, at(1), 8).0,
-            Answer::UnderWay
+            Claimed::UnderWay
         );
         assert_eq!(
             held.claim(Want::UnknownKey, &PERIODS, at(1), 8).0,
-            Answer::UnderWay
+            Claimed::UnderWay
         );
     }
 
@@ -286,7 +286,7 @@ mod tests {
     fn a_lease_that_ran_out_is_taken_over_and_its_late_answer_changes_nothing() {
         let held = claimed(Schedule::default(), Want::Due, START);
         let (answer, taken) = held.claim(Want::Due, &PERIODS, at(3), 8);
-        assert_eq!(answer, Answer::Fetch);
+        assert_eq!(answer, Claimed::Fetch);
         assert_eq!(taken.succeeded(7, &PERIODS, None, at(3), 0), taken);
         assert_eq!(taken.failed(7, 1, at(3), 0), taken);
     }
@@ -302,9 +302,12 @@ mod tests {
         );
         assert_eq!(
             good.claim(Want::Due, &PERIODS, at(539), 8).0,
-            Answer::NotYet
+            Claimed::NotYet
         );
-        assert_eq!(good.claim(Want::Due, &PERIODS, at(600), 8).0, Answer::Fetch);
+        assert_eq!(
+            good.claim(Want::Due, &PERIODS, at(600), 8).0,
+            Claimed::Fetch
+        );
         assert_eq!(good.attempts(), 1);
     }
 
@@ -342,12 +345,12 @@ mod tests {
         for second in 2..31 {
             assert_eq!(
                 asked.claim(Want::UnknownKey, &PERIODS, at(second), 8).0,
-                Answer::NotYet
+                Claimed::NotYet
             );
         }
         assert_eq!(
             asked.claim(Want::UnknownKey, &PERIODS, at(31), 8).0,
-            Answer::Fetch
+            Claimed::Fetch
         );
     }
 
@@ -357,15 +360,18 @@ mod tests {
             claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, 0);
         let asked = claimed(good, Want::UnknownKey, at(40));
         let earlier = Now::from_secs(1000);
-        assert_eq!(good.claim(Want::Due, &PERIODS, earlier, 8).0, Answer::Fetch);
+        assert_eq!(
+            good.claim(Want::Due, &PERIODS, earlier, 8).0,
+            Claimed::Fetch
+        );
         assert_eq!(
             asked.claim(Want::Due, &PERIODS, earlier, 8).0,
-            Answer::Fetch
+            Claimed::Fetch
         );
         let ended = asked.failed(7, 1, at(40), 0);
         assert_eq!(
             ended.claim(Want::UnknownKey, &PERIODS, earlier, 8).0,
-            Answer::Fetch
+            Claimed::Fetch
         );
     }
 
@@ -373,11 +379,17 @@ mod tests {
     fn the_first_keys_are_fetched_whatever_a_schedule_says_but_failures_are_waited_out() {
         let good =
             claimed(Schedule::default(), Want::Due, START).succeeded(7, &PERIODS, None, START, 0);
-        assert_eq!(good.claim(Want::First, &PERIODS, at(1), 8).0, Answer::Fetch);
+        assert_eq!(
+            good.claim(Want::First, &PERIODS, at(1), 8).0,
+            Claimed::Fetch
+        );
         let bad = claimed(Schedule::default(), Want::First, START).failed(7, 3, START, 0);
         assert_eq!(bad.cause(), 3);
-        assert_eq!(bad.claim(Want::First, &PERIODS, START, 8).0, Answer::NotYet);
-        assert_eq!(bad.claim(Want::First, &PERIODS, at(1), 8).0, Answer::Fetch);
+        assert_eq!(
+            bad.claim(Want::First, &PERIODS, START, 8).0,
+            Claimed::NotYet
+        );
+        assert_eq!(bad.claim(Want::First, &PERIODS, at(1), 8).0, Claimed::Fetch);
     }
 
     #[test]

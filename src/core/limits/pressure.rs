@@ -46,13 +46,13 @@ type Whom = Option<[u8; 16]>;
 
 /// What a worker remembers of addresses.
 pub struct PressureMemory {
-    seen: LruCache<Whom, Seen>,
+    seen: LruCache<Whom, SeenSource>,
     /// The second that it last let some of a used up budget through in, and how many.
     trickled: (u64, u32),
 }
 
 #[derive(Clone, Copy)]
-struct Seen {
+struct SeenSource {
     at: Now,
     throttled_until: Option<Now>,
 }
@@ -162,7 +162,7 @@ impl Counters<'_> {
             // What cannot be known does not shut anyone out.
             _ => None,
         };
-        let seen = Seen {
+        let seen = SeenSource {
             at: now,
             throttled_until,
         };

@@ -81,7 +81,7 @@ pub struct Ledger<'a> {
 }
 
 /// A bucket that was read, with what has to be named to change it.
-struct Page {
+struct Loaded {
     bucket: Bucket,
     version: Version,
     now: Now,
@@ -90,7 +90,7 @@ struct Page {
 }
 
 /// What an order comes to, and where its counter would come to.
-struct Look {
+struct Survey {
     receipt: Receipt,
     planned: Option<Position>,
 }
@@ -98,7 +98,7 @@ struct Look {
 impl Ledger<'_> {
     /// Charges all orders, or none if one that is not only observed does not fit.
     pub fn charge(&mut self, orders: &[Order]) -> Few<Receipt> {
-        let looks: Few<(Page, Look)> = orders
+        let looks: Few<(Loaded, Survey)> = orders
             .iter()
             .map(|order| {
                 let page = self.open(order.slot.cell);
@@ -146,7 +146,7 @@ impl Ledger<'_> {
         look(order, &page).receipt
     }
 
-    fn open(&mut self, cell: u32) -> Page {
+    fn open(&mut self, cell: u32) -> Loaded {
         let (bytes, version) = self.cells.read(cell);
         let bucket = if bytes.is_empty() {
             None
@@ -159,7 +159,7 @@ impl Ledger<'_> {
         let mut bucket = bucket.unwrap_or_else(Bucket::empty);
         let seen = bucket.seen();
         let now = bucket.advance(self.now);
-        Page {
+        Loaded {
             bucket,
             version,
             now,
@@ -169,13 +169,13 @@ impl Ledger<'_> {
 
     // Time begins to run again for a bucket only when it was written after the clock was set back.
     // Whoever overtakes this has done the same.
-    fn note_set_back(&mut self, cell: u32, page: &Page) {
+    fn note_set_back(&mut self, cell: u32, page: &Loaded) {
         if page.set_back {
             self.cells.write(cell, page.bucket.encode(), page.version);
         }
     }
 
-    fn commit(&mut self, order: &Order, mut page: Page, mut look: Look) -> Receipt {
+    fn commit(&mut self, order: &Order, mut page: Loaded, mut look: Survey) -> Receipt {
         if order.take == 0 {
             return look.receipt;
         }
@@ -248,7 +248,7 @@ impl Ledger<'_> {
 }
 
 /// What an order comes to on a page.
-fn look(order: &Order, page: &Page) -> Look {
+fn look(order: &Order, page: &Loaded) -> Survey {
     let position = page.bucket.position(order.slot.counter);
     let (answer, planned) = match order.meter.charge(position, order.cost, page.now) {
         Charge::Fits(next) if order.take == order.cost => (Answer::Fits, Some(next)),
@@ -264,7 +264,7 @@ fn look(order: &Order, page: &Page) -> Look {
         standing: order.meter.standing(position, page.now),
         charged: None,
     };
-    Look { receipt, planned }
+    Survey { receipt, planned }
 }
 
 impl Receipt {

@@ -513,8 +513,8 @@ mod tests {
             first: 0,
             second: 1,
         }];
-        type Row<'a> = (&'a [&'a str], &'a [&'a str], &'a str);
-        const OVERLAPS: &[[Row<'_>; 2]] = &[
+        type Ranked<'a> = (&'a [&'a str], &'a [&'a str], &'a str);
+        const OVERLAPS: &[[Ranked<'_>; 2]] = &[
             [(&[], &[], "/{a}"), (&[], &[], "/{b}")],
             [(&[], &["GET", "PUT"], "/a"), (&[], &["PUT"], "/a")],
             [
@@ -527,7 +527,7 @@ mod tests {
         for routes in OVERLAPS {
             assert_eq!(table(routes).unwrap_err(), first_and_second, "{routes:?}");
         }
-        const APART: &[[Row<'_>; 2]] = &[
+        const APART: &[[Ranked<'_>; 2]] = &[
             [(&[], &[], "/a"), (&[], &[], "/a/")],
             [(&[], &[], "/a"), (&[], &["GET"], "/a")],
             [(&["a"], &[], "/a"), (&[], &["GET"], "/a")],

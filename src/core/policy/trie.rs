@@ -33,7 +33,7 @@ struct TrieNode {
 }
 
 /// What a lookup looks for beside the path.
-struct Sought<'a> {
+struct Searched<'a> {
     host: Option<&'a Authority>,
     method: Option<usize>,
 }
@@ -81,14 +81,14 @@ impl Trie {
     /// The most specific route for that path, without its first `/`.
     pub(super) fn find(&self, path: &str, host: Option<&Authority>, method: &str) -> Option<Hit> {
         let method = self.methods.get(method).copied();
-        self.find_below(0, Some(path), &Sought { host, method })
+        self.find_below(0, Some(path), &Searched { host, method })
     }
 
     /// "A literal beats a parameter, a parameter beats a rest, segment by segment from the left."
     /// Where no route at an end fits host and method, the next best is tried.
     ///
     /// `left` is the path still to be read; none at its end.
-    fn find_below(&self, at: usize, left: Option<&str>, wanted: &Sought<'_>) -> Option<Hit> {
+    fn find_below(&self, at: usize, left: Option<&str>, wanted: &Searched<'_>) -> Option<Hit> {
         let node = self.nodes.get(at)?;
         let Some(left) = left else {
             return node.ends.find(wanted);
@@ -175,7 +175,7 @@ impl Ends {
     }
 
     /// "Then more hosts beats any host, then methods beats any method."
-    fn find(&self, wanted: &Sought<'_>) -> Option<Hit> {
+    fn find(&self, wanted: &Searched<'_>) -> Option<Hit> {
         let named = self.named.as_ref();
         let any = || {
             Some(Hit {

@@ -105,7 +105,7 @@ impl Headers {
     pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
         let name = name.as_bytes();
         // The size tells most apart, and is at hand.
-        let is_named = move |field: &Field<'_>| {
+        let is_named = move |field: &RawField<'_>| {
             field.name_size == name.len() && field.name().eq_ignore_ascii_case(name)
         };
         self.fields().filter(is_named).map(|field| field.value())
@@ -155,20 +155,20 @@ struct Fields<'a> {
 }
 
 /// One field, not yet cut out of the texts that begin with it.
-struct Field<'a> {
+struct RawField<'a> {
     texts: &'a [u8],
     name_size: usize,
     value_size: usize,
 }
 
 impl<'a> Iterator for Fields<'a> {
-    type Item = Field<'a>;
+    type Item = RawField<'a>;
 
-    fn next(&mut self) -> Option<Field<'a>> {
+    fn next(&mut self) -> Option<RawField<'a>> {
         let (sizes, rest) = self.sizes.split_first_chunk::<SIZES>()?;
         self.sizes = rest;
         let [a, b, c, d, e, f, g, h] = *sizes;
-        let field = Field {
+        let field = RawField {
             texts: self.texts,
             name_size: size(u32::from_le_bytes([a, b, c, d])),
             value_size: size(u32::from_le_bytes([e, f, g, h])),
@@ -178,7 +178,7 @@ impl<'a> Iterator for Fields<'a> {
     }
 }
 
-impl<'a> Field<'a> {
+impl<'a> RawField<'a> {
     fn value_start(&self) -> usize {
         self.name_size.saturating_add(1)
     }

@@ -18,16 +18,16 @@ pub struct Arrival {
 
 /// What is seen of a request when it has ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Outcome {
+pub struct Ending {
     /// How the upstream answered.
-    pub answer: Answer,
+    pub answer: Answered,
     /// The bytes of the response's body.
     pub bytes: u64,
 }
 
 /// How an upstream answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Answer {
+pub enum Answered {
     /// Well, or not at all.
     #[default]
     Fine,
@@ -37,7 +37,7 @@ pub enum Answer {
     OwnFault,
 }
 
-impl Answer {
+impl Answered {
     /// What a status says.
     #[must_use]
     pub const fn of_status(status: u16) -> Self {
@@ -73,5 +73,5 @@ pub enum Event {
     /// It was decided.
     Arrival(Arrival),
     /// It ended.
-    Outcome(Outcome),
+    Ending(Ending),
 }

@@ -13,7 +13,7 @@
 //! number of its resources, its errors and its refusals are judged. Own mosts halve in `baseline`.
 
 use super::arithmetic::{Fade, OCTAVE, ONE, log2, times};
-use super::observation::{Arrival, Event, Observation, Outcome};
+use super::observation::{Arrival, Ending, Event, Observation};
 use super::score::{self, Signals};
 use super::settings::{Number, Settings};
 use super::signals::measure::novelty;
@@ -154,7 +154,7 @@ impl Profile {
         self.advance(observation.second, settings);
         match &observation.event {
             Event::Arrival(arrival) => self.arrive(arrival),
-            Event::Outcome(outcome) => self.end(*outcome),
+            Event::Ending(outcome) => self.end(*outcome),
         }
     }
 
@@ -265,7 +265,7 @@ impl Profile {
         self.hold(Signal::TokenFanout, strength);
     }
 
-    fn end(&mut self, outcome: Outcome) {
+    fn end(&mut self, outcome: Ending) {
         self.ended = self.ended.saturating_add(256);
         self.failed = self.failed.saturating_add(outcome.answer.weight());
         let units = outcome.bytes.div_ceil(VOLUME_UNIT);

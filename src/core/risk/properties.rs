@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::observation::{Answer, Arrival, Event, Observation, Outcome};
+use super::observation::{Answered, Arrival, Ending, Event, Observation};
 use super::page::{ENTRY, Page};
 use super::profile::Profile;
 use super::score::{combined, score};
@@ -75,8 +75,8 @@ fn event() -> impl Strategy<Value = Event> {
     });
     let bytes = prop_oneof![any::<u64>(), 0_u64..100_000];
     let outcome = (0_u16..600, bytes).prop_map(|(status, bytes)| {
-        Event::Outcome(Outcome {
-            answer: Answer::of_status(status),
+        Event::Ending(Ending {
+            answer: Answered::of_status(status),
             bytes,
         })
     });

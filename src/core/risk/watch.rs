@@ -13,7 +13,7 @@ use std::time::Duration;
 use lru::LruCache;
 
 use super::explain::explain;
-use super::observation::{Arrival, Event, Observation, Outcome};
+use super::observation::{Arrival, Ending, Event, Observation};
 use super::page::{ENTRIES, Page, Put};
 use super::profile::Profile;
 use super::score::score;
@@ -211,9 +211,9 @@ impl Desk<'_> {
     }
 
     /// Takes note of how a request ended, and tells the other workers what is due.
-    pub fn end(&mut self, subject: Subject<'_>, outcome: Outcome, now: Now) {
+    pub fn end(&mut self, subject: Subject<'_>, outcome: Ending, now: Now) {
         self.bring(subject, now);
-        self.note(subject.place.key, Event::Outcome(outcome), now);
+        self.note(subject.place.key, Event::Ending(outcome), now);
         self.tell(TOLD, now);
     }
 

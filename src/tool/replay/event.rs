@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::net::{IpAddr, SocketAddr};
 
-use postern_core::decision::{Reason, Step};
+use postern_core::decision::{Reached, Reason};
 use serde::Deserialize;
 
 use super::scalar::Scalar;
@@ -275,7 +275,7 @@ impl<'a> Written<'a> {
             status: u16::try_from(status).unwrap_or_default(),
             bytes: whole(self.bytes, u64::MAX)?.unwrap_or_default(),
             // A caller that is known when it is refused may not, whatever the word is.
-            refused: reason.is_some_and(|reason| reason.step() != Step::Permitted),
+            refused: reason.is_some_and(|reason| reason.step() != Reached::Permitted),
             went_on: reason.is_none() || observed,
         })))
     }

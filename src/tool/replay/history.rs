@@ -95,7 +95,7 @@ pub fn replay(requests: &[Request], judge: &Judge<'_>, mut see: impl FnMut(&Mome
                 && let Some(outcome) = ended.outcome
             {
                 let own = judge.own(ended.client());
-                take(&mut profile, end, Event::Outcome(outcome), own);
+                take(&mut profile, end, Event::Ending(outcome), own);
             }
         }
         let own = judge.own(request.client());

@@ -6,7 +6,7 @@ use postern_core::config::Config;
 use postern_core::crypto::keyed::Seed;
 use postern_core::gate::Route;
 use postern_core::request::{NormalPath, split_target};
-use postern_core::risk::observation::{Answer, Arrival, Outcome};
+use postern_core::risk::observation::{Answered, Arrival, Ending};
 use postern_core::risk::watch::Watch;
 
 use super::event::{self, Event, Reading};
@@ -33,7 +33,7 @@ pub struct Request {
     pub end: u64,
     pub arrival: Arrival,
     /// How the upstream answered; none where it was not asked.
-    pub outcome: Option<Outcome>,
+    pub outcome: Option<Ending>,
 }
 
 impl Request {
@@ -152,8 +152,8 @@ impl<'c> Traffic<'c> {
             route,
             refused: event.refused,
         };
-        let outcome = Outcome {
-            answer: Answer::of_status(event.status),
+        let outcome = Ending {
+            answer: Answered::of_status(event.status),
             bytes: event.bytes,
         };
         let client = event.client.as_deref();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postern_core::risk::observation::{Answer, Arrival, Event, Observation, Outcome};
+use postern_core::risk::observation::{Answered, Arrival, Ending, Event, Observation};
 use postern_core::risk::profile::Profile;
 use postern_core::risk::score;
 use postern_core::risk::settings::Settings;
@@ -36,9 +36,9 @@ impl Request {
         }
     }
 
-    fn outcome(&self) -> Outcome {
-        Outcome {
-            answer: Answer::of_status(self.status),
+    fn outcome(&self) -> Ending {
+        Ending {
+            answer: Answered::of_status(self.status),
             bytes: self.bytes,
         }
     }
@@ -48,7 +48,7 @@ impl Request {
 #[derive(Clone, Default)]
 pub struct Run {
     pub profile: Profile,
-    pending: BTreeMap<u32, Vec<Outcome>>,
+    pending: BTreeMap<u32, Vec<Ending>>,
 }
 
 impl Run {
@@ -59,7 +59,7 @@ impl Run {
         {
             let (second, outcomes) = entry.remove_entry();
             for outcome in outcomes {
-                self.observe(second, Event::Outcome(outcome), settings);
+                self.observe(second, Event::Ending(outcome), settings);
             }
         }
         let second = request.second;
@@ -69,7 +69,7 @@ impl Run {
         if !settings.reaction(score).denied && !request.refused {
             let ends = second + request.takes;
             if request.takes == 0 {
-                self.observe(second, Event::Outcome(request.outcome()), settings);
+                self.observe(second, Event::Ending(request.outcome()), settings);
             } else {
                 self.pending
                     .entry(ends)

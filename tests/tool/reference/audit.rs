@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use postern_core::audit::forms::ocsf;
-use postern_core::audit::{Beside, LimitNames, Outcome, Record, Registration, Risk, Who};
+use postern_core::audit::{Beside, LimitNames, Outcome, Record, Registration, RiskNote, Who};
 use postern_core::base::Now;
 use postern_core::decision::{Mode, Reason};
 use postern_core::keys::ring::Freshness;
@@ -134,7 +134,7 @@ fn example() -> Record<'static> {
             age: 212,
             failure: None,
         }),
-        risk: Some(Risk {
+        risk: Some(RiskNote {
             score: 12,
             details: "",
         }),
@@ -167,7 +167,7 @@ fn everything() -> Record<'static> {
             age: 4000,
             failure: Some("no_answer"),
         }),
-        risk: Some(Risk {
+        risk: Some(RiskNote {
             score: 65,
             details: "spread 0.82: about 812 different resources",
         }),

@@ -22,7 +22,7 @@ use crate::calls::Pending;
 use crate::gate::settings::Settings;
 use crate::host::Host;
 use crate::keys::KeySource;
-use crate::keys::fetch::{Answer, DOCUMENT_BYTES};
+use crate::keys::fetch::{DOCUMENT_BYTES, Fetched};
 use crate::keys::ring::Ring;
 use crate::keys::schedule::Want;
 use crate::shared::Sharing;
@@ -36,7 +36,7 @@ use source::Source;
 pub const TICK: Duration = Duration::from_millis(200);
 
 /// What a request that lacks keys is to do.
-pub enum Asked {
+pub enum Advice {
     /// Wait.
     Wait(Hold, Ticket),
     /// Be decided again: newer keys were there all along.
@@ -104,17 +104,17 @@ impl Refresh {
     }
 
     /// What a request is to do that lacks these keys.
-    pub fn ask(&mut self, wanted: Wanted, waiter: Waiter, host: &dyn Host) -> Asked {
+    pub fn ask(&mut self, wanted: Wanted, waiter: Waiter, host: &dyn Host) -> Advice {
         let is_wanted = |source: &&mut Source| source.slot() == wanted.slot;
         let Some(source) = self.sources.iter_mut().find(is_wanted) else {
-            return Asked::No;
+            return Advice::No;
         };
         if source.take_up(&mut self.ring, host) {
-            return Asked::Again;
+            return Advice::Again;
         }
         let hold = source.ask(wanted, host);
         let held = hold.and_then(|hold| Some((hold, self.waiters.admit(waiter)?)));
-        held.map_or(Asked::No, |(hold, ticket)| Asked::Wait(hold, ticket))
+        held.map_or(Advice::No, |(hold, ticket)| Advice::Wait(hold, ticket))
     }
 
     /// Whether what a request waits for has happened.
@@ -167,7 +167,7 @@ impl Refresh {
     }
 }
 
-fn answer(host: &dyn Host, body_bytes: usize) -> Answer {
+fn answer(host: &dyn Host, body_bytes: usize) -> Fetched {
     let headers = host.call_headers();
     let text = |name| {
         headers
@@ -179,7 +179,7 @@ fn answer(host: &dyn Host, body_bytes: usize) -> Answer {
     } else {
         Ok(host.call_body(body_bytes))
     };
-    Answer {
+    Fetched {
         status: text(":status").and_then(|status| status.parse().ok()),
         cache_control: text("cache-control").map(str::to_owned),
         body,

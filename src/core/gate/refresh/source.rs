@@ -10,9 +10,9 @@ use crate::base::Now;
 use crate::caller::Wanted;
 use crate::caller::settings::KeyOwner;
 use crate::host::{Host, HostError, HttpCall, LogLevel};
-use crate::keys::fetch::{self, Answer, FetchError};
+use crate::keys::fetch::{self, FetchError, Fetched};
 use crate::keys::publication::Publication;
-use crate::keys::ring::{Ring, Version};
+use crate::keys::ring::{Edition, Ring};
 use crate::keys::schedule::{self, Schedule, Want};
 use crate::keys::uri::HttpUri;
 use crate::keys::{Document, Location, Remote};
@@ -111,7 +111,7 @@ impl Source {
                     .records
                     .schedule(host)
                     .claim(wanted.want, periods, now, 0);
-                if answer == schedule::Answer::NotYet {
+                if answer == schedule::Claimed::NotYet {
                     return None;
                 }
                 self.asked = true;
@@ -135,7 +135,7 @@ impl Source {
         self.show(tools);
     }
 
-    pub fn response(&mut self, answer: &Answer, tools: &mut Tools<'_>) {
+    pub fn response(&mut self, answer: &Fetched, tools: &mut Tools<'_>) {
         let Some(flight) = self.flight.take() else {
             return;
         };
@@ -170,7 +170,7 @@ impl Source {
         let Ok(highest) = document.follow(highest) else {
             return false;
         };
-        let version = Version {
+        let version = Edition {
             number,
             fetched_at,
             digest,
@@ -196,7 +196,7 @@ impl Source {
         let (now, holder) = (tools.host.now(), tools.chance.next());
         let periods = self.remote.periods;
         let claim = |schedule: Schedule| schedule.claim(want, &periods, now, holder);
-        if self.records.change(tools.host, claim) == Some(schedule::Answer::Fetch) {
+        if self.records.change(tools.host, claim) == Some(schedule::Claimed::Fetch) {
             self.fetch(now, holder, tools);
         }
     }
@@ -252,7 +252,7 @@ impl Source {
         Ok(())
     }
 
-    fn advance(&self, step: FetchStep, answer: &Answer) -> Result<Progress, FetchError> {
+    fn advance(&self, step: FetchStep, answer: &Fetched) -> Result<Progress, FetchError> {
         let document = answer.json();
         match (step, &self.remote.location) {
             (FetchStep::Document, _) => self.remote.reading.read(&document?).map(Progress::Done),
@@ -277,7 +277,7 @@ impl Source {
     // that must not be rolled back.
     fn publish(
         &mut self,
-        answer: &Answer,
+        answer: &Fetched,
         document: Document,
         holder: u64,
         tools: &mut Tools<'_>,
@@ -322,7 +322,7 @@ impl Source {
             self.name,
             said(&document)
         );
-        let version = Version {
+        let version = Edition {
             number,
             fetched_at: now,
             digest,
@@ -391,7 +391,7 @@ impl Source {
 }
 
 /// For how long an answer is fresh: what its fields say, or a bundle's own hint where that is less.
-fn fresh_for(answer: &Answer, document: &Document) -> Option<Duration> {
+fn fresh_for(answer: &Fetched, document: &Document) -> Option<Duration> {
     let hint = document.bundle().and_then(Bundle::refresh_hint);
     [answer.max_age(), hint].into_iter().flatten().min()
 }

@@ -56,7 +56,7 @@ pub struct Case<'a> {
 }
 
 /// What one step came to.
-pub struct Outcome<'a> {
+pub struct StepOutcome<'a> {
     /// What is known now; a refusal can teach something too.
     pub learned: Learned<'a>,
     /// How it went.
@@ -126,7 +126,7 @@ pub enum Learned<'a> {
 /// What most steps come to: something learned, or why it does not go on.
 pub(super) type Checked<'a> = Result<Learned<'a>, Verdict>;
 
-impl<'a> From<Checked<'a>> for Outcome<'a> {
+impl<'a> From<Checked<'a>> for StepOutcome<'a> {
     fn from(checked: Checked<'a>) -> Self {
         match checked {
             Ok(learned) => Self {
@@ -141,7 +141,7 @@ impl<'a> From<Checked<'a>> for Outcome<'a> {
     }
 }
 
-impl<'a> From<Attempt<'a>> for Outcome<'a> {
+impl<'a> From<Attempt<'a>> for StepOutcome<'a> {
     fn from(attempt: Attempt<'a>) -> Self {
         let (sealed, verdict) = match attempt.sealed {
             Ok(sealed) => (Some(sealed), Verdict::Passed),

@@ -8,7 +8,7 @@
 
 use std::rc::Rc;
 
-use super::case::{Case, Checked, Learned, Outcome};
+use super::case::{Case, Checked, Learned, StepOutcome};
 use super::request::Request;
 use super::state::State;
 use crate::caller::{Recalled, credential};
@@ -36,7 +36,11 @@ pub(super) fn credential<'a>(
 }
 
 /// The token was not refused before; whether it was verified before is learned too.
-pub(super) fn known<'a>(judge: &Judge<'a>, case: &Case<'a>, state: &mut State<'_>) -> Outcome<'a> {
+pub(super) fn known<'a>(
+    judge: &Judge<'a>,
+    case: &Case<'a>,
+    state: &mut State<'_>,
+) -> StepOutcome<'a> {
     let recalled = case.token().and_then(|token| {
         let recalled = judge.callers.recall(state.memory.known, token);
         Ok(recalled?)
@@ -44,7 +48,7 @@ pub(super) fn known<'a>(judge: &Judge<'a>, case: &Case<'a>, state: &mut State<'_
     match recalled {
         Ok(Recalled::Good(recognised)) => Ok(Learned::Recognised(recognised)).into(),
         Ok(Recalled::Nothing(fingerprint)) => Ok(Learned::New(fingerprint)).into(),
-        Ok(Recalled::Bad(denial, slot)) => Outcome {
+        Ok(Recalled::Bad(denial, slot)) => StepOutcome {
             learned: Learned::RefusedBefore(slot),
             verdict: denial.into(),
         },
@@ -57,7 +61,7 @@ pub(super) fn signature<'a>(
     judge: &Judge<'a>,
     case: &Case<'a>,
     state: &mut State<'_>,
-) -> Outcome<'a> {
+) -> StepOutcome<'a> {
     match case.new_token() {
         Ok(token) => judge
             .callers

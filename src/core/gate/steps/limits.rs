@@ -1,6 +1,6 @@
 //! How much a caller may.
 
-use super::case::{Case, Checked, Learned, Outcome, Verdict};
+use super::case::{Case, Checked, Learned, StepOutcome, Verdict};
 use super::request::Request;
 use super::state::{COUNTED, State};
 use crate::decision::Denial;
@@ -13,10 +13,10 @@ pub(super) fn limits<'a>(
     request: &Request<'a>,
     case: &Case<'a>,
     state: &mut State<'_>,
-) -> Outcome<'a> {
+) -> StepOutcome<'a> {
     let mut charged = Charged::default();
     match charge(judge, request, case, state, &mut charged) {
-        Ok(verdict) => Outcome {
+        Ok(verdict) => StepOutcome {
             learned: Learned::Charged(charged),
             verdict: verdict.map_or_else(Verdict::from, |()| Verdict::Passed),
         },

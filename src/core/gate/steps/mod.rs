@@ -49,7 +49,7 @@ use crate::caller::{Known, Refusal};
 use crate::gate::judge::Judge;
 use crate::risk::watch::Assessment;
 
-pub use case::{Case, Learned, Outcome, Verdict};
+pub use case::{Case, Learned, StepOutcome, Verdict};
 pub use request::Request;
 pub(super) use risk::subject;
 pub(super) use source::throttled;
@@ -64,7 +64,7 @@ pub struct Step {
 }
 
 /// A check: the configuration and the instant, what is asked, what is known, and what changes.
-pub type Check = for<'a> fn(&Judge<'a>, &Request<'a>, &Case<'a>, &mut State<'_>) -> Outcome<'a>;
+pub type Check = for<'a> fn(&Judge<'a>, &Request<'a>, &Case<'a>, &mut State<'_>) -> StepOutcome<'a>;
 
 /// Every step, in the order in which they are made; a row says what its check gets to see.
 pub const STEPS: &[Step] = &[
@@ -170,7 +170,7 @@ pub(super) fn walk<'a, W: Watch>(
     let mut steps = STEPS.iter();
     watch.begin();
     for step in steps.by_ref() {
-        let Outcome { learned, verdict } = (step.check)(judge, request, &case, state);
+        let StepOutcome { learned, verdict } = (step.check)(judge, request, &case, state);
         case.learn(learned);
         watch.saw(&Seen {
             step: step.name,
@@ -205,7 +205,7 @@ fn rest<'a>(
     let (mut case, mut state) = (case.aside(), State::aside(&mut known));
     for step in steps {
         let outcome = if ended {
-            Outcome {
+            StepOutcome {
                 learned: Learned::Nothing,
                 verdict: Verdict::NotAsked,
             }

@@ -1,6 +1,6 @@
 //! Public routes: nobody is asked who calls.
 
-use super::case::{Case, Learned, Outcome, Verdict};
+use super::case::{Case, Learned, StepOutcome, Verdict};
 use super::request::Request;
 use super::source::pressed;
 use super::state::State;
@@ -16,7 +16,7 @@ pub(super) fn public<'a>(
     request: &Request<'a>,
     case: &Case<'a>,
     state: &mut State<'_>,
-) -> Outcome<'a> {
+) -> StepOutcome<'a> {
     let verdict = match case.route() {
         Ok(route) if route.public => Verdict::Ended,
         Ok(_) => Verdict::NotAsked,
@@ -26,7 +26,7 @@ pub(super) fn public<'a>(
         Verdict::Ended => Sent::new(judge, request, state, case.work).look(),
         _ => Learned::Nothing,
     };
-    Outcome { learned, verdict }
+    StepOutcome { learned, verdict }
 }
 
 /// A token that no route asked for.

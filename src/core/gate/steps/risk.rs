@@ -1,6 +1,6 @@
 //! How unusual a request is for its caller.
 
-use super::case::{Case, Checked, Learned, Outcome, Verdict};
+use super::case::{Case, Checked, Learned, StepOutcome, Verdict};
 use super::permission;
 use super::request::Request;
 use super::state::{COUNTED, State};
@@ -20,7 +20,7 @@ pub(super) fn risk<'a>(
     request: &Request<'a>,
     case: &Case<'a>,
     state: &mut State<'_>,
-) -> Outcome<'a> {
+) -> StepOutcome<'a> {
     let Some(desk) = &mut state.desk else {
         return Checked::Err(absent(judge, state)).into();
     };
@@ -30,7 +30,7 @@ pub(super) fn risk<'a>(
     };
     let assessment = visit.assess(desk);
     let verdict = check(&assessment).map_or_else(Verdict::from, |()| Verdict::Passed);
-    Outcome {
+    StepOutcome {
         learned: Learned::Risk(assessment),
         verdict,
     }

@@ -2,7 +2,7 @@
 
 use std::net::IpAddr;
 
-use super::case::{Case, Checked, Learned, Outcome, Verdict};
+use super::case::{Case, Checked, Learned, StepOutcome, Verdict};
 use super::request::Request;
 use super::state::{COUNTED, State};
 use crate::base::Now;
@@ -16,7 +16,7 @@ pub(super) fn source<'a>(
     judge: &Judge<'a>,
     request: &Request<'a>,
     state: &mut State<'_>,
-) -> Outcome<'a> {
+) -> StepOutcome<'a> {
     look(judge, request, state, Look::Glance)
 }
 
@@ -26,7 +26,7 @@ pub(super) fn pressure<'a>(
     request: &Request<'a>,
     case: &Case<'a>,
     state: &mut State<'_>,
-) -> Outcome<'a> {
+) -> StepOutcome<'a> {
     match case.new_token() {
         Ok(_) => look(judge, request, state, Look::Exact),
         Err(verdict) => Checked::Err(verdict).into(),
@@ -38,7 +38,7 @@ fn look<'a>(
     request: &Request<'a>,
     state: &mut State<'_>,
     look: Look,
-) -> Outcome<'a> {
+) -> StepOutcome<'a> {
     if judge.config.source.pressure.is_none() {
         return Checked::Err(Verdict::NotAsked).into();
     }
@@ -50,7 +50,7 @@ fn look<'a>(
         Some(Ok(())) => (Learned::Pressed, Verdict::Passed),
         Some(Err(denial)) => (Learned::Pressed, denial.into()),
     };
-    Outcome { learned, verdict }
+    StepOutcome { learned, verdict }
 }
 
 /// None where the source has not failed too often; else whether that is enforced.
