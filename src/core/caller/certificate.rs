@@ -15,8 +15,8 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::identity::{Caller, Proven};
-use super::settings::{TrustDomain, X509Svid};
-use super::{Judge, Known, Refusal, denial};
+use super::settings::{Domain, X509Svid};
+use super::{Known, Refusal, TokenJudge, denial};
 use crate::decision::Denial;
 use crate::proof::Connection;
 use crate::request::Headers;
@@ -82,7 +82,7 @@ pub struct Surroundings<'a> {
 impl Presented {
     /// Looks at the connection and at what it forwards, where the configuration takes certificates.
     #[must_use]
-    pub fn of(judge: &Judge<'_>, known: &mut Known, around: Surroundings<'_>) -> Self {
+    pub fn of(judge: &TokenJudge<'_>, known: &mut Known, around: Surroundings<'_>) -> Self {
         if !judge.settings.takes_certificates() {
             return Self {
                 digest: Digest::NotAsked,
@@ -149,10 +149,10 @@ struct Own {
 }
 
 impl Own {
-    fn of(judge: &Judge<'_>, known: &mut Known, connection: &dyn Connection) -> Option<Self> {
+    fn of(judge: &TokenJudge<'_>, known: &mut Known, connection: &dyn Connection) -> Option<Self> {
         let digest = connection.peer_certificate_sha256()?;
         let reported_valid = connection.peer_certificate_validated();
-        let always = |domain: &TrustDomain| {
+        let always = |domain: &Domain| {
             let svid = domain.x509_svid.as_ref();
             svid.is_some_and(|svid| svid.always_validated)
         };
@@ -177,7 +177,7 @@ impl Own {
 
     /// Whether the certificate counts for a domain. Where the proxy does not say that it validated
     /// it, its session may be older than its end.
-    fn check(&self, svid: &X509Svid, judge: &Judge<'_>) -> Result<(), SvidError> {
+    fn check(&self, svid: &X509Svid, judge: &TokenJudge<'_>) -> Result<(), SvidError> {
         if self.reported_valid {
             return Ok(());
         }
@@ -200,7 +200,7 @@ impl Leaf {
         caller: None,
     };
 
-    fn read(judge: &Judge<'_>, pem: &[u8]) -> Option<Self> {
+    fn read(judge: &TokenJudge<'_>, pem: &[u8]) -> Option<Self> {
         let svid = svid_of_pem(pem);
         let domain = svid.as_ref().ok().and_then(|svid| {
             let (index, domain) = judge.settings.trust_domain_of(svid.id.trust_domain())?;
@@ -224,13 +224,13 @@ impl Leaf {
 
 /// Who is at the other end of the connection.
 struct Peer<'a> {
-    judge: &'a Judge<'a>,
+    judge: &'a TokenJudge<'a>,
     own: Option<&'a Own>,
     address: Option<IpAddr>,
 }
 
 impl Peer<'_> {
-    fn is_trusted_by(&self, domain: &TrustDomain) -> bool {
+    fn is_trusted_by(&self, domain: &Domain) -> bool {
         let listed = self.address.zip(domain.proxies());
         listed.is_some_and(|(address, xfcc)| xfcc.networks.contains(address))
             || matches!(self.named_by(domain), Some(Ok(_)))
@@ -238,7 +238,7 @@ impl Peer<'_> {
 
     /// The name by which the domain trusts it; an error where it has that name, and it does not
     /// count.
-    fn named_by(&self, domain: &TrustDomain) -> Option<Result<&SpiffeId, Refusal>> {
+    fn named_by(&self, domain: &Domain) -> Option<Result<&SpiffeId, Refusal>> {
         let svid = domain.x509_svid.as_ref()?;
         let (own, xfcc) = (self.own?, domain.proxies()?);
         let id = own.id().ok().filter(|id| xfcc.peers.matches(id))?;
@@ -267,7 +267,7 @@ impl Peer<'_> {
     /// Whether that is the name of a proxy.
     fn is_proxy(&self, id: &SpiffeId) -> bool {
         let domains = self.judge.settings.trust_domains.iter();
-        let mut proxies = domains.filter_map(TrustDomain::proxies);
+        let mut proxies = domains.filter_map(Domain::proxies);
         proxies.any(|xfcc| xfcc.peers.matches(id))
     }
 
@@ -329,7 +329,7 @@ fn forwarded(proxy: &Peer<'_>, headers: &Headers) -> Presented {
             return presented;
         }
     };
-    let is_said = |domain: &TrustDomain| proxy.is_trusted_by(domain);
+    let is_said = |domain: &Domain| proxy.is_trusted_by(domain);
     match domain_of(proxy.judge, &id, is_said) {
         Ok(index) => {
             let caller = caller_of(proxy.judge, index, id, Proven::Xfcc);
@@ -344,9 +344,9 @@ fn forwarded(proxy: &Peer<'_>, headers: &Headers) -> Presented {
 }
 
 /// The caller at the other end of the connection.
-fn direct(judge: &Judge<'_>, own: Option<&Own>) -> Presented {
+fn direct(judge: &TokenJudge<'_>, own: Option<&Own>) -> Presented {
     let domains = &judge.settings.trust_domains;
-    let takes = |domain: &TrustDomain| domain.of_connections().is_some();
+    let takes = |domain: &Domain| domain.of_connections().is_some();
     let caller = match own {
         Some(own) if domains.iter().any(takes) => of_connection(judge, own).map(Some),
         _ => Ok(None),
@@ -358,10 +358,10 @@ fn direct(judge: &Judge<'_>, own: Option<&Own>) -> Presented {
     }
 }
 
-fn of_connection(judge: &Judge<'_>, own: &Own) -> Result<Rc<Caller>, Refusal> {
+fn of_connection(judge: &TokenJudge<'_>, own: &Own) -> Result<Rc<Caller>, Refusal> {
     let id = own.id().map_err(|error| refused(error.clone()))?;
     let mut valid = Ok(());
-    let is_said = |domain: &TrustDomain| {
+    let is_said = |domain: &Domain| {
         let svid = domain.of_connections();
         valid = svid.map_or(Ok(()), |svid| own.check(svid, judge));
         svid.is_some()
@@ -372,15 +372,15 @@ fn of_connection(judge: &Judge<'_>, own: &Own) -> Result<Rc<Caller>, Refusal> {
     caller.ok_or_else(|| refused(SvidError::TrustDomainUnknown(id.trust_domain().clone())))
 }
 
-fn caller_of(judge: &Judge<'_>, domain: usize, id: SpiffeId, proven: Proven) -> Caller {
+fn caller_of(judge: &TokenJudge<'_>, domain: usize, id: SpiffeId, proven: Proven) -> Caller {
     Caller::of_x509_svid(domain, id, proven).registered(&judge.settings.clients)
 }
 
 /// The place of the domain of a workload, where the domain `says` so and has not revoked its keys.
 fn domain_of(
-    judge: &Judge<'_>,
+    judge: &TokenJudge<'_>,
     id: &SpiffeId,
-    says: impl FnOnce(&TrustDomain) -> bool,
+    says: impl FnOnce(&Domain) -> bool,
 ) -> Result<usize, Refusal> {
     let name = id.trust_domain();
     let found = judge.settings.trust_domain_of(name);
@@ -393,7 +393,7 @@ fn domain_of(
 
 // Trust Domain and Bundle section 4.1.3: with an empty bundle every SVID of the domain is invalid.
 // A domain without a bundle here cannot say so.
-fn stands(judge: &Judge<'_>, index: usize, id: &SpiffeId) -> Result<(), Refusal> {
+fn stands(judge: &TokenJudge<'_>, index: usize, id: &SpiffeId) -> Result<(), Refusal> {
     let Some(authority) = judge.authority(Signatory::TrustDomain(index)) else {
         return Ok(());
     };

@@ -32,7 +32,7 @@ use cache::TokenCache;
 use certificate::Leaf;
 pub use identity::Caller;
 use refused::{Basis, REFUSED_BYTES, Refused, RefusedTokens};
-use settings::{Issuer, JwtSvid, Settings, TrustDomain};
+use settings::{Domain, Issuer, JwtSvid, Settings};
 use shared::{Shared, Sought, Under};
 
 /// The tokens that one worker has verified or refused and the certificates that it has read, and the
@@ -162,7 +162,7 @@ impl Known {
 
 /// What tokens are judged by: the configuration, the keys in force, and the instant.
 #[derive(Clone, Copy)]
-pub struct Judge<'a> {
+pub struct TokenJudge<'a> {
     /// What callers are told from.
     pub settings: &'a Settings,
     /// The fetched keys.
@@ -252,7 +252,7 @@ pub struct Attempt<'a> {
     pub sealed: Result<Sealed<'a>, Refusal>,
 }
 
-impl<'a> Judge<'a> {
+impl<'a> TokenJudge<'a> {
     /// Looks up what is remembered of a token.
     ///
     /// A remembered token, good or bad, counts only with the very keys it was judged with.
@@ -568,7 +568,7 @@ struct Voucher<'a> {
 #[derive(Clone, Copy)]
 enum VoucherKind<'a> {
     Issuer(usize, &'a Issuer),
-    TrustDomain(usize, &'a TrustDomain, &'a JwtSvid),
+    TrustDomain(usize, &'a Domain, &'a JwtSvid),
 }
 
 impl Voucher<'_> {

@@ -17,7 +17,7 @@ pub struct Settings {
     /// Who signs JWTs, in the order of the document.
     pub issuers: Vec<Issuer>,
     /// The SPIFFE trust domains whose workloads may call, in the order of the document.
-    pub trust_domains: Vec<TrustDomain>,
+    pub trust_domains: Vec<Domain>,
     /// How many elements `x-forwarded-client-cert` has, and which of them is the caller's.
     pub xfcc: Chain,
     /// The governed clients.
@@ -38,7 +38,7 @@ impl Settings {
 
     /// The trust domain of that name, and its place in [`Self::trust_domains`].
     #[must_use]
-    pub fn trust_domain_of(&self, name: &spiffe::TrustDomain) -> Option<(usize, &TrustDomain)> {
+    pub fn trust_domain_of(&self, name: &spiffe::TrustDomain) -> Option<(usize, &Domain)> {
         let mut domains = self.trust_domains.iter().enumerate();
         domains.find(|(_, domain)| domain.name == *name)
     }
@@ -140,7 +140,7 @@ pub struct ClaimHeader {
 
 /// A trust domain whose workloads may call.
 #[derive(Clone, Debug)]
-pub struct TrustDomain {
+pub struct Domain {
     /// Its name; unique.
     pub name: spiffe::TrustDomain,
     /// Its own SPIFFE ID, which is how limits and audit name it as an issuer: no issuer can have
@@ -152,7 +152,7 @@ pub struct TrustDomain {
     pub x509_svid: Option<X509Svid>,
 }
 
-impl TrustDomain {
+impl Domain {
     /// Its X.509-SVIDs, where the certificates of connections count as such.
     #[must_use]
     pub fn of_connections(&self) -> Option<&X509Svid> {
@@ -161,7 +161,7 @@ impl TrustDomain {
 
     /// Whose `x-forwarded-client-cert` counts; none where nobody's does.
     #[must_use]
-    pub fn proxies(&self) -> Option<&Xfcc> {
+    pub fn proxies(&self) -> Option<&TrustedProxies> {
         self.x509_svid.as_ref()?.xfcc.as_ref()
     }
 }
@@ -185,7 +185,7 @@ pub struct X509Svid {
     /// Whether the certificate of the connection counts.
     pub tls: bool,
     /// Whose `x-forwarded-client-cert` counts; none where nobody's does.
-    pub xfcc: Option<Xfcc>,
+    pub xfcc: Option<TrustedProxies>,
     /// Whether the proxy lets no certificate through that it did not validate, so that its word on
     /// each connection is not needed.
     pub always_validated: bool,
@@ -193,7 +193,7 @@ pub struct X509Svid {
 
 /// Whose `x-forwarded-client-cert` is believed.
 #[derive(Clone, Debug)]
-pub struct Xfcc {
+pub struct TrustedProxies {
     /// The SPIFFE IDs of proxies, as the certificates of their connections say.
     pub peers: SpiffePatterns,
     /// The networks of proxies.
@@ -206,7 +206,7 @@ pub enum KeyOwner<'a> {
     /// An issuer's.
     Issuer(&'a Issuer),
     /// A trust domain's.
-    TrustDomain(&'a TrustDomain),
+    TrustDomain(&'a Domain),
 }
 
 impl<'a> KeyOwner<'a> {

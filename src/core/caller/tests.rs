@@ -128,7 +128,7 @@ impl Worker {
 
     fn ask_with(&mut self, pages: Option<(&[u8], &mut OwnCells)>, token: &str) -> Said {
         let before = self.crypto.0.get();
-        let judge = Judge {
+        let judge = TokenJudge {
             settings: &self.settings,
             ring: &self.ring,
             crypto: &self.crypto,
@@ -155,7 +155,7 @@ impl Worker {
 
 /// As the gate does, whose steps these are.
 fn authenticate(
-    judge: &Judge<'_>,
+    judge: &TokenJudge<'_>,
     memory: &mut Memory<'_>,
     token: &[u8],
     judged_by: &mut Option<usize>,

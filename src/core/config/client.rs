@@ -21,7 +21,7 @@ pub(super) struct ClientNames<'a> {
     pub trust_domains: Option<&'a [Offer]>,
     /// Whether requests can declare a purpose.
     pub purpose: bool,
-    pub risk: risk::Known<'a>,
+    pub risk: risk::KnownRisk<'a>,
 }
 
 pub(super) fn compile_all(

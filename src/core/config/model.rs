@@ -82,7 +82,7 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
     let counters = limit::counters(&wire.counters, &place.member("counters"));
     let limited = !wire.limits.is_absent();
     let risk = risk::compile(&wire.risk, &place.member("risk"), limited, &mut warnings);
-    let known_risk = risk::Known {
+    let known_risk = risk::KnownRisk {
         settings: risk.as_ref().map(|risk| &risk.settings),
         limited,
     };

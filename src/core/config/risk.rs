@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::finding::Finding;
 use super::place::Place;
+use super::risk_numbers::NumbersReading;
 pub(super) use super::risk_numbers::Of;
-use super::risk_numbers::Reading;
 use super::wire::Field;
 use crate::risk::settings::{Override, Scoring, Settings};
 
@@ -18,9 +18,9 @@ pub(super) fn compile(
 ) -> Option<Scoring> {
     let value = wire.optional(place)?;
     let mut risk = Scoring::default();
-    let mut reading = Reading::new(Of::Document, &risk.settings, limited, warnings);
+    let mut reading = NumbersReading::new(Of::Document, &risk.settings, limited, warnings);
     reading.read(value, place);
-    let Reading { said, slots, .. } = reading;
+    let NumbersReading { said, slots, .. } = reading;
     let slots = slots.and_then(|slots| usize::try_from(slots).ok());
     risk.slots = slots.unwrap_or(risk.slots);
     risk.settings = risk.settings.with(&said);
@@ -29,7 +29,7 @@ pub(super) fn compile(
 
 /// What is known where something is said otherwise.
 #[derive(Clone, Copy)]
-pub(super) struct Known<'a> {
+pub(super) struct KnownRisk<'a> {
     /// None where nobody is judged.
     pub settings: Option<&'a Settings>,
     /// Whether there are any limits.
@@ -40,7 +40,7 @@ pub(super) struct Known<'a> {
 pub(super) fn otherwise(
     wire: &Field<Value>,
     place: &Place<'_>,
-    known: Known<'_>,
+    known: KnownRisk<'_>,
     of: Of,
     warnings: &mut Vec<Finding>,
 ) -> Option<Box<Override>> {
@@ -49,7 +49,7 @@ pub(super) fn otherwise(
         place.error("changes how callers are judged, and they are not; the section risk is needed, risk: {} will do");
         return None;
     };
-    let mut reading = Reading::new(of, settings, known.limited, warnings);
+    let mut reading = NumbersReading::new(of, settings, known.limited, warnings);
     reading.read(value, place);
     let said = reading.said;
     (!said.is_empty()).then(|| Box::new(said))

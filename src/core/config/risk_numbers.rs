@@ -16,7 +16,7 @@ use super::reader::{Member, Object, read_field, read_object};
 use super::risk_actions::actions;
 use crate::risk::settings::{Number, Override, Settings};
 use crate::risk::signals::Signal;
-use crate::risk::signals::field::{DAY, Field, Kind, REQUESTS, UNIT};
+use crate::risk::signals::field::{DAY, FieldKind, REQUESTS, SignalField, UNIT};
 
 /// Who says something.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -30,13 +30,13 @@ pub(super) enum Of {
 }
 
 /// Reads what is said, as an object of the level that it is at.
-pub(super) struct Reading<'a> {
+pub(super) struct NumbersReading<'a> {
     of: Of,
     /// What counts where nothing is said.
     settings: &'a Settings,
     limited: bool,
     warnings: &'a mut Vec<Finding>,
-    level: Level,
+    level: ScoreLevel,
     /// The member that is read.
     field: &'static str,
     /// Where the signal that is read begins and is full; none where an error was noted.
@@ -50,7 +50,7 @@ pub(super) struct Reading<'a> {
 }
 
 #[derive(Clone, Copy)]
-enum Level {
+enum ScoreLevel {
     Section,
     Signals,
     Signal(Signal),
@@ -68,16 +68,16 @@ const SECTION: &[&str] = &[
     "actions",
 ];
 
-impl Object for Reading<'_> {
+impl Object for NumbersReading<'_> {
     fn name(&self) -> &'static str {
         "Risk"
     }
 
     fn members(&self) -> &'static [&'static str] {
         match self.level {
-            Level::Section => SECTION,
-            Level::Signals => &Signal::NAMES,
-            Level::Signal(signal) => signal.fields(),
+            ScoreLevel::Section => SECTION,
+            ScoreLevel::Signals => &Signal::NAMES,
+            ScoreLevel::Signal(signal) => signal.fields(),
         }
     }
 
@@ -87,19 +87,19 @@ impl Object for Reading<'_> {
     }
 }
 
-impl Member for Reading<'_> {
+impl Member for NumbersReading<'_> {
     fn fill(&mut self, value: &Value, place: &Place<'_>) {
         match (self.level, self.field) {
-            (Level::Section, "signals") => self.within(Level::Signals, value, place),
-            (Level::Section, "slots") => self.slots(value, place),
-            (Level::Section, "actions") => {
+            (ScoreLevel::Section, "signals") => self.within(ScoreLevel::Signals, value, place),
+            (ScoreLevel::Section, "slots") => self.slots(value, place),
+            (ScoreLevel::Section, "actions") => {
                 let list = read_field(value, place);
                 let actions = actions(&list, place, self.limited, self.warnings);
                 self.said.act(actions);
             }
-            (Level::Section, field) => self.number(of_section(field), value, place),
-            (Level::Signals, field) => self.signal(field, value, place),
-            (Level::Signal(signal), field) => {
+            (ScoreLevel::Section, field) => self.number(of_section(field), value, place),
+            (ScoreLevel::Signals, field) => self.signal(field, value, place),
+            (ScoreLevel::Signal(signal), field) => {
                 if let Some(field) = field_of(signal, field) {
                     self.number((field.part.of(signal), field.kind), value, place);
                 }
@@ -108,7 +108,7 @@ impl Member for Reading<'_> {
     }
 }
 
-impl<'a> Reading<'a> {
+impl<'a> NumbersReading<'a> {
     pub(super) fn new(
         of: Of,
         settings: &'a Settings,
@@ -120,7 +120,7 @@ impl<'a> Reading<'a> {
             settings,
             limited,
             warnings,
-            level: Level::Section,
+            level: ScoreLevel::Section,
             field: "",
             ramp: [None; 2],
             given: None,
@@ -131,10 +131,10 @@ impl<'a> Reading<'a> {
 
     /// Reads it all.
     pub(super) fn read(&mut self, value: &Value, place: &Place<'_>) {
-        self.within(Level::Section, value, place);
+        self.within(ScoreLevel::Section, value, place);
     }
 
-    fn within(&mut self, level: Level, value: &Value, place: &Place<'_>) {
+    fn within(&mut self, level: ScoreLevel, value: &Value, place: &Place<'_>) {
         let above = mem::replace(&mut self.level, level);
         if let Err(error) = read_object(self, value, place) {
             place.error(error);
@@ -161,7 +161,7 @@ impl<'a> Reading<'a> {
         let ramp = [Number::Start(signal), Number::Full(signal)];
         self.ramp = ramp.map(|number| Some(self.settings.of(number)));
         self.given = None;
-        self.within(Level::Signal(signal), value, place);
+        self.within(ScoreLevel::Signal(signal), value, place);
         if let (Some(given), [Some(start), Some(full)]) = (self.given, self.ramp)
             && start >= full
         {
@@ -169,7 +169,7 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn number(&mut self, (number, kind): (Number, Kind), value: &Value, place: &Place<'_>) {
+    fn number(&mut self, (number, kind): (Number, FieldKind), value: &Value, place: &Place<'_>) {
         if self.of == Of::Route && !matches!(number, Number::Weight(_)) {
             place.error("is the identity's, whatever the route; give it for the whole document or for a client");
             return;
@@ -193,15 +193,15 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn kept(kind: Kind, value: &Value, place: &Place<'_>) -> Option<u64> {
+    fn kept(kind: FieldKind, value: &Value, place: &Place<'_>) -> Option<u64> {
         match kind {
-            Kind::Seconds(least, most) => seconds(least..=most, value, place),
-            Kind::Count(most) => whole_number(&read_field(value, place), place, 1..=most),
-            Kind::Bytes => {
+            FieldKind::Seconds(least, most) => seconds(least..=most, value, place),
+            FieldKind::Count(most) => whole_number(&read_field(value, place), place, 1..=most),
+            FieldKind::Bytes => {
                 let bytes = bytes(&read_field(value, place), place, BYTES);
                 bytes.map(|bytes| bytes.div_ceil(UNIT))
             }
-            Kind::Fraction(scale) => {
+            FieldKind::Fraction(scale) => {
                 let (least, most) = scale.bounds();
                 let number = number_within(&read_field(value, place), place, least..=most)?;
                 Some(scale.kept(|of| parts(number, of)).into())
@@ -221,17 +221,17 @@ fn seconds(bounds: RangeInclusive<u64>, value: &Value, place: &Place<'_>) -> Opt
     Some(span.as_secs())
 }
 
-fn of_section(field: &str) -> (Number, Kind) {
+fn of_section(field: &str) -> (Number, FieldKind) {
     match field {
-        "half_life" => (Number::HalfLife, Kind::Seconds(1, 7 * DAY)),
-        "memory" => (Number::Memory, Kind::Seconds(600, 90 * DAY)),
-        "learn_every" => (Number::Lesson, Kind::Seconds(1, DAY)),
-        "baseline" => (Number::Baseline, Kind::Seconds(DAY, 365 * DAY)),
-        _ => (Number::WarmUp, Kind::Count(REQUESTS)),
+        "half_life" => (Number::HalfLife, FieldKind::Seconds(1, 7 * DAY)),
+        "memory" => (Number::Memory, FieldKind::Seconds(600, 90 * DAY)),
+        "learn_every" => (Number::Lesson, FieldKind::Seconds(1, DAY)),
+        "baseline" => (Number::Baseline, FieldKind::Seconds(DAY, 365 * DAY)),
+        _ => (Number::WarmUp, FieldKind::Count(REQUESTS)),
     }
 }
 
-fn field_of(signal: Signal, name: &str) -> Option<&'static Field> {
+fn field_of(signal: Signal, name: &str) -> Option<&'static SignalField> {
     let mut fields = signal.row().fields.iter();
     fields.find(|field| field.name == name)
 }

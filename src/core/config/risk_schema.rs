@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 
 use super::declare::object;
 use super::wire::{self, List, RiskAction, Size, Span};
-use crate::risk::signals::field::{Field, Form, Kind};
+use crate::risk::signals::field::{FieldForm, FieldKind, SignalField};
 use crate::risk::signals::{Row, Signal};
 
 object! {
@@ -99,7 +99,7 @@ fn signal(row: &Row) -> Value {
 }
 
 /// The fields that signals of a form have in common.
-fn form(form: Form, generator: &mut SchemaGenerator) -> Map<String, Value> {
+fn form(form: FieldForm, generator: &mut SchemaGenerator) -> Map<String, Value> {
     let fields = rows_of(form).flat_map(|row| row.fields);
     let properties = fields.map(|field| {
         let mut property = type_of(field.kind, generator);
@@ -110,28 +110,28 @@ fn form(form: Form, generator: &mut SchemaGenerator) -> Map<String, Value> {
     object_of(form.doc, properties.collect())
 }
 
-fn rows_of(form: Form) -> impl Iterator<Item = &'static Row> {
+fn rows_of(form: FieldForm) -> impl Iterator<Item = &'static Row> {
     let rows = Signal::ALL.into_iter().map(Signal::row);
     rows.filter(move |row| row.form == form)
 }
 
 /// The bounds of a field in all signals of a form; none where they measure it differently.
-fn bounds_in(form: Form, field: &Field) -> Map<String, Value> {
+fn bounds_in(form: FieldForm, field: &SignalField) -> Map<String, Value> {
     let fields = rows_of(form).flat_map(|row| row.fields);
     let kinds = fields.filter(|other| other.name == field.name);
     let kinds = kinds.map(|other| Some(other.kind));
     let widest = kinds.reduce(|one, other| match (one?, other?) {
-        (Kind::Count(one), Kind::Count(other)) => Some(Kind::Count(one.max(other))),
+        (FieldKind::Count(one), FieldKind::Count(other)) => Some(FieldKind::Count(one.max(other))),
         (one, other) => (one == other).then_some(one),
     });
     widest.flatten().map(bounds).unwrap_or_default()
 }
 
-fn bounds(kind: Kind) -> Map<String, Value> {
+fn bounds(kind: FieldKind) -> Map<String, Value> {
     let (least, most) = match kind {
-        Kind::Seconds(..) | Kind::Bytes => return Map::new(),
-        Kind::Count(most) => (json!(1), json!(most)),
-        Kind::Fraction(scale) => {
+        FieldKind::Seconds(..) | FieldKind::Bytes => return Map::new(),
+        FieldKind::Count(most) => (json!(1), json!(most)),
+        FieldKind::Fraction(scale) => {
             let (least, most) = scale.bounds();
             (json!(least), json!(most))
         }
@@ -139,12 +139,12 @@ fn bounds(kind: Kind) -> Map<String, Value> {
     Map::from_iter([("minimum".to_owned(), least), ("maximum".to_owned(), most)])
 }
 
-fn type_of(kind: Kind, generator: &mut SchemaGenerator) -> Map<String, Value> {
+fn type_of(kind: FieldKind, generator: &mut SchemaGenerator) -> Map<String, Value> {
     let schema = match kind {
-        Kind::Seconds(..) => generator.subschema_for::<Span>(),
-        Kind::Bytes => generator.subschema_for::<Size>(),
-        Kind::Count(_) => generator.subschema_for::<u64>(),
-        Kind::Fraction(_) => generator.subschema_for::<f64>(),
+        FieldKind::Seconds(..) => generator.subschema_for::<Span>(),
+        FieldKind::Bytes => generator.subschema_for::<Size>(),
+        FieldKind::Count(_) => generator.subschema_for::<u64>(),
+        FieldKind::Fraction(_) => generator.subschema_for::<f64>(),
     };
     let mut members = schema.as_object().cloned().unwrap_or_default();
     // Of a type's own bounds, the field's are the narrower.
@@ -153,13 +153,13 @@ fn type_of(kind: Kind, generator: &mut SchemaGenerator) -> Map<String, Value> {
 }
 
 /// A default as it is written.
-fn default(field: &Field) -> String {
+fn default(field: &SignalField) -> String {
     let number = u64::from(field.default);
     match field.kind {
-        Kind::Seconds(..) => Span(Duration::from_secs(number)).to_string(),
-        Kind::Bytes => Size(number).to_string(),
-        Kind::Count(_) => number.to_string(),
-        Kind::Fraction(_) => (f64::from(field.default) / 100.0).to_string(),
+        FieldKind::Seconds(..) => Span(Duration::from_secs(number)).to_string(),
+        FieldKind::Bytes => Size(number).to_string(),
+        FieldKind::Count(_) => number.to_string(),
+        FieldKind::Fraction(_) => (f64::from(field.default) / 100.0).to_string(),
     }
 }
 

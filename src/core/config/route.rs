@@ -26,7 +26,7 @@ pub(super) struct RouteNames<'a> {
     pub trust_domains: Option<&'a [Offer]>,
     pub limits: Option<&'a [String]>,
     pub clients: &'a Clients,
-    pub risk: risk::Known<'a>,
+    pub risk: risk::KnownRisk<'a>,
     /// The clusters of routes that name none.
     pub upstreams: &'a [String],
 }

@@ -11,7 +11,7 @@ pub(super) use super::risk_schema::Risk;
 use super::wire::{self, DecisionRates, DecisionsWord};
 use crate::crypto::Algorithm;
 use crate::risk::signals::Signal;
-use crate::risk::signals::field::Part;
+use crate::risk::signals::field::FieldPart;
 
 /// The JSON Schema (draft 2020-12) of a configuration.
 #[must_use]
@@ -226,7 +226,7 @@ pub(super) fn risk_of_route(schema: &mut Schema) {
     let fields = Signal::ALL
         .into_iter()
         .flat_map(|signal| signal.row().fields);
-    let counted = fields.filter(|field| field.part != Part::Weight);
+    let counted = fields.filter(|field| field.part != FieldPart::Weight);
     let counted: Map<String, Value> = counted
         .map(|field| (field.name.to_owned(), json!(false)))
         .collect();

@@ -13,7 +13,7 @@ use super::names;
 use super::place::Place;
 use super::wire::{self, Field, List};
 use crate::base::{Cidr, CidrSet};
-use crate::caller::settings::{JwtSvid, TrustDomain, X509Svid, Xfcc};
+use crate::caller::settings::{Domain, JwtSvid, TrustedProxies, X509Svid};
 use crate::jose::Audiences;
 use crate::keys::{Document, KeySource, Reading};
 use crate::spiffe::{self, Bundle, BundleKeys, Chain, SpiffePattern, Which};
@@ -23,7 +23,7 @@ pub(super) fn compile_all(
     domains: &List<wire::TrustDomain>,
     place: &Place<'_>,
     warnings: &mut Vec<Finding>,
-) -> Option<(Vec<TrustDomain>, Chain)> {
+) -> Option<(Vec<Domain>, Chain)> {
     let (mut names, mut compiled) = (BTreeMap::new(), Vec::new());
     let mut chain: Option<(Chain, String)> = None;
     for (index, domain) in elements(domains, place, Empty::Refused) {
@@ -76,7 +76,7 @@ fn compile(
     wire: &wire::TrustDomain,
     place: &Place<'_>,
     warnings: &mut Vec<Finding>,
-) -> Option<TrustDomain> {
+) -> Option<Domain> {
     let needed = "a trust domain such as prod.example";
     let name = required(&wire.name, &place.member("name"), needed, |name| {
         spiffe::TrustDomain::parse(name).map_err(
@@ -91,7 +91,7 @@ fn compile(
     let jwt_svid = jwt_svid.map(|wire| JwtSvid::compile(wire, &jwt, warnings));
     let xfcc = place.member("xfcc");
     let proxies = wire.xfcc.optional(&xfcc);
-    let proxies = proxies.map(|wire| Xfcc::compile(wire, &xfcc));
+    let proxies = proxies.map(|wire| TrustedProxies::compile(wire, &xfcc));
     let x509 = place.member("x509_svid");
     let x509_svid = wire.x509_svid.optional(&x509);
     let x509_svid = x509_svid.map(|wire| X509Svid::compile(wire, &x509, proxies.clone(), warnings));
@@ -104,7 +104,7 @@ fn compile(
         ));
     }
     let name = name?;
-    Some(TrustDomain {
+    Some(Domain {
         id: format!("spiffe://{name}"),
         name,
         jwt_svid: all_or_none(jwt_svid)?,
@@ -208,7 +208,7 @@ impl X509Svid {
     fn compile(
         wire: &wire::X509Svid,
         place: &Place<'_>,
-        xfcc: Option<Option<Xfcc>>,
+        xfcc: Option<Option<TrustedProxies>>,
         warnings: &mut Vec<Finding>,
     ) -> Option<Self> {
         let from = wire
@@ -245,7 +245,7 @@ impl X509Svid {
     }
 }
 
-impl Xfcc {
+impl TrustedProxies {
     fn compile(wire: &wire::Xfcc, place: &Place<'_>) -> Option<Self> {
         let (peers, cidrs) = (&wire.trusted_peers, &wire.trusted_cidrs);
         if peers.is_absent() && cidrs.is_absent() {

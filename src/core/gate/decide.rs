@@ -1,6 +1,6 @@
 //! The decision: a pure function of configuration, request, memory and instant.
 //!
-//! Which checks are made, and in which order, is [`steps`](super::steps).
+//! Which checks are made, and in which order, is [`mod@super::steps`].
 
 use std::net::IpAddr;
 use std::rc::Rc;

@@ -10,7 +10,7 @@ pub struct Judge<'a> {
     /// What the gate runs on.
     pub config: &'a Settings,
     /// What tokens and certificates are judged by.
-    pub callers: caller::Judge<'a>,
+    pub callers: caller::TokenJudge<'a>,
     /// When the request came.
     pub now: Now,
 }

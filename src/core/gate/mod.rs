@@ -46,7 +46,7 @@ pub use refresh::TICK;
 use refresh::{Asker, Refresh};
 use risk::Risk;
 pub use settings::{METHOD_PARAMETER, OVERRIDES, Route, Settings, Source, Upstream};
-use tokens::Tokens;
+use tokens::TokenMemory;
 pub use waiting::{HURRY, RELEASES, Waiting};
 
 /// What the proxy does with the request after a step.
@@ -75,7 +75,7 @@ pub struct Gate {
 struct Open {
     config: Settings,
     crypto: KnownAnswers,
-    tokens: RefCell<Tokens>,
+    tokens: RefCell<TokenMemory>,
     calls: RefCell<Pending<Asker>>,
     refresh: RefCell<Refresh>,
     limits: RefCell<Limits>,
@@ -108,7 +108,7 @@ impl Gate {
         let refresh = RefCell::new(refresh);
         let limits = Limits::open(&config, sharing, host);
         let risk = Risk::open(&config, sharing).map(RefCell::new);
-        let tokens = Tokens::new(&config, known, sharing, vm_configuration);
+        let tokens = TokenMemory::new(&config, known, sharing, vm_configuration);
         let sinks = Sinks::open(&config.audit);
         Self {
             open: Some(Open {

@@ -137,7 +137,7 @@ impl Open {
         let no_keys = Ring::default();
         let judge = Judge {
             config: &self.config,
-            callers: caller::Judge {
+            callers: caller::TokenJudge {
                 settings: &self.config.callers,
                 ring: refresh.as_ref().map_or(&no_keys, |refresh| refresh.ring()),
                 crypto: &crypto,

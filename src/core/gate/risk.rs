@@ -4,7 +4,7 @@ use super::metrics::Metrics;
 use crate::gate::settings;
 use crate::host::Host;
 use crate::risk::settings::{Action, Deed, Override, Reaction, Settings};
-use crate::risk::watch::{Desk, Incidents, Watch};
+use crate::risk::watch::{Desk, PageIncidents, Profiles};
 use crate::shared::{Sharing, Shelf};
 
 /// The name under which workers find pages; other plugins may be in the same place.
@@ -15,7 +15,7 @@ const TOLD: usize = 64;
 
 /// What one worker has in view, and where it is shared.
 pub struct Risk {
-    watch: Watch,
+    watch: Profiles,
     /// How everybody is judged, with the lowest score at which anything is done.
     keeping: Settings,
     pages: Shelf,
@@ -27,7 +27,7 @@ impl Risk {
     pub fn open(config: &settings::Settings, sharing: Sharing) -> Option<Self> {
         let risk = config.risk.as_ref()?;
         Some(Self {
-            watch: Watch::new(risk.slots, sharing.secret()),
+            watch: Profiles::new(risk.slots, sharing.secret()),
             keeping: keeping(config, &risk.settings),
             pages: sharing.shelf(PAGE),
             metrics: Metrics::default(),
@@ -49,7 +49,7 @@ impl Risk {
             keeping: &self.keeping,
         });
         let incidents = std::mem::take(&mut self.watch.incidents);
-        if incidents != Incidents::default() {
+        if incidents != PageIncidents::default() {
             self.report(host, incidents);
         }
         Some(done)
@@ -72,7 +72,7 @@ impl Risk {
         self.metrics.count(host, format!("postern.risk.{what}"));
     }
 
-    fn report(&mut self, host: &dyn Host, incidents: Incidents) {
+    fn report(&mut self, host: &dyn Host, incidents: PageIncidents) {
         let counts = [
             ("evicted", incidents.evicted),
             ("full", incidents.full),

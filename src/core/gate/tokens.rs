@@ -15,14 +15,14 @@ const VERIFIED: &str = "postern.tokens.verified";
 const SHARED: &str = "postern.tokens.shared";
 
 /// The tokens that one worker knows, and where it finds those that others do.
-pub struct Tokens {
+pub struct TokenMemory {
     known: Known,
     /// What is shared, and the key of all pages.
     sharing: Option<(Sharing, ShareKey)>,
     metrics: Metrics,
 }
 
-impl Tokens {
+impl TokenMemory {
     /// The tokens of a worker, shared where there is shared data and the configuration says so.
     pub fn new(config: &Settings, known: Known, sharing: Sharing, vm_configuration: &[u8]) -> Self {
         let shares = sharing.has_shelves() && config.callers.tokens.share;

@@ -3,7 +3,7 @@
 use super::bucket::Counter;
 use crate::crypto::keyed::PartHasher;
 use crate::jose::ClaimPath;
-use crate::shared::Place;
+use crate::shared::CellPlace;
 
 /// One part of what a limit counts by.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,7 +56,7 @@ impl Slot {
     /// The slot of the limit with that tag for a key, among `cells` buckets.
     #[must_use]
     pub fn of(limit: u32, key: &PartHasher, cells: u32) -> Self {
-        let Place { cell, key } = Place::of(key.finish(), cells);
+        let CellPlace { cell, key } = CellPlace::of(key.finish(), cells);
         let counter = Counter { limit, key };
         Self { cell, counter }
     }

@@ -138,7 +138,7 @@ impl<'a> RouteLimits<'a> {
 
 /// What the limits count by, of one request.
 #[derive(Clone, Copy)]
-pub struct Subject<'a> {
+pub struct CountedBy<'a> {
     /// The caller.
     pub caller: &'a Caller,
     /// The name of its issuer.
@@ -213,7 +213,7 @@ impl Limiter {
         }
     }
 
-    fn slot(&self, index: usize, limit: &Limit, subject: &Subject<'_>) -> Slot {
+    fn slot(&self, index: usize, limit: &Limit, subject: &CountedBy<'_>) -> Slot {
         let tag = self.tags.get(index).copied().unwrap_or(1);
         let mut hasher = PartHasher::new(&self.secret, tag);
         for part in &limit.key {
@@ -233,7 +233,7 @@ impl Counters<'_> {
     pub fn charge(
         &mut self,
         limits: RouteLimits<'_>,
-        subject: &Subject<'_>,
+        subject: &CountedBy<'_>,
         now: Now,
         charged: &mut Charged,
     ) -> Result<(), Denial> {
@@ -314,7 +314,7 @@ impl Counters<'_> {
         &self,
         index: usize,
         limit: &Limit,
-        subject: &Subject<'_>,
+        subject: &CountedBy<'_>,
         factor: u32,
     ) -> Result<Order, Denial> {
         let cost = times(cost(limit, subject.view)?, factor, limit.meter);
@@ -372,7 +372,7 @@ fn cost(limit: &Limit, view: &RequestView<'_>) -> Result<u64, Denial> {
     Ok(value.div_ceil(per.max(1)).max(1))
 }
 
-fn add(hasher: &mut PartHasher, part: &KeyPart, subject: &Subject<'_>) {
+fn add(hasher: &mut PartHasher, part: &KeyPart, subject: &CountedBy<'_>) {
     let source = subject.view.source;
     let bytes = |of: fn(IpAddr) -> [u8; 16]| source.map(of);
     match part {

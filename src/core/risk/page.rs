@@ -12,11 +12,11 @@
 //! none that is held back.
 
 use super::arithmetic::Fade;
-use super::profile::{Known, Level, Profile, Share};
+use super::profile::{Familiar, Level, Profile, Share};
 use super::score;
 use super::settings::{Number, Settings};
 use super::sketch::Distinct;
-use super::tokens::{Newcomer, Token, Tokens};
+use super::tokens::{Newcomer, RecentTokens, Token};
 
 /// How many profiles a page holds.
 pub const ENTRIES: usize = 8;
@@ -298,7 +298,7 @@ fn read(bytes: &[u8]) -> Profile {
     let routes = (eye.u32(), eye.u32());
     profile.networks = known(networks, eye.byte());
     profile.routes = known(routes, eye.byte());
-    let mut tokens = Tokens::default();
+    let mut tokens = RecentTokens::default();
     for token in &mut tokens.watched {
         *token = eye.token();
     }
@@ -316,8 +316,8 @@ fn read(bytes: &[u8]) -> Profile {
     profile
 }
 
-fn known<B>((now, before): (B, B), new: u8) -> Known<B> {
-    Known { now, before, new }
+fn known<B>((now, before): (B, B), new: u8) -> Familiar<B> {
+    Familiar { now, before, new }
 }
 
 #[cfg(test)]

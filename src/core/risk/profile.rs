@@ -19,7 +19,7 @@ use super::settings::{Number, Settings};
 use super::signals::measure::novelty;
 use super::signals::{SIGNALS, Signal, denials, failures, odd_hour, token_fanout};
 use super::sketch::{Distinct, count, log_of};
-use super::tokens::{Spread, Tokens};
+use super::tokens::{RecentTokens, Spread};
 
 /// The half-lives in seconds over which requests are counted, where that of the score is not shorter.
 pub const RATE_SCALES: [u32; 4] = [1, 8, 60, 480];
@@ -64,7 +64,7 @@ pub struct Share {
 
 /// Things that are known for a while, as bits.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Known<B> {
+pub struct Familiar<B> {
     /// In this memory.
     pub now: B,
     /// In the one before it in which anything was seen.
@@ -103,15 +103,15 @@ pub struct Profile {
     /// The logarithm of the own most of them.
     pub resources_own: u16,
     /// The networks that are known.
-    pub networks: Known<u128>,
+    pub networks: Familiar<u128>,
     /// The networks of this window.
     pub around: u64,
     /// The logarithm of the own most of them.
     pub around_own: u16,
     /// The routes that are known.
-    pub routes: Known<u32>,
+    pub routes: Familiar<u32>,
     /// Its tokens.
-    pub tokens: Tokens,
+    pub tokens: RecentTokens,
     /// How usual it is that a token is on several networks, in parts of 255.
     pub shared_own: u8,
     /// On how many days each hour was used: four bits each.
@@ -452,7 +452,7 @@ impl Profile {
     }
 }
 
-impl<B> Known<B>
+impl<B> Familiar<B>
 where
     B: Copy + Default + PartialEq + std::ops::BitOr<Output = B> + std::ops::BitAnd<Output = B>,
 {

@@ -33,7 +33,7 @@ pub struct Newcomer {
 
 /// The tokens of an identity.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Tokens {
+pub struct RecentTokens {
     /// Those that are watched.
     pub watched: [Token; TOKENS],
     /// The greatest of those that were seen in this second and are not.
@@ -72,7 +72,7 @@ fn tag(token: u64) -> u32 {
     u32::try_from(token & 0xff_ffff).unwrap_or_default().max(1)
 }
 
-impl Tokens {
+impl RecentTokens {
     /// Takes note of a token on a network; says what its networks say.
     pub fn see(&mut self, token: u64, network: u64, second: u32) -> Spread {
         let tag = tag(token);
@@ -149,8 +149,8 @@ mod tests {
 
     const NOON: u32 = 43_200;
 
-    fn watching(tokens: &[u64]) -> Tokens {
-        let mut watching = Tokens::default();
+    fn watching(tokens: &[u64]) -> RecentTokens {
+        let mut watching = RecentTokens::default();
         for token in tokens {
             watching.see(*token, 1, NOON);
             watching.close(NOON);

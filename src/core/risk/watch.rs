@@ -21,7 +21,7 @@ use super::settings::{Override, Reaction, Settings};
 use crate::base::Now;
 use crate::base::network::network;
 use crate::crypto::keyed::{Folded, PartHasher, Seed};
-use crate::shared::{Cells, Place};
+use crate::shared::{CellPlace, Cells};
 
 /// How long a worker decides by what it read, and keeps what it saw to itself.
 pub const INTERVAL: Duration = Duration::from_millis(200);
@@ -39,7 +39,7 @@ const TRIES: usize = 8;
 
 /// What happened on the way that is worth counting.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Incidents {
+pub struct PageIncidents {
     /// Profiles that made way for others.
     pub evicted: u64,
     /// Profiles that found no room, since all others were held back.
@@ -51,14 +51,14 @@ pub struct Incidents {
 }
 
 /// The identities that a worker has in view.
-pub struct Watch {
+pub struct Profiles {
     secret: Seed,
     pages: u32,
     tag: u32,
     in_view: LruCache<u64, Watched, BuildHasherDefault<Folded>>,
     waiting: VecDeque<(u64, Now)>,
     /// What happened since it was last reported.
-    pub incidents: Incidents,
+    pub incidents: PageIncidents,
 }
 
 /// An identity that is in view.
@@ -75,7 +75,7 @@ struct Watched {
 /// The pages, and how everybody is judged.
 pub struct Desk<'a> {
     /// What this worker has in view.
-    pub watch: &'a mut Watch,
+    pub watch: &'a mut Profiles,
     /// Where the pages are.
     pub cells: &'a mut dyn Cells,
     /// How everybody is judged.
@@ -88,7 +88,7 @@ pub struct Desk<'a> {
 #[derive(Clone, Copy)]
 pub struct Subject<'a> {
     /// Where it is on the pages.
-    pub place: Place,
+    pub place: CellPlace,
     /// The place of its client, and what is judged in another way for that one.
     pub own: Option<(usize, &'a Override)>,
     /// What is judged in another way on this route.
@@ -99,7 +99,7 @@ pub struct Subject<'a> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Assessment {
     /// Where the identity is on the pages.
-    pub place: Place,
+    pub place: CellPlace,
     /// From 0 to 100.
     pub score: u8,
     /// What is to be done.
@@ -110,7 +110,7 @@ pub struct Assessment {
 
 /// Of what kind something is that is hashed.
 #[derive(Clone, Copy)]
-enum Kind {
+enum SeenKind {
     Identity = 1,
     Network = 2,
     Token = 3,
@@ -118,7 +118,7 @@ enum Kind {
     Route = 5,
 }
 
-impl Watch {
+impl Profiles {
     /// A watch over that many identities, keyed with `secret`, which every worker has to share.
     #[must_use]
     pub fn new(slots: usize, secret: Seed) -> Self {
@@ -129,53 +129,53 @@ impl Watch {
             tag: secret.tag("risk"),
             in_view: LruCache::unbounded_with_hasher(BuildHasherDefault::default()),
             waiting: VecDeque::new(),
-            incidents: Incidents::default(),
+            incidents: PageIncidents::default(),
         }
     }
 
     /// Where an identity is on the pages.
     #[must_use]
-    pub fn place(&self, identity: &str) -> Place {
-        self.hash(Kind::Identity, identity.as_bytes())
+    pub fn place(&self, identity: &str) -> CellPlace {
+        self.hash(SeenKind::Identity, identity.as_bytes())
     }
 
     /// The hash of the network of an address.
     #[must_use]
     pub fn network(&self, address: std::net::IpAddr) -> u64 {
-        self.mark(Kind::Network, &network(address))
+        self.mark(SeenKind::Network, &network(address))
     }
 
     /// The hash of a token, by what tells it apart.
     #[must_use]
     pub fn token(&self, mark: u64) -> u64 {
-        self.mark(Kind::Token, &mark.to_le_bytes())
+        self.mark(SeenKind::Token, &mark.to_le_bytes())
     }
 
     /// The hash of a route.
     #[must_use]
     pub fn route(&self, name: &str) -> u64 {
-        self.mark(Kind::Route, name.as_bytes())
+        self.mark(SeenKind::Route, name.as_bytes())
     }
 
     /// The hash of a resource: a route, and the values of its path parameters.
     pub fn resource<'a>(&self, route: u64, values: impl Iterator<Item = &'a str>) -> u64 {
-        let mut hasher = self.hasher(Kind::Resource);
+        let mut hasher = self.hasher(SeenKind::Resource);
         hasher.part(Some(&route.to_le_bytes()));
         values.for_each(|value| hasher.part(Some(value.as_bytes())));
         hasher.finish().high()
     }
 
-    fn mark(&self, kind: Kind, part: &[u8]) -> u64 {
+    fn mark(&self, kind: SeenKind, part: &[u8]) -> u64 {
         self.hash(kind, part).key
     }
 
-    fn hash(&self, kind: Kind, part: &[u8]) -> Place {
+    fn hash(&self, kind: SeenKind, part: &[u8]) -> CellPlace {
         let mut hasher = self.hasher(kind);
         hasher.part(Some(part));
-        Place::of(hasher.finish(), self.pages)
+        CellPlace::of(hasher.finish(), self.pages)
     }
 
-    fn hasher(&self, kind: Kind) -> PartHasher {
+    fn hasher(&self, kind: SeenKind) -> PartHasher {
         PartHasher::new(&self.secret, self.tag ^ kind as u32)
     }
 }
@@ -357,7 +357,7 @@ impl Watched {
     }
 }
 
-impl Incidents {
+impl PageIncidents {
     fn count(&mut self, put: Put) {
         match put {
             Put::Kept => {}
@@ -368,11 +368,11 @@ impl Incidents {
 }
 
 impl Assessment {
-    fn none(place: Place, settings: &Settings) -> Self {
+    fn none(place: CellPlace, settings: &Settings) -> Self {
         Self::of(place, &Profile::default(), settings)
     }
 
-    fn of(place: Place, profile: &Profile, settings: &Settings) -> Self {
+    fn of(place: CellPlace, profile: &Profile, settings: &Settings) -> Self {
         let signals = profile.signals(settings);
         let score = score(&signals, settings);
         let reaction = settings.reaction(score);
@@ -421,14 +421,14 @@ mod tests {
     }
 
     struct Worker {
-        watch: Watch,
+        watch: Profiles,
         settings: Settings,
     }
 
     impl Worker {
         fn new(slots: usize) -> Self {
             Self {
-                watch: Watch::new(slots, Seed([7; 16])),
+                watch: Profiles::new(slots, Seed([7; 16])),
                 settings: Settings::default(),
             }
         }
@@ -489,7 +489,7 @@ mod tests {
             };
             one.tell(&mut raced, millis(250));
             assert_eq!(known(&one, &mut cells, "i"), 5 + races);
-            assert_eq!(one.watch.incidents, Incidents::default());
+            assert_eq!(one.watch.incidents, PageIncidents::default());
         }
     }
 

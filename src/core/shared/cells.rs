@@ -6,14 +6,14 @@ use crate::crypto::keyed::Fingerprint;
 
 /// Where in numbered values something is that has a keyed hash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct CellPlace {
     /// The number of the value.
     pub cell: u32,
     /// What tells it from the others there.
     pub key: u64,
 }
 
-impl Place {
+impl CellPlace {
     /// The place among `cells` values.
     #[must_use]
     pub fn of(hash: Fingerprint, cells: u32) -> Self {

@@ -19,7 +19,7 @@ mod secret;
 mod shelf;
 mod values;
 
-pub use cells::{Cells, OwnCells, Place, Version};
+pub use cells::{CellPlace, Cells, OwnCells, Version};
 pub use shelf::{Lent, Shelf};
 pub use values::Values;
 

@@ -7,7 +7,7 @@ use postern_core::crypto::keyed::Seed;
 use postern_core::gate::Route;
 use postern_core::request::{NormalPath, split_target};
 use postern_core::risk::observation::{Answered, Arrival, Ending};
-use postern_core::risk::watch::Watch;
+use postern_core::risk::watch::Profiles;
 
 use super::event::{self, Event, Reading};
 use super::lines::{LONGEST, Line};
@@ -70,7 +70,7 @@ pub struct Counts {
 /// Everything that was read.
 pub struct Traffic<'c> {
     config: &'c Config,
-    watch: Watch,
+    watch: Profiles,
     routes: Vec<(u64, &'c Route)>,
     names: HashMap<&'c str, u32>,
     places: HashMap<String, u32>,
@@ -84,7 +84,7 @@ pub struct Traffic<'c> {
 
 impl<'c> Traffic<'c> {
     pub fn new(config: &'c Config) -> Self {
-        let watch = Watch::new(1, SEED);
+        let watch = Profiles::new(1, SEED);
         let routes = config.settings.routes.iter();
         let routes: Vec<_> = routes
             .map(|(_, route)| (watch.route(&route.name), route))

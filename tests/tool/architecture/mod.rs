@@ -172,6 +172,36 @@ fn files_of_a_room_need_each_other_only_where_it_says_why() {
     );
 }
 
+/// Names of types that several files may have, and why.
+const SEVERAL: &[(&str, &str)] = &[("Settings", "what a room runs on, of each room its own")];
+
+#[test]
+fn a_type_name_has_one_meaning() {
+    // What stands in a document is named as its field is, beside what that compiles to.
+    let words = [
+        ["config", "wire"],
+        ["config", "schema"],
+        ["config", "risk_schema"],
+    ];
+    let mut places = BTreeMap::<String, BTreeSet<String>>::new();
+    for source in sources() {
+        if !words.iter().any(|file| source.module == file) {
+            for name in source.types {
+                let file = source.module.join("/");
+                places.entry(name).or_default().insert(file);
+            }
+        }
+    }
+    assert!(places.len() > 200, "types are found");
+    places.retain(|name, files| {
+        files.len() > 1 && !SEVERAL.iter().any(|(several, _)| several == name)
+    });
+    assert!(
+        places.is_empty(),
+        "names with several meanings: {places:#?}"
+    );
+}
+
 /// The table of rooms in docs/ARCHITECTURE.md.
 #[derive(Default)]
 struct Map {

@@ -13,6 +13,8 @@ pub struct Source {
     pub tests: Vec<String>,
     /// What its `use` declarations bring in or hand on: the name here, and the path.
     pub brought: Vec<(String, Vec<String>)>,
+    /// The types and traits that it declares, but for those within others.
+    pub types: Vec<String>,
 }
 
 impl Source {
@@ -34,6 +36,7 @@ impl Source {
             named: Vec::new(),
             tests,
             brought: Vec::new(),
+            types: types(&tokens),
         };
         source.collect(&tokens);
         source
@@ -144,6 +147,21 @@ fn tree(
 
 fn is_name(token: &str) -> bool {
     token.starts_with(|c: char| c.is_alphabetic() || c == '_')
+}
+
+/// The names of the types and traits that are declared outside of any block.
+fn types(tokens: &[String]) -> Vec<String> {
+    let mut depth = 0_usize;
+    let mut found = Vec::new();
+    for pair in tokens.windows(2) {
+        match pair[0].as_str() {
+            "{" => depth += 1,
+            "}" => depth = depth.saturating_sub(1),
+            "struct" | "enum" | "trait" | "type" if depth == 0 => found.push(pair[1].clone()),
+            _ => {}
+        }
+    }
+    found
 }
 
 /// The tokens that are no item of a test's, and the modules that are declared for tests.
@@ -291,6 +309,7 @@ mod tests {
             named: Vec::new(),
             tests,
             brought: Vec::new(),
+            types: Vec::new(),
         };
         source.collect(&tokens);
         let absolute = |path: &Vec<String>| {

@@ -30,7 +30,7 @@ use crate::shared::Sharing;
 use hold::Waiters;
 pub use hold::{Hold, Ticket, Waiter};
 use records::Records;
-use source::Source;
+use source::Fetcher;
 
 /// How often the root context looks at what has changed.
 pub const TICK: Duration = Duration::from_millis(200);
@@ -48,7 +48,7 @@ pub enum Advice {
 /// The documents of one worker and what is done to keep them fresh.
 pub struct Refresh {
     ring: Ring,
-    sources: Vec<Source>,
+    sources: Vec<Fetcher>,
     waiters: Waiters,
     metrics: Metrics,
 }
@@ -77,7 +77,7 @@ impl Refresh {
             if let Some(KeySource::Remote(remote)) = owner.keys() {
                 let asker = Asker::Keys(sources.len());
                 let records = Records::new(remote, vm_configuration, sharing);
-                sources.push(Source::new(slot, asker, &owner, remote, records));
+                sources.push(Fetcher::new(slot, asker, &owner, remote, records));
             }
         }
         Self {
@@ -105,7 +105,7 @@ impl Refresh {
 
     /// What a request is to do that lacks these keys.
     pub fn ask(&mut self, wanted: Wanted, waiter: Waiter, host: &dyn Host) -> Advice {
-        let is_wanted = |source: &&mut Source| source.slot() == wanted.slot;
+        let is_wanted = |source: &&mut Fetcher| source.slot() == wanted.slot;
         let Some(source) = self.sources.iter_mut().find(is_wanted) else {
             return Advice::No;
         };

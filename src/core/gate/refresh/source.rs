@@ -19,7 +19,7 @@ use crate::keys::{Document, Location, Remote};
 use crate::spiffe::{Bundle, BundleKeys, Highest};
 
 /// An issuer or a trust domain whose keys are fetched.
-pub struct Source {
+pub struct Fetcher {
     slot: usize,
     asker: Asker,
     /// How lines of the log speak of it.
@@ -55,7 +55,7 @@ enum Progress {
     Done(Document),
 }
 
-impl Source {
+impl Fetcher {
     pub fn new(
         slot: usize,
         asker: Asker,

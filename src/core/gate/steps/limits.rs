@@ -5,7 +5,7 @@ use super::request::Request;
 use super::state::{COUNTED, State};
 use crate::decision::Denial;
 use crate::gate::judge::Judge;
-use crate::limits::{Charged, RouteLimits, Subject};
+use crate::limits::{Charged, CountedBy, RouteLimits};
 
 /// Every limit of the route has room, and is charged.
 pub(super) fn limits<'a>(
@@ -37,7 +37,7 @@ fn charge(
     }
     let counters = state.counters.as_mut();
     let counters = counters.ok_or(Verdict::NotJudged(COUNTED))?;
-    let subject = Subject {
+    let subject = CountedBy {
         caller,
         issuer: config.callers.name_of(caller.signatory()),
         route: &route.name,

@@ -104,7 +104,7 @@ fn beside<'p>(allow: &Allow, caller: &Caller, presented: &'p Presented) -> Optio
 
 /// One condition of `allow` beside scopes; its text is its place in the configuration.
 #[derive(Clone, Copy)]
-pub enum Condition<'a> {
+pub enum AllowCondition<'a> {
     /// The token is of one of these issuers.
     Issuers(&'a [usize]),
     /// The caller is one of these clients, which are in order.
@@ -124,21 +124,24 @@ pub enum Condition<'a> {
 }
 
 /// The conditions of `allow` beside scopes, in their order.
-pub fn conditions(allow: &Allow) -> impl Iterator<Item = Condition<'_>> {
-    let issuers = allow.issuers.as_deref().map(Condition::Issuers);
-    let clients = allow.clients.as_deref().map(Condition::Clients);
-    let same = allow.same_workload.then_some(Condition::SameWorkload);
-    let spiffe = allow.spiffe.as_ref().map(|patterns| Condition::Spiffe {
-        patterns,
-        by_token: allow.issuers.is_none(),
-    });
+pub fn conditions(allow: &Allow) -> impl Iterator<Item = AllowCondition<'_>> {
+    let issuers = allow.issuers.as_deref().map(AllowCondition::Issuers);
+    let clients = allow.clients.as_deref().map(AllowCondition::Clients);
+    let same = allow.same_workload.then_some(AllowCondition::SameWorkload);
+    let spiffe = allow
+        .spiffe
+        .as_ref()
+        .map(|patterns| AllowCondition::Spiffe {
+            patterns,
+            by_token: allow.issuers.is_none(),
+        });
     let claims = allow.claims.iter().enumerate();
-    let claims = claims.map(|(place, claim)| Condition::Claim(place, claim));
+    let claims = claims.map(|(place, claim)| AllowCondition::Claim(place, claim));
     let parts = [issuers, clients, same, spiffe];
     parts.into_iter().flatten().chain(claims)
 }
 
-impl Condition<'_> {
+impl AllowCondition<'_> {
     /// Checks a caller, beside whose token that certificate may have come.
     ///
     /// # Errors
@@ -165,7 +168,7 @@ impl Condition<'_> {
     }
 }
 
-impl fmt::Display for Condition<'_> {
+impl fmt::Display for AllowCondition<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Issuers(_) => f.write_str("allow.issuers"),

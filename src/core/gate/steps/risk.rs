@@ -12,7 +12,7 @@ use crate::policy::Matched;
 use crate::request::NormalPath;
 use crate::risk::observation;
 use crate::risk::watch::{Assessment, Desk, Subject};
-use crate::shared::Place;
+use crate::shared::CellPlace;
 
 /// The request is as this caller's always are, or not unusual enough to be refused.
 pub(super) fn risk<'a>(
@@ -132,7 +132,7 @@ impl<'c> Visit<'c> {
 }
 
 /// Whose the profile at a place is, for its own sake.
-pub fn subject<'a>(config: &'a Settings, caller: &Caller, place: Place) -> Subject<'a> {
+pub fn subject<'a>(config: &'a Settings, caller: &Caller, place: CellPlace) -> Subject<'a> {
     let own = |client: usize| Some((client, config.callers.clients.get(client)?.risk.as_deref()?));
     Subject {
         place,

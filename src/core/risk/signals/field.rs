@@ -6,7 +6,7 @@ use crate::risk::settings::Number;
 
 /// What the published schema calls the fields of one signal, or of several together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Form {
+pub struct FieldForm {
     /// Its name.
     pub name: &'static str,
     /// What it is, as a sentence.
@@ -15,15 +15,15 @@ pub struct Form {
 
 /// A field of a signal.
 #[derive(Clone, Copy, Debug)]
-pub struct Field {
+pub struct SignalField {
     /// Its name.
     pub name: &'static str,
     /// What it means, as a sentence.
     pub doc: &'static str,
     /// Which number of the signal it is.
-    pub part: Part,
+    pub part: FieldPart,
     /// How it is written, and what is accepted.
-    pub kind: Kind,
+    pub kind: FieldKind,
     /// What counts where nothing is said, as it is written: hundredths of a number with a fraction,
     /// seconds, bytes.
     pub default: u32,
@@ -31,7 +31,7 @@ pub struct Field {
 
 /// A number of a signal.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Part {
+pub enum FieldPart {
     /// What it weighs.
     Weight,
     /// Where it begins.
@@ -44,7 +44,7 @@ pub enum Part {
     Window,
 }
 
-impl Part {
+impl FieldPart {
     /// Where the settings have it.
     #[must_use]
     pub const fn of(self, signal: Signal) -> Number {
@@ -60,7 +60,7 @@ impl Part {
 
 /// How a number is written, and what is accepted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum FieldKind {
     /// A duration of so many seconds.
     Seconds(u64, u64),
     /// A whole number from 1 on.
@@ -89,17 +89,17 @@ pub const REQUESTS: u64 = 1_000_000;
 /// In how many bytes volume is counted.
 pub const UNIT: u64 = 256;
 
-impl Field {
+impl SignalField {
     /// The default, in the unit in which the settings have it.
     #[must_use]
     pub fn kept(&self) -> u32 {
         match self.kind {
-            Kind::Seconds(..) | Kind::Count(_) => self.default,
-            Kind::Bytes => {
+            FieldKind::Seconds(..) | FieldKind::Count(_) => self.default,
+            FieldKind::Bytes => {
                 let units = u64::from(self.default).div_ceil(UNIT);
                 u32::try_from(units).unwrap_or(u32::MAX)
             }
-            Kind::Fraction(scale) => scale.kept(|of| hundredths(of, self.default)),
+            FieldKind::Fraction(scale) => scale.kept(|of| hundredths(of, self.default)),
         }
     }
 }
@@ -133,44 +133,44 @@ fn hundredths(of: u32, many: u32) -> u32 {
     u32::try_from(parts.saturating_add(50) / 100).unwrap_or(u32::MAX)
 }
 
-pub(super) const fn weight(default: u32) -> Field {
-    Field {
+pub(super) const fn weight(default: u32) -> SignalField {
+    SignalField {
         name: "weight",
         doc: "What it weighs; 0 turns it off.",
-        part: Part::Weight,
-        kind: Kind::Fraction(Scale::Weight),
+        part: FieldPart::Weight,
+        kind: FieldKind::Fraction(Scale::Weight),
         default,
     }
 }
 
-pub(super) const fn start(scale: Scale, default: u32) -> Field {
-    Field {
+pub(super) const fn start(scale: Scale, default: u32) -> SignalField {
+    SignalField {
         name: "start",
         doc: "Where it begins: times the identity's own most.",
-        part: Part::Start,
-        kind: Kind::Fraction(scale),
+        part: FieldPart::Start,
+        kind: FieldKind::Fraction(scale),
         default,
     }
 }
 
-pub(super) const fn full(scale: Scale, default: u32) -> Field {
-    Field {
+pub(super) const fn full(scale: Scale, default: u32) -> SignalField {
+    SignalField {
         name: "full",
         doc: "Where it is full, above `start`.",
-        part: Part::Full,
-        kind: Kind::Fraction(scale),
+        part: FieldPart::Full,
+        kind: FieldKind::Fraction(scale),
         default,
     }
 }
 
 /// A signal that is there or is not.
-pub(super) const OCCURRENCE: Form = Form {
+pub(super) const OCCURRENCE: FieldForm = FieldForm {
     name: "Occurrence",
     doc: "A signal that is there or is not.",
 };
 
 /// A signal of how far something is from what is usual.
-pub(super) const SHIFT: Form = Form {
+pub(super) const SHIFT: FieldForm = FieldForm {
     name: "Shift",
     doc: "A signal of how far something is from what is usual.",
 };
@@ -181,16 +181,16 @@ pub(super) const fn shift(
     scale: Scale,
     [start, full]: [u32; 2],
     (at_least, most): (u32, u64),
-) -> [Field; 4] {
-    let start = Field {
+) -> [SignalField; 4] {
+    let start = SignalField {
         doc: "Where it begins: times the identity's own most; of failures and denials, a share above its own usual one.",
         ..self::start(scale, start)
     };
-    let at_least = Field {
+    let at_least = SignalField {
         name: "at_least",
         doc: "Below how many it stays silent: requests, or networks of source_fanout.",
-        part: Part::AtLeast,
-        kind: Kind::Count(most),
+        part: FieldPart::AtLeast,
+        kind: FieldKind::Count(most),
         default: at_least,
     };
     [
@@ -206,7 +206,7 @@ pub(super) const fn shift(
     clippy::arithmetic_side_effects,
     reason = "when it is compiled"
 )]
-pub(super) const fn names<const N: usize>(fields: &[Field]) -> [&'static str; N] {
+pub(super) const fn names<const N: usize>(fields: &[SignalField]) -> [&'static str; N] {
     let mut names = [""; N];
     let mut index = 0;
     while index < N {

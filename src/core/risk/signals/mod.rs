@@ -29,7 +29,7 @@ mod volume_shift;
 
 use super::profile::Profile;
 use super::settings::Settings;
-use field::{Field, Form};
+use field::{FieldForm, SignalField};
 
 /// All that is particular to a signal.
 pub struct Row {
@@ -38,9 +38,9 @@ pub struct Row {
     /// What it means, as a sentence.
     pub doc: &'static str,
     /// What the published schema calls the fields together.
-    pub form: Form,
+    pub form: FieldForm,
     /// What can be said of it, in the order of the reference.
-    pub fields: &'static [Field],
+    pub fields: &'static [SignalField],
     /// How strong it is, in parts of `ONE`, as far as that can be told from what is known at any
     /// moment; none where it is an event, whose strength only fades.
     pub level: Option<fn(&Profile, &Settings) -> u32>,
@@ -81,7 +81,7 @@ macro_rules! rows {
             pub const fn fields(self) -> &'static [&'static str] {
                 match self {
                     $(Self::$signal => {
-                        const FIELDS: &[Field] = $file::ROW.fields;
+                        const FIELDS: &[SignalField] = $file::ROW.fields;
                         const NAMES: [&str; FIELDS.len()] = field::names(FIELDS);
                         &NAMES
                     })*

@@ -1,7 +1,7 @@
 //! An hour of the day at which the identity never calls.
 
 use super::Row;
-use super::field::{Field, Form, Kind, Part, weight};
+use super::field::{FieldForm, FieldKind, FieldPart, SignalField, weight};
 use crate::risk::arithmetic::ONE;
 
 /// As many as an identity's state holds.
@@ -10,17 +10,17 @@ const DAYS: u64 = 15;
 pub(super) const ROW: Row = Row {
     name: "odd_hour",
     doc: "An hour of the day at which the identity never calls.",
-    form: Form {
+    form: FieldForm {
         name: "OddHour",
         doc: "A signal of calls at an unusual hour.",
     },
     fields: &[
         weight(15),
-        Field {
+        SignalField {
             name: "days",
             doc: "How many days an identity is seen on before its hours are judged.",
-            part: Part::AtLeast,
-            kind: Kind::Count(DAYS),
+            part: FieldPart::AtLeast,
+            kind: FieldKind::Count(DAYS),
             default: 5,
         },
     ],

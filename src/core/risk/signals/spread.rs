@@ -1,6 +1,8 @@
 //! Many different resources.
 
-use super::field::{DAY, Field, Form, Kind, Part, REQUESTS, Scale, full, start, weight};
+use super::field::{
+    DAY, FieldForm, FieldKind, FieldPart, REQUESTS, Scale, SignalField, full, start, weight,
+};
 use super::measure::{floor, ranged};
 use super::{Row, Signal};
 use crate::risk::arithmetic::{OCTAVE, ramp};
@@ -15,24 +17,24 @@ const TWO_OCTAVES: u16 = 2 * OCTAVE;
 pub(super) const ROW: Row = Row {
     name: "spread",
     doc: "Many different resources: scraping, hoarding.",
-    form: Form {
+    form: FieldForm {
         name: "Spread",
         doc: "A signal of many different resources.",
     },
     fields: &[
         weight(60),
-        Field {
+        SignalField {
             name: "distinct",
             doc: "How many different resources are many for an identity without a past.",
-            part: Part::AtLeast,
-            kind: Kind::Count(REQUESTS),
+            part: FieldPart::AtLeast,
+            kind: FieldKind::Count(REQUESTS),
             default: 500,
         },
-        Field {
+        SignalField {
             name: "window",
             doc: "In how long they are counted, 1s to 1d.",
-            part: Part::Window,
-            kind: Kind::Seconds(1, DAY),
+            part: FieldPart::Window,
+            kind: FieldKind::Seconds(1, DAY),
             default: 600,
         },
         start(Scale::Times, 300),

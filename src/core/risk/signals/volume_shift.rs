@@ -1,6 +1,6 @@
 //! Far more bytes in responses than the identity's own most: bulk export.
 
-use super::field::{Field, Form, Kind, Part, Scale, full, start, weight};
+use super::field::{FieldForm, FieldKind, FieldPart, Scale, SignalField, full, start, weight};
 use super::{Row, Signal, measure, words};
 use crate::risk::profile::{Profile, VOLUME_SCALES};
 use crate::risk::settings::Settings;
@@ -8,7 +8,7 @@ use crate::risk::settings::Settings;
 pub(super) const ROW: Row = Row {
     name: "volume_shift",
     doc: "Far more bytes in responses than the identity's own most.",
-    form: Form {
+    form: FieldForm {
         name: "VolumeShift",
         doc: "A signal of far more bytes than usual.",
     },
@@ -16,11 +16,11 @@ pub(super) const ROW: Row = Row {
         weight(60),
         start(Scale::Times, 300),
         full(Scale::Times, 1200),
-        Field {
+        SignalField {
             name: "at_least",
             doc: "Below how many bytes it stays silent, from 256B to 1000GiB, rounded up to a multiple of 256.",
-            part: Part::AtLeast,
-            kind: Kind::Bytes,
+            part: FieldPart::AtLeast,
+            kind: FieldKind::Bytes,
             default: 1 << 20,
         },
     ],

@@ -1,6 +1,6 @@
 //! Trust domains.
 
-use postern_core::caller::settings::{JwtSvid, TrustDomain};
+use postern_core::caller::settings::{Domain, JwtSvid};
 use postern_core::gate::Route;
 
 use super::issuers::SKEW;
@@ -61,7 +61,7 @@ fn forwarded(policy: &Policy<'_>, index: usize, path: &str, found: &mut Found) {
 }
 
 /// Whether a route lets workloads of that trust domain in, or asks for them.
-pub(super) fn takes(policy: &Policy<'_>, at: usize, route: &Route, domain: &TrustDomain) -> bool {
+pub(super) fn takes(policy: &Policy<'_>, at: usize, route: &Route, domain: &Domain) -> bool {
     if route.allow.spiffe.is_none() {
         return route.allow.issuers.is_none();
     }
