@@ -63,7 +63,7 @@ class Crowd:
         return [self.ask(path, on) for on in self.connections]
 
 
-def live(crowd: Crowd, seconds: float, rate: float = 4) -> None:
+def live(crowd: Crowd, seconds: float, rate: float = 10) -> None:
     """What the client always does: it reads ten items, again and again."""
     end = time.monotonic() + seconds
     for number in itertools.count():
@@ -74,10 +74,10 @@ def live(crowd: Crowd, seconds: float, rate: float = 4) -> None:
         time.sleep(1 / rate)
 
 
-def scrape(crowd: Crowd, most: int = 3000) -> list[Reply]:
-    """An item after the other, until it is denied and a while longer, as fast as the machine can."""
+def scrape(crowd: Crowd, least: int = 1500, most: int = 4000) -> list[Reply]:
+    """An item after the other as fast as the machine can; longer where that is slow, until it is denied."""
     replies = []
-    while len(replies) < most and sum(reply.reason == "risk_denied" for reply in replies[-100:]) < 50:
+    while len(replies) < least or len(replies) < most and replies[-1].reason != "risk_denied":
         replies.append(crowd.ask(f"/v1/items/scraped-{len(replies)}"))
     return replies
 
