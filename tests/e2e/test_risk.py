@@ -74,11 +74,13 @@ def live(crowd: Crowd, seconds: float, rate: float = 10) -> None:
         time.sleep(1 / rate)
 
 
-def scrape(crowd: Crowd, least: int = 1500, most: int = 4000) -> list[Reply]:
-    """An item after the other as fast as the machine can; longer where that is slow, until it is denied."""
-    replies = []
-    while len(replies) < least or len(replies) < most and replies[-1].reason != "risk_denied":
+def scrape(crowd: Crowd, most: int = 10_000) -> list[Reply]:
+    """An item after the other, as fast as the machine can, until it is denied and for a second at least."""
+    replies, begun = [], time.monotonic()
+    while len(replies) < most:
         replies.append(crowd.ask(f"/v1/items/scraped-{len(replies)}"))
+        if replies[-1].reason == "risk_denied" and time.monotonic() > begun + 1:
+            break
     return replies
 
 
