@@ -1,7 +1,6 @@
 //! Certificates for tests: any extensions, around a body and a signature that nobody verified.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use crate::signing;
 
 const SEQUENCE: u8 = 0x30;
 
@@ -78,14 +77,7 @@ pub fn der(extensions: &[Vec<u8>]) -> Vec<u8> {
 
 /// The same as PEM, as hosts give it.
 pub fn pem(der: &[u8]) -> Vec<u8> {
-    let text = STANDARD.encode(der);
-    let lines: Vec<&str> = text
-        .as_bytes()
-        .chunks(64)
-        .map(|line| std::str::from_utf8(line).unwrap())
-        .collect();
-    let lines = lines.join("\n");
-    format!("-----BEGIN CERTIFICATE-----\n{lines}\n-----END CERTIFICATE-----\n").into_bytes()
+    signing::pem("CERTIFICATE", der).into_bytes()
 }
 
 /// The certificate of a workload.

@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use crate::certificate::workload;
+use crate::signing::jws;
 use crate::stories::{START, claims, configuration, events, gate, headers, request, token};
 
 pub const JOBS: &str = "spiffe://prod.example/ns/jobs/sa/batch";
@@ -53,10 +54,11 @@ impl Key {
     pub fn svid(self, header: Value, claims: Value) -> String {
         let header = merged(json!({"alg": "ES256", "kid": self.0, "typ": "JWT"}), header);
         let good = json!({"sub": JOBS, "aud": ["orders"], "iat": START, "exp": START + 300});
-        let part = |part: Value| encode(part.to_string().as_bytes());
-        let input = format!("{}.{}", part(header), part(merged(good, claims)));
-        let signature: Signature = self.secret().sign(input.as_bytes());
-        format!("{input}.{}", encode(&signature.to_bytes()))
+        let (header, claims) = (header.to_string(), merged(good, claims).to_string());
+        jws::joined(header.as_bytes(), claims.as_bytes(), |input| {
+            let signature: Signature = self.secret().sign(input);
+            signature.to_bytes().to_vec()
+        })
     }
 }
 

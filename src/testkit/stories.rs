@@ -1,6 +1,7 @@
 //! What lifecycle tests share: a signer, a configuration, and a request's whole life.
 
 use crate::memory::MemoryHost;
+use crate::signing::jws;
 use ed25519_dalek::{Signer as _, SigningKey};
 use postern_core::base::Now;
 use postern_core::base::base64url::encode;
@@ -49,13 +50,9 @@ pub fn token(claims: &Value) -> String {
 }
 
 pub fn signed(header: &Value, claims: &Value) -> String {
-    let input = format!(
-        "{}.{}",
-        encode(header.to_string().as_bytes()),
-        encode(claims.to_string().as_bytes())
-    );
-    let signature = signer().sign(input.as_bytes());
-    format!("{input}.{}", encode(&signature.to_bytes()))
+    let (header, claims) = (header.to_string(), claims.to_string());
+    let sign = |input: &[u8]| signer().sign(input).to_bytes().to_vec();
+    jws::joined(header.as_bytes(), claims.as_bytes(), sign)
 }
 
 /// A configuration with one issuer and these routes.

@@ -60,8 +60,7 @@ impl Certificate {
 
     /// The digest as proxies write it.
     pub fn hex(&self) -> String {
-        let digits = self.sha256.iter().map(|byte| format!("{byte:02x}"));
-        digits.collect()
+        postern_testkit::spiffe::hex(&self.sha256)
     }
 }
 

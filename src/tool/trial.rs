@@ -9,8 +9,7 @@ use postern_core::decision::Reply;
 use postern_core::gate::steps::Watch;
 use postern_core::gate::{Decided, Gate, Next, Opened, Stage};
 use postern_core::host::Property;
-use postern_core::request::Headers;
-use postern_core::request::{NormalPath, split_target};
+use postern_core::request::{Headers, NormalPath, split_target};
 use postern_testkit::memory::{MemoryHost, SharedData};
 use serde_json::Value;
 

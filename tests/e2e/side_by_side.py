@@ -16,7 +16,7 @@ from pathlib import Path
 
 HERE = Path(__file__).parent
 WHOLE_RUN = HERE / "test_whole_run.py"
-FIRST = ["test_package.py", "test_risk.py", "test_bundles.py", "test_three_readers.py"]
+FIRST = ["test_package.py", "test_limits.py", "test_risk.py", "test_random_readers.py"]
 """What takes longest, so that nothing waits for it at the end."""
 
 NOTHING_CHOSEN = 5

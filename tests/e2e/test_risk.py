@@ -74,10 +74,10 @@ def live(crowd: Crowd, seconds: float, rate: float = 10) -> None:
         time.sleep(1 / rate)
 
 
-def scrape(crowd: Crowd, most: int = 10_000) -> list[Reply]:
+def scrape(crowd: Crowd) -> list[Reply]:
     """An item after the other, as fast as the machine can, until it is denied and for a second at least."""
     replies, begun = [], time.monotonic()
-    while len(replies) < most:
+    while len(replies) < 10_000:
         replies.append(crowd.ask(f"/v1/items/scraped-{len(replies)}"))
         if replies[-1].reason == "risk_denied" and time.monotonic() > begun + 1:
             break

@@ -6,8 +6,7 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use postern_core::config::Config;
 use postern_core::gate::Gate;
-use postern_core::host::LogLevel;
-use postern_core::host::Property;
+use postern_core::host::{LogLevel, Property};
 use postern_testkit::memory::{MemoryHost, SharedData};
 use postern_testkit::stories::*;
 use serde_json::{Value, json};

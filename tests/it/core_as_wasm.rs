@@ -1,7 +1,6 @@
 //! The core as WebAssembly in a JavaScript engine: the very code that runs in a proxy and a browser.
 
-use postern_core::base::Now;
-use postern_core::base::base64url;
+use postern_core::base::{Now, base64url};
 use postern_core::crypto::{AlgorithmSet, Pure, Work};
 use postern_core::decision::Reason;
 use postern_core::jose::{

@@ -9,8 +9,7 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
 
-use crate::base::CidrSet;
-use crate::base::Now;
+use crate::base::{CidrSet, Now};
 use crate::decision::{Denial, Reason};
 use crate::proof::Demand;
 use crate::risk::settings::Override;

@@ -3,8 +3,7 @@
 use super::settings::Tokens;
 use crate::base::fold;
 use crate::decision::{Denial, Reason};
-use crate::request::mentions;
-use crate::request::{Headers, Sole};
+use crate::request::{Headers, Sole, mentions};
 
 /// Where credentials come for most readers, whatever else is configured.
 pub const AUTHORIZATION: &str = "authorization";

@@ -9,8 +9,7 @@ use crate::base::Now;
 use crate::base::printable::{self, is_printable};
 use crate::caller::clients::{Clients, Registrations};
 use crate::decision::{Denial, Reason};
-use crate::jose::ScopeSet;
-use crate::jose::{ClaimPath, Claims};
+use crate::jose::{ClaimPath, Claims, ScopeSet};
 use crate::spiffe::{Signatory, SpiffeId};
 
 /// What the identity of a token without a subject begins with, behind its issuer.

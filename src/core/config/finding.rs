@@ -16,6 +16,18 @@ pub enum Severity {
     Note,
 }
 
+impl Severity {
+    /// The word that outputs carry.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+            Self::Note => "note",
+        }
+    }
+}
+
 /// Something that was found in a document.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {

@@ -11,6 +11,12 @@ pub struct Judge<'a> {
     pub config: &'a Settings,
     /// What tokens and certificates are judged by.
     pub callers: caller::TokenJudge<'a>,
+}
+
+impl Judge<'_> {
     /// When the request came.
-    pub now: Now,
+    #[must_use]
+    pub fn now(&self) -> Now {
+        self.callers.now
+    }
 }

@@ -10,8 +10,7 @@ use super::steps::{Request, State, Unwatched, Watch};
 use super::summary::Summary;
 use super::waiting::Waiting;
 use super::{Decided, Gate, Open, Stage, upstream};
-use crate::base::Now;
-use crate::base::digest_from_hex;
+use crate::base::{Now, digest_from_hex};
 use crate::caller;
 use crate::crypto::Hosted;
 use crate::decision::{Denial, Mode, Reason};
@@ -143,7 +142,6 @@ impl Open {
                 crypto: &crypto,
                 now,
             },
-            now,
         };
         // A host that calls back into a decision under way gets none: nothing would be counted.
         let (limits, tokens) = (self.limits.try_borrow_mut(), self.tokens.try_borrow_mut());

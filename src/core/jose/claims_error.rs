@@ -3,8 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{NumericDate, json::JsonError};
-use crate::base::Excerpt;
-use crate::base::Now;
+use crate::base::{Excerpt, Now};
 use crate::decision::Reason;
 
 /// Why a verified token's claims are not accepted.

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use super::{Claims, ClaimsError, JwsError, NumericDate};
-use crate::base::Excerpt;
-use crate::base::Now;
+use crate::base::{Excerpt, Now};
 
 /// What the tokens of one issuer must claim.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -31,12 +31,10 @@ use crate::base::Now;
 use crate::base::network::{address, network};
 use crate::caller::Caller;
 use crate::crypto::keyed::{PartHasher, Seed};
-use crate::decision::{Denial, Mode, Reason};
-use crate::request::RequestView;
-use crate::request::parameter;
+use crate::decision::{Denial, Mode, RateFields, Reason, whole_millis};
+use crate::request::{RequestView, parameter};
 use crate::shared::Cells;
 
-use crate::decision::{RateFields, whole_millis};
 use bucket::ENTRIES;
 use key::{KeyPart, Slot};
 use meter::{Meter, Standing};

@@ -5,8 +5,7 @@ use std::fmt;
 use super::hosts::{Authority, HostPattern};
 use super::template::{PathTemplate, SegmentKind};
 use super::trie::Trie;
-use crate::request::Method;
-use crate::request::NormalPath;
+use crate::request::{Method, NormalPath};
 
 /// What requests a route is for. Host, method and path must all fit.
 #[derive(Clone, Debug, PartialEq, Eq)]

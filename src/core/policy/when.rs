@@ -5,8 +5,7 @@ use std::time::Duration;
 
 use super::context_denial::ContextDenial;
 use super::hours::Hours;
-use crate::base::CidrSet;
-use crate::base::Now;
+use crate::base::{CidrSet, Now};
 use crate::request;
 use crate::request::{RequestView, Sole};
 

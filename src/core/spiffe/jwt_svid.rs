@@ -3,8 +3,7 @@
 use std::{fmt, time::Duration};
 
 use super::{SpiffeId, SpiffeIdError, SvidError, TrustDomain};
-use crate::base::Excerpt;
-use crate::base::Now;
+use crate::base::{Excerpt, Now};
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::decision::Reason;
 use crate::jose::{Audiences, Claims, ClaimsError, JwsError, UnverifiedJws};

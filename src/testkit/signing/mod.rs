@@ -14,7 +14,6 @@ use jwt_compact::alg::{Hs256, Hs256Key, Hs384, Hs384Key, Hs512, Hs512Key, Rsa};
 use jwt_compact::{Algorithm as _, AlgorithmSignature as _};
 use p256::ecdsa::signature::RandomizedSigner as _;
 use p256::elliptic_curve::rand_core::{OsRng, RngCore as _};
-use postern_core::base::base64url;
 use postern_core::crypto::{Algorithm, VerifyingKey};
 use rsa::pkcs8::EncodePublicKey as _;
 use rsa::traits::PublicKeyParts as _;
@@ -251,11 +250,10 @@ impl Signer {
         if let Some(header) = header.as_object_mut() {
             header.insert("alg".to_owned(), self.algorithm.name().into());
         }
-        let input = [header.to_string().as_bytes(), payload.as_bytes()]
-            .map(base64url::encode)
-            .join(".");
-        let signature = base64url::encode(&self.sign(input.as_bytes()));
-        format!("{input}.{signature}")
+        let header = header.to_string();
+        jws::joined(header.as_bytes(), payload.as_bytes(), |input| {
+            self.sign(input)
+        })
     }
 
     /// What algorithm confusion takes for the secret of an HMAC (RFC 8725 section 2.1): a public key

@@ -1,37 +1,16 @@
 //! What was found, and where.
 
 use postern_core::caller::clients::Day;
-use postern_core::config::Config;
+use postern_core::config::{Config, ConfigErrors, Severity};
 
 use super::lint::{self, ERROR, NOTES};
 use super::proxy;
 use crate::document::{Configuration, Document, Position, Problem};
 
-/// How bad it is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Level {
-    /// The filter refuses the configuration.
-    Error,
-    /// It is legal, and dangerous.
-    Warning,
-    /// It could be better.
-    Note,
-}
-
-impl Level {
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Error => "error",
-            Self::Warning => "warning",
-            Self::Note => "note",
-        }
-    }
-}
-
 /// One thing that was found.
 #[derive(Clone, Debug)]
 pub struct Finding {
-    pub level: Level,
+    pub level: Severity,
     pub rule: &'static str,
     pub file: String,
     pub position: Option<Position>,
@@ -50,9 +29,18 @@ pub fn of_file(document: &Document, today: Day) -> (Vec<Finding>, usize) {
         .map(|problem| finding(document, "", problem))
         .collect();
     for configuration in &contents.configurations {
-        let problems = of_configuration(configuration, today).into_iter();
+        let (problems, around) = match Config::parse(&configuration.bytes()) {
+            Ok(config) => {
+                let manager = configuration.manager.as_ref();
+                // What the proxy does differently around a configuration that is sound.
+                let around = manager.map(|manager| proxy::warnings(manager, &config));
+                (warnings(configuration, &config, today), around)
+            }
+            Err(errors) => (refused(configuration, &errors), None),
+        };
+        let problems = problems.into_iter();
         findings.extend(problems.map(|problem| finding(document, &configuration.within, problem)));
-        let around = around(configuration).into_iter();
+        let around = around.into_iter().flatten();
         findings.extend(around.map(|problem| finding(document, "", problem)));
     }
     findings.sort_by_key(|finding| finding.position);
@@ -62,7 +50,7 @@ pub fn of_file(document: &Document, today: Day) -> (Vec<Finding>, usize) {
 
 fn finding(document: &Document, within: &str, problem: Problem) -> Finding {
     Finding {
-        level: problem.rule.map_or(Level::Error, level),
+        level: problem.rule.map_or(Severity::Error, level),
         rule: problem.rule.unwrap_or(ERROR),
         file: document.name.clone(),
         position: problem.at.map(|at| document.position(at)),
@@ -73,19 +61,15 @@ fn finding(document: &Document, within: &str, problem: Problem) -> Finding {
 }
 
 /// The level of what a rule finds.
-pub fn level(rule: &str) -> Level {
+pub fn level(rule: &str) -> Severity {
     match rule {
-        ERROR => Level::Error,
-        _ if NOTES.contains(&rule) => Level::Note,
-        _ => Level::Warning,
+        ERROR => Severity::Error,
+        _ if NOTES.contains(&rule) => Severity::Note,
+        _ => Severity::Warning,
     }
 }
 
-fn of_configuration(configuration: &Configuration, today: Day) -> Vec<Problem> {
-    let errors = match Config::parse(&configuration.bytes()) {
-        Ok(config) => return warnings(configuration, &config, today),
-        Err(errors) => errors,
-    };
+fn refused(configuration: &Configuration, errors: &ConfigErrors) -> Vec<Problem> {
     let listed = errors.listed().iter();
     let mut problems: Vec<Problem> = listed
         .map(|error| problem(configuration, None, &error.path, error.problem.clone()))
@@ -95,15 +79,6 @@ fn of_configuration(configuration: &Configuration, today: Day) -> Vec<Problem> {
         problems.push(problem(configuration, None, "", message));
     }
     problems
-}
-
-/// What the proxy does differently around a configuration that is sound.
-fn around(configuration: &Configuration) -> Vec<Problem> {
-    let config = Config::parse(&configuration.bytes());
-    match (&configuration.manager, config) {
-        (Some(manager), Ok(config)) => proxy::warnings(manager, &config),
-        _ => Vec::new(),
-    }
 }
 
 fn warnings(configuration: &Configuration, config: &Config, today: Day) -> Vec<Problem> {

@@ -3,8 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Report;
-use super::finding::{Finding, Level};
+use super::finding::Finding;
 use crate::text::printable;
+use postern_core::config::Severity;
 
 /// One line each.
 pub fn text(report: &Report) -> String {
@@ -21,8 +22,8 @@ fn line(finding: &Finding) -> String {
         .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
     let colon = if finding.path.is_empty() { "" } else { ": " };
     let rule = match finding.level {
-        Level::Error => String::new(),
-        Level::Warning | Level::Note => format!(" [{}]", finding.rule),
+        Severity::Error => String::new(),
+        Severity::Warning | Severity::Note => format!(" [{}]", finding.rule),
     };
     printable(&format!(
         "{}{place}: {}: {}{colon}{}{rule}",
@@ -43,8 +44,8 @@ pub fn summary(report: &Report) -> String {
         "{} in {}: {}, {}",
         counted(report.configurations, "configuration"),
         counted(report.files, "file"),
-        counted(report.count(Level::Error), "error"),
-        counted(report.count(Level::Warning), "warning"),
+        counted(report.count(Severity::Error), "error"),
+        counted(report.count(Severity::Warning), "warning"),
     )
 }
 
@@ -58,8 +59,8 @@ pub fn json(report: &Report) -> String {
     let report = json!({
         "files": report.files,
         "configurations": report.configurations,
-        "errors": report.count(Level::Error),
-        "warnings": report.count(Level::Warning),
+        "errors": report.count(Severity::Error),
+        "warnings": report.count(Severity::Warning),
         "findings": findings,
         "unusable": unusable,
     });

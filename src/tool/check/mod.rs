@@ -22,8 +22,9 @@ use postern_core::caller::clients::Day;
 use crate::document::Document;
 use crate::failure::{Failure, note, output};
 use crate::moment::Clock;
-use finding::{Finding, Level};
+use finding::Finding;
 use lint::{ERROR, RULES};
+use postern_core::config::Severity;
 
 /// Checks configurations: errors with their lines, and what is legal and dangerous.
 ///
@@ -134,7 +135,9 @@ impl Report {
 
     fn add(&mut self, document: &Document, today: Day) {
         let (findings, configurations) = finding::of_file(document, today);
-        let is_wrong = findings.iter().any(|finding| finding.level == Level::Error);
+        let is_wrong = findings
+            .iter()
+            .any(|finding| finding.level == Severity::Error);
         if configurations == 0 && !is_wrong {
             let why = "no configuration of Postern is in it; it is a bare configuration, an Envoy bootstrap or a manifest of Istio or Envoy Gateway with one";
             self.unusable.push((document.name.clone(), why.to_owned()));
@@ -145,21 +148,21 @@ impl Report {
 
     fn pass_over(&mut self, rules: &[&str]) {
         let is_kept =
-            |finding: &Finding| finding.level == Level::Error || !rules.contains(&finding.rule);
+            |finding: &Finding| finding.level == Severity::Error || !rules.contains(&finding.rule);
         self.findings.retain(is_kept);
     }
 
-    fn count(&self, level: Level) -> usize {
+    fn count(&self, level: Severity) -> usize {
         let of_level = |finding: &&Finding| finding.level == level;
         self.findings.iter().filter(of_level).count()
     }
 
     fn status(&self, deny_warnings: bool) -> ExitCode {
-        let denied = deny_warnings && self.count(Level::Warning) > 0;
+        let denied = deny_warnings && self.count(Severity::Warning) > 0;
         ExitCode::from(match (self.unusable.is_empty(), denied) {
             (false, _) => 2,
             (true, true) => 1,
-            (true, false) => u8::from(self.count(Level::Error) > 0),
+            (true, false) => u8::from(self.count(Severity::Error) > 0),
         })
     }
 }

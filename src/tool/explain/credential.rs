@@ -60,7 +60,7 @@ pub fn signature(seen: &Seen<'_, '_>, says: &mut Vec<String>) {
 
 /// What the token claims, as far as it can be read, and whose it is.
 pub fn claims(seen: &Seen<'_, '_>, says: &mut Vec<String>) {
-    let now = seen.judge.now;
+    let now = seen.judge.now();
     if let Some(caller) = &seen.case.caller {
         says.push(format!("it claims: {}", listed(caller.claims().raw(), now)));
         accepted(seen.judge.config, caller, says);

@@ -2,8 +2,7 @@
 
 use std::fs;
 
-use postern_core::base::Now;
-use postern_core::base::base64url;
+use postern_core::base::{Now, base64url};
 use serde_json::{Map, Value, json};
 
 use super::signers::{Signers, beside};

@@ -1,8 +1,7 @@
 //! JWT-SVIDs, good and bad in every way that comes to mind, and the authorities that sign them.
 
-use postern_core::base::base64url::encode;
 use postern_core::crypto::Algorithm;
-use postern_testkit::signing::{self, Signer};
+use postern_testkit::signing::{self, Signer, jws};
 use serde_json::{Value, json};
 
 /// Whom good SVIDs are for.
@@ -116,14 +115,11 @@ impl Forge<'_> {
     }
 
     fn token(&self, header: &str, claims: &str) -> String {
-        let input = format!(
-            "{}.{}",
-            encode(header.as_bytes()),
-            encode(claims.as_bytes())
-        );
         let algorithm = Algorithm::from_name(self.algorithm).unwrap();
-        let signature = encode(&self.key.with(algorithm).sign(input.as_bytes()));
-        format!("{input}.{signature}")
+        let key = self.key.with(algorithm);
+        jws::joined(header.as_bytes(), claims.as_bytes(), |input| {
+            key.sign(input)
+        })
     }
 
     fn good(&self) -> String {
@@ -378,13 +374,9 @@ fn hmac(prod: &Authority, now: u64) -> String {
         now,
     };
     let [header, claims] = [forge.header(json!({})), forge.claims(json!({}))];
-    let input = format!(
-        "{}.{}",
-        encode(header.to_string().as_bytes()),
-        encode(claims.to_string().as_bytes())
-    );
-    let signature = signing::hmac(secret.as_bytes(), input.as_bytes());
-    format!("{input}.{}", encode(&signature))
+    let (header, claims) = (header.to_string(), claims.to_string());
+    let sign = |input: &[u8]| signing::hmac(secret.as_bytes(), input);
+    jws::joined(header.as_bytes(), claims.as_bytes(), sign)
 }
 
 /// Subjects that are SPIFFE IDs, or nearly.

@@ -3,12 +3,8 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use postern_core::decision::Detail;
-use postern_core::decision::RateFields;
-use postern_core::decision::{Asked, Reply, ReplyOptions};
-use postern_core::decision::{Denial, Reason};
-
 use super::page::{Page, names, sources};
+use postern_core::decision::{Asked, Denial, Detail, RateFields, Reason, Reply, ReplyOptions};
 
 #[test]
 fn every_field_of_a_refusal_is_on_its_page() {

@@ -1,10 +1,7 @@
 //! The page of reasons.
 
-use postern_core::decision::Detail;
-use postern_core::decision::{Asked, Reply, ReplyOptions};
-use postern_core::decision::{Denial, Reason};
-
 use super::page::{Page, sources};
+use postern_core::decision::{Asked, Denial, Detail, Reason, Reply, ReplyOptions};
 
 const OPTIONS: ReplyOptions<'static> = ReplyOptions {
     scheme: "Bearer",

@@ -49,5 +49,5 @@ fn charge(
         places: &route.limits,
         factor: risk.map_or(1, |risk| risk.reaction.factor),
     };
-    Ok(counters.charge(limits, &subject, judge.now, charged))
+    Ok(counters.charge(limits, &subject, judge.now(), charged))
 }

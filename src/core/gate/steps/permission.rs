@@ -10,8 +10,7 @@ use crate::caller::{Caller, Refusal};
 use crate::decision::{Denial, Reason};
 use crate::gate::judge::Judge;
 use crate::gate::settings::{Route, Settings};
-use crate::policy::Allow;
-use crate::policy::{ClaimCondition, Facts};
+use crate::policy::{Allow, ClaimCondition, Facts};
 use crate::proof;
 use crate::proof::Demand;
 use crate::spiffe::{Signatory, SpiffePatterns};
@@ -35,7 +34,7 @@ fn check_registrations(
     let header = judge.config.audit.purpose_header.as_deref();
     let purpose = header.and_then(|name| request.headers.sole(name).one());
     let mut clients = judge.config.callers.clients.each(caller.registrations());
-    clients.try_for_each(|client| client.check(request.source, purpose, judge.now))
+    clients.try_for_each(|client| client.check(request.source, purpose, judge.now()))
 }
 
 /// Whoever sends a bound token proves it its own, and it is bound where that is asked for.
@@ -267,7 +266,7 @@ pub fn facts<'a>(
     let issued = case.caller()?.claims().issued_at();
     Ok(Facts {
         request: request.view(case.query()?),
-        now: judge.now,
-        token_age: issued.map(|iat| judge.now.since(iat.instant())),
+        now: judge.now(),
+        token_age: issued.map(|iat| judge.now().since(iat.instant())),
     })
 }

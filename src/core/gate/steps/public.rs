@@ -120,7 +120,7 @@ impl<'s, 'd, 'a> Sent<'s, 'd, 'a> {
             && let (Some(pressure), Some(counters)) =
                 (&self.judge.config.source.pressure, &mut self.state.counters)
         {
-            counters.failed(pressure, self.request.source, self.work, self.judge.now);
+            counters.failed(pressure, self.request.source, self.work, self.judge.now());
         }
         denial.reason == Reason::KeysUnavailable
     }

@@ -76,7 +76,6 @@ pub(super) fn refused<'a>(
 /// A request of a known caller.
 #[derive(Clone, Copy)]
 struct Visit<'c> {
-    config: &'c Settings,
     caller: &'c Caller,
     matched: Matched<'c, Route>,
     path: &'c NormalPath,
@@ -94,7 +93,6 @@ impl<'c> Visit<'c> {
         refused: bool,
     ) -> Result<Self, Verdict> {
         Ok(Self {
-            config: judge.config,
             caller: case.caller()?,
             matched: case.matched()?,
             path: case.path()?,
@@ -120,9 +118,9 @@ impl<'c> Visit<'c> {
             refused: self.refused,
         };
         let place = watch.place(self.caller.identity());
-        let mut subject = subject(self.config, self.caller, place);
+        let mut subject = subject(self.judge.config, self.caller, place);
         subject.here = self.matched.route.risk.as_deref();
-        let mut assessment = desk.arrive(subject, arrival, self.judge.now);
+        let mut assessment = desk.arrive(subject, arrival, self.judge.now());
         if self.refused {
             // It goes no further: there is nothing left to do about its score.
             assessment.reaction = desk.settings.reaction(0);

@@ -61,7 +61,7 @@ pub(super) fn pressed(
     look: Look,
 ) -> Option<Result<(), Denial>> {
     let pressure = judge.config.source.pressure.as_ref()?;
-    let (source, now) = (request.source, judge.now);
+    let (source, now) = (request.source, judge.now());
     let until = counters.throttled(pressure, source, look, now)?;
     Some(match pressure.mode {
         Mode::Enforce => Err(throttled(source, until, now)),

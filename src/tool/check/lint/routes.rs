@@ -1,8 +1,7 @@
 //! What routes ask for.
 
 use postern_core::gate::Route;
-use postern_core::policy::Allow;
-use postern_core::policy::Condition;
+use postern_core::policy::{Allow, Condition};
 use postern_core::risk::settings::Deed;
 
 use super::clients::is_whole_domain;
