@@ -17,6 +17,7 @@ use std::rc::Rc;
 use super::identity::{Caller, Proven};
 use super::settings::{Domain, X509Svid};
 use super::{Known, Refusal, TokenJudge, denial};
+use crate::base::DomainId;
 use crate::decision::Denial;
 use crate::proof::Connection;
 use crate::request::Headers;
@@ -372,7 +373,7 @@ fn of_connection(judge: &TokenJudge<'_>, own: &Own) -> Result<Rc<Caller>, Refusa
     caller.ok_or_else(|| refused(SvidError::TrustDomainUnknown(id.trust_domain().clone())))
 }
 
-fn caller_of(judge: &TokenJudge<'_>, domain: usize, id: SpiffeId, proven: Proven) -> Caller {
+fn caller_of(judge: &TokenJudge<'_>, domain: DomainId, id: SpiffeId, proven: Proven) -> Caller {
     Caller::of_x509_svid(domain, id, proven).registered(&judge.settings.clients)
 }
 
@@ -381,7 +382,7 @@ fn domain_of(
     judge: &TokenJudge<'_>,
     id: &SpiffeId,
     says: impl FnOnce(&Domain) -> bool,
-) -> Result<usize, Refusal> {
+) -> Result<DomainId, Refusal> {
     let name = id.trust_domain();
     let found = judge.settings.trust_domain_of(name);
     let (index, _) = found
@@ -393,8 +394,8 @@ fn domain_of(
 
 // Trust Domain and Bundle section 4.1.3: with an empty bundle every SVID of the domain is invalid.
 // A domain without a bundle here cannot say so.
-fn stands(judge: &TokenJudge<'_>, index: usize, id: &SpiffeId) -> Result<(), Refusal> {
-    let Some(authority) = judge.authority(Signatory::TrustDomain(index)) else {
+fn stands(judge: &TokenJudge<'_>, domain: DomainId, id: &SpiffeId) -> Result<(), Refusal> {
+    let Some(authority) = judge.authority(Signatory::TrustDomain(domain)) else {
         return Ok(());
     };
     let document = judge.document(&authority)?.document;

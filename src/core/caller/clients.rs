@@ -9,7 +9,7 @@ use std::fmt;
 use std::hash::{BuildHasherDefault, DefaultHasher};
 use std::net::IpAddr;
 
-use crate::base::{CidrSet, Now};
+use crate::base::{CidrSet, ClientId, Id as _, IssuerId, Listed, Now};
 use crate::decision::{Denial, Reason};
 use crate::proof::Demand;
 use crate::risk::settings::Override;
@@ -185,32 +185,32 @@ type Lookup<K, V> = HashMap<K, V, BuildHasherDefault<DefaultHasher>>;
 /// The registered clients, and how callers are found among them.
 #[derive(Clone, Debug, Default)]
 pub struct Clients {
-    all: Vec<Client>,
-    by_client: Vec<Lookup<Box<str>, usize>>,
-    by_subject: Vec<Lookup<Box<str>, usize>>,
-    by_workload: SpiffePatterns<usize>,
-    by_name: BTreeMap<Box<str>, usize>,
+    all: Listed<ClientId, Client>,
+    by_client: Listed<IssuerId, Lookup<Box<str>, ClientId>>,
+    by_subject: Listed<IssuerId, Lookup<Box<str>, ClientId>>,
+    by_workload: SpiffePatterns<ClientId>,
+    by_name: BTreeMap<Box<str>, ClientId>,
     /// Whether a caller may call that is not among them.
     pub unregistered: bool,
 }
 
-/// What a caller is registered as, by places among the clients.
+/// What a caller is registered as.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Registrations {
     /// The client that it is.
-    pub own: Option<usize>,
+    pub own: Option<ClientId>,
     /// The client that its token was issued to, where its subject is a client of its own: who may
     /// not act as the one may not act as the other by it.
-    pub other: Option<usize>,
+    pub other: Option<ClientId>,
 }
 
 /// Which callers a registration is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Match {
     /// Tokens of that issuer that were issued to that client.
-    Client(usize, String),
+    Client(IssuerId, String),
     /// Tokens of that issuer about that subject.
-    Subject(usize, String),
+    Subject(IssuerId, String),
     /// Workloads.
     Workload(SpiffePattern),
 }
@@ -220,8 +220,8 @@ impl Clients {
     #[must_use]
     pub fn new(issuers: usize, unregistered: bool) -> Self {
         Self {
-            by_client: vec![Lookup::default(); issuers],
-            by_subject: vec![Lookup::default(); issuers],
+            by_client: (0..issuers).map(|_| Lookup::default()).collect(),
+            by_subject: (0..issuers).map(|_| Lookup::default()).collect(),
             unregistered,
             ..Self::default()
         }
@@ -230,18 +230,18 @@ impl Clients {
     /// Registers a client.
     ///
     /// # Errors
-    /// The place of the client that has the very same match already.
-    pub fn insert(&mut self, client: Client, matching: Match) -> Result<(), usize> {
-        let place = self.all.len();
+    /// The client that has the very same match already.
+    pub fn insert(&mut self, client: Client, matching: Match) -> Result<(), ClientId> {
+        let id = ClientId::at(self.all.len());
         let taken = match matching {
-            Match::Client(issuer, name) => claim(self.by_client.get_mut(issuer), name, place),
-            Match::Subject(issuer, name) => claim(self.by_subject.get_mut(issuer), name, place),
-            Match::Workload(pattern) => match self.by_workload.insert(&pattern, place) {
+            Match::Client(issuer, name) => claim(self.by_client.get_mut(issuer), name, id),
+            Match::Subject(issuer, name) => claim(self.by_subject.get_mut(issuer), name, id),
+            Match::Workload(pattern) => match self.by_workload.insert(&pattern, id) {
                 Ok(()) => None,
-                Err(_) => Some(place),
+                Err(_) => Some(id),
             },
         };
-        self.by_name.insert(client.name.as_str().into(), place);
+        self.by_name.insert(client.name.as_str().into(), id);
         self.all.push(client);
         taken.map_or(Ok(()), Err)
     }
@@ -250,11 +250,11 @@ impl Clients {
     #[must_use]
     pub fn find(
         &self,
-        issuer: usize,
+        issuer: IssuerId,
         subject: Option<&str>,
         client: Option<&str>,
     ) -> Registrations {
-        let by = |maps: &[Lookup<Box<str>, usize>], name: Option<&str>| {
+        let by = |maps: &Listed<IssuerId, Lookup<Box<str>, ClientId>>, name: Option<&str>| {
             maps.get(issuer)?.get(name?).copied()
         };
         match (by(&self.by_subject, subject), by(&self.by_client, client)) {
@@ -280,30 +280,40 @@ impl Clients {
 
     /// Every registration of a caller: all of them must hold.
     pub fn each(&self, found: Registrations) -> impl Iterator<Item = &Client> {
-        let places = found.own.into_iter().chain(found.other);
-        places.filter_map(|place| self.get(place))
+        let ids = found.own.into_iter().chain(found.other);
+        ids.filter_map(|id| self.get(id))
     }
 
-    /// The client at that place.
+    /// All of them, in the order of the document.
     #[must_use]
-    pub fn get(&self, place: usize) -> Option<&Client> {
-        self.all.get(place)
+    pub fn all(&self) -> &Listed<ClientId, Client> {
+        &self.all
     }
 
-    /// The place of the client of that name.
+    /// The client with that id.
     #[must_use]
-    pub fn place_of(&self, name: &str) -> Option<usize> {
+    pub fn get(&self, id: ClientId) -> Option<&Client> {
+        self.all.get(id)
+    }
+
+    /// The id of the client of that name.
+    #[must_use]
+    pub fn id_of(&self, name: &str) -> Option<ClientId> {
         self.by_name.get(name).copied()
     }
 }
 
 /// Enters a name; answers whose it is already.
-fn claim(map: Option<&mut Lookup<Box<str>, usize>>, name: String, place: usize) -> Option<usize> {
+fn claim(
+    map: Option<&mut Lookup<Box<str>, ClientId>>,
+    name: String,
+    id: ClientId,
+) -> Option<ClientId> {
     let map = map?;
     if let Some(other) = map.get(name.as_str()) {
         return Some(*other);
     }
-    map.insert(name.into(), place);
+    map.insert(name.into(), id);
     None
 }
 
@@ -432,9 +442,9 @@ mod tests {
     fn a_caller_is_found_by_subject_then_client_within_its_issuer() {
         let mut clients = Clients::new(2, false);
         let entries = [
-            ("a", Match::Client(0, "web".to_owned())),
-            ("b", Match::Subject(0, "robot-7".to_owned())),
-            ("c", Match::Client(1, "web".to_owned())),
+            ("a", Match::Client(IssuerId::at(0), "web".to_owned())),
+            ("b", Match::Subject(IssuerId::at(0), "robot-7".to_owned())),
+            ("c", Match::Client(IssuerId::at(1), "web".to_owned())),
             (
                 "d",
                 Match::Workload(SpiffePattern::parse("spiffe://p/ns/*/sa/x").unwrap()),
@@ -447,28 +457,34 @@ mod tests {
         for (name, matching) in entries {
             assert_eq!(clients.insert(client(name), matching), Ok(()));
         }
-        let named = |place: usize| clients.all[place].name.as_str();
+        let named = |id: ClientId| clients.all[id.place()].name.as_str();
         let name = |found: Registrations| found.own.map(named);
         assert_eq!(
-            name(clients.find(0, Some("robot-7"), Some("web"))),
+            name(clients.find(IssuerId::at(0), Some("robot-7"), Some("web"))),
             Some("b")
         );
         assert_eq!(
-            name(clients.find(0, Some("robot-8"), Some("web"))),
+            name(clients.find(IssuerId::at(0), Some("robot-8"), Some("web"))),
             Some("a")
         );
         assert_eq!(
-            name(clients.find(1, Some("robot-7"), Some("web"))),
+            name(clients.find(IssuerId::at(1), Some("robot-7"), Some("web"))),
             Some("c")
         );
-        assert_eq!(name(clients.find(1, Some("robot-7"), None)), None);
-        assert_eq!(name(clients.find(2, Some("robot-7"), Some("web"))), None);
+        assert_eq!(
+            name(clients.find(IssuerId::at(1), Some("robot-7"), None)),
+            None
+        );
+        assert_eq!(
+            name(clients.find(IssuerId::at(2), Some("robot-7"), Some("web"))),
+            None
+        );
         let workload = |text| clients.find_workload(&SpiffeId::parse(text).unwrap());
         assert_eq!(name(workload("spiffe://p/ns/pay/sa/x")), Some("e"));
         assert_eq!(name(workload("spiffe://p/ns/shop/sa/x")), Some("d"));
         assert_eq!(name(workload("spiffe://q/ns/shop/sa/x")), None);
-        assert_eq!(clients.place_of("c"), Some(2));
-        let both = clients.find(0, Some("robot-7"), Some("web"));
+        assert_eq!(clients.id_of("c"), Some(ClientId::at(2)));
+        let both = clients.find(IssuerId::at(0), Some("robot-7"), Some("web"));
         let names: Vec<&str> = clients.each(both).map(|client| &*client.name).collect();
         assert_eq!(names, ["b", "a"]);
     }
@@ -476,8 +492,8 @@ mod tests {
     #[test]
     fn a_match_is_one_clients_alone() {
         let mut clients = Clients::new(1, true);
-        let web = || Match::Client(0, "web".to_owned());
+        let web = || Match::Client(IssuerId::at(0), "web".to_owned());
         assert_eq!(clients.insert(client("a"), web()), Ok(()));
-        assert_eq!(clients.insert(client("b"), web()), Err(0));
+        assert_eq!(clients.insert(client("b"), web()), Err(ClientId::at(0)));
     }
 }

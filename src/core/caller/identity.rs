@@ -5,8 +5,8 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 
 use super::settings::Issuer;
-use crate::base::Now;
 use crate::base::printable::{self, is_printable};
+use crate::base::{ClientId, DomainId, IssuerId, Now};
 use crate::caller::clients::{Clients, Registrations};
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimPath, Claims, ScopeSet};
@@ -44,7 +44,7 @@ impl Proven {
 /// What a verified token or certificate says of its caller, resolved once and then shared.
 #[derive(Debug)]
 pub struct Caller {
-    signatory: Signatory<usize, usize>,
+    signatory: Signatory<IssuerId, DomainId>,
     proven: Proven,
     workload: Option<SpiffeId>,
     registrations: Registrations,
@@ -71,7 +71,7 @@ impl Caller {
     /// `claim_missing` where the token names neither subject nor client, or its scopes or client
     /// are of another form than text.
     pub fn new(
-        index: usize,
+        id: IssuerId,
         issuer: &Issuer,
         claims: Claims,
         key_epoch: u64,
@@ -99,7 +99,7 @@ impl Caller {
             .map_or(Now::default(), |exp| exp.instant());
         let deadline = expires.after(issuer.clock_skew);
         Ok(Self {
-            signatory: Signatory::Issuer(index),
+            signatory: Signatory::Issuer(id),
             proven: Proven::Jwt,
             workload: None,
             registrations: Registrations::default(),
@@ -119,7 +119,7 @@ impl Caller {
     /// SPIFFE ID; it has neither client nor scopes.
     #[must_use]
     pub fn of_jwt_svid(
-        domain: usize,
+        domain: DomainId,
         id: SpiffeId,
         claims: Claims,
         clock_skew: Duration,
@@ -139,7 +139,7 @@ impl Caller {
     /// The workload of a trust domain, by its certificate. Its identity is its SPIFFE ID; it has
     /// neither client nor scopes nor claims.
     #[must_use]
-    pub fn of_x509_svid(domain: usize, id: SpiffeId, proven: Proven) -> Self {
+    pub fn of_x509_svid(domain: DomainId, id: SpiffeId, proven: Proven) -> Self {
         Self {
             signatory: Signatory::TrustDomain(domain),
             proven,
@@ -190,9 +190,9 @@ impl Caller {
         self.token_mark
     }
 
-    /// The place of the governed client that this is.
+    /// The governed client that this is.
     #[must_use]
-    pub fn registration(&self) -> Option<usize> {
+    pub fn registration(&self) -> Option<ClientId> {
         self.registrations.own
     }
 
@@ -213,9 +213,9 @@ impl Caller {
         }
     }
 
-    /// Whose word it is, by its place in the configuration.
+    /// Whose word it is.
     #[must_use]
-    pub fn signatory(&self) -> Signatory<usize, usize> {
+    pub fn signatory(&self) -> Signatory<IssuerId, DomainId> {
         self.signatory
     }
 

@@ -18,7 +18,7 @@ mod tests;
 use std::rc::Rc;
 use std::time::Duration;
 
-use crate::base::Now;
+use crate::base::{DomainId, IssuerId, KeyOwnerId, Now};
 use crate::crypto::{Algorithm, AlgorithmSet, Crypto, Price, VerifyingKey, Work};
 use crate::decision::{Denial, Reason};
 use crate::jose::{Claims, Expectations, JwsError, KeySet, UnverifiedJws, VerifiedJws, check_type};
@@ -185,8 +185,8 @@ pub enum Refusal {
 /// Keys that are wanted, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Their slot.
-    pub slot: usize,
+    /// Whose they are.
+    pub owner: KeyOwnerId,
     /// Why.
     pub want: Want,
 }
@@ -211,8 +211,8 @@ impl From<Denial> for Refusal {
 pub enum Recalled<'a> {
     /// It was good, and the keys that it was verified with are in force.
     Good(Recognised<'a>),
-    /// It was refused, for this reason, held against the keys of that slot if against any.
-    Bad(Denial, Option<usize>),
+    /// It was refused, for this reason, held against these keys if against any.
+    Bad(Denial, Option<KeyOwnerId>),
     /// Nothing; where it will be remembered, if that is done.
     Nothing(Option<Fingerprint>),
 }
@@ -225,10 +225,10 @@ pub struct Recognised<'a> {
 }
 
 impl Recognised<'_> {
-    /// The slot of the keys that it was held against.
+    /// Whose keys it was held against.
     #[must_use]
-    pub fn slot(&self) -> usize {
-        self.authority.slot
+    pub fn owner(&self) -> KeyOwnerId {
+        self.authority.owner
     }
 }
 
@@ -244,8 +244,8 @@ pub struct Sealed<'a> {
 
 /// What holding a token's signature against keys came to.
 pub struct Attempt<'a> {
-    /// The slot of the keys, once it is known whose they are.
-    pub slot: Option<usize>,
+    /// Whose the keys are, once that is known.
+    pub owner: Option<KeyOwnerId>,
     /// What all signatures of the request have cost by now.
     pub work: Work,
     /// The token, or why it does not hold.
@@ -277,9 +277,9 @@ impl<'a> TokenJudge<'a> {
         {
             return Ok(Recalled::Good(Recognised { caller, authority }));
         }
-        let slot = |signatory, epoch| Some(self.in_force(signatory, epoch)?.slot);
-        Ok(match refused.find(fingerprint, self.now, slot) {
-            Some((denial, slot)) => Recalled::Bad(denial, slot),
+        let owner = |signatory, epoch| Some(self.in_force(signatory, epoch)?.owner);
+        Ok(match refused.find(fingerprint, self.now, owner) {
+            Some((denial, owner)) => Recalled::Bad(denial, owner),
             None => Recalled::Nothing(Some(fingerprint)),
         })
     }
@@ -305,7 +305,7 @@ impl<'a> TokenJudge<'a> {
             memory.known.refuse(fingerprint, refusal, &basis, self.now);
         }
         Attempt {
-            slot: basis.slot,
+            owner: basis.owner,
             work,
             sealed,
         }
@@ -325,7 +325,7 @@ impl<'a> TokenJudge<'a> {
     ) -> Result<Rc<Caller>, Refusal> {
         let (fingerprint, untold) = (sealed.fingerprint, sealed.untold.take());
         let mut basis = Basis {
-            slot: Some(sealed.authority.slot),
+            owner: Some(sealed.authority.owner),
             keys: Some((sealed.authority.signatory(), sealed.key_epoch)),
             ends: None,
         };
@@ -366,31 +366,35 @@ impl<'a> TokenJudge<'a> {
     }
 
     /// Whose word a remembered judgement is, if the keys are still those it was made with.
-    fn in_force(&self, signatory: Signatory<usize, usize>, key_epoch: u64) -> Option<Voucher<'a>> {
+    fn in_force(
+        &self,
+        signatory: Signatory<IssuerId, DomainId>,
+        key_epoch: u64,
+    ) -> Option<Voucher<'a>> {
         let authority = self.authority(signatory)?;
-        match self.ring.held(authority.slot, authority.keys, self.now) {
+        match self.ring.held(authority.owner, authority.keys, self.now) {
             ring::Held::Document(keys) if keys.epoch == key_epoch => Some(authority),
             _ => None,
         }
     }
 
-    fn authority(&self, signatory: Signatory<usize, usize>) -> Option<Voucher<'a>> {
+    fn authority(&self, signatory: Signatory<IssuerId, DomainId>) -> Option<Voucher<'a>> {
         let (keys, kind) = match signatory {
-            Signatory::Issuer(index) => {
-                let issuer = self.settings.issuers.get(index)?;
-                (&issuer.keys, VoucherKind::Issuer(index, issuer))
+            Signatory::Issuer(id) => {
+                let issuer = self.settings.issuers.get(id)?;
+                (&issuer.keys, VoucherKind::Issuer(id, issuer))
             }
-            Signatory::TrustDomain(index) => {
-                let domain = self.settings.trust_domains.get(index)?;
+            Signatory::TrustDomain(id) => {
+                let domain = self.settings.trust_domains.get(id)?;
                 let jwt_svid = domain.jwt_svid.as_ref()?;
                 (
                     &jwt_svid.bundle,
-                    VoucherKind::TrustDomain(index, domain, jwt_svid),
+                    VoucherKind::TrustDomain(id, domain, jwt_svid),
                 )
             }
         };
         Some(Voucher {
-            slot: self.settings.slot_of(signatory),
+            owner: self.settings.key_owner(signatory),
             keys,
             kind,
         })
@@ -407,7 +411,7 @@ impl<'a> TokenJudge<'a> {
         let jws = UnverifiedJws::parse(token, self.settings.tokens.max_bytes)
             .map_err(|error| denial(&error, error.reason()))?;
         let authority = self.authority_of(&jws)?;
-        basis.slot = Some(authority.slot);
+        basis.owner = Some(authority.owner);
         let in_force = self.document(&authority)?;
         basis.keys = Some((authority.signatory(), in_force.epoch));
         let keys = authority.jwt_keys(in_force.document)?;
@@ -471,7 +475,7 @@ impl<'a> TokenJudge<'a> {
 
     fn document(&self, authority: &Voucher<'a>) -> Result<InForce<'a>, Refusal> {
         let name = authority.name();
-        match self.ring.held(authority.slot, authority.keys, self.now) {
+        match self.ring.held(authority.owner, authority.keys, self.now) {
             ring::Held::Document(in_force) => Ok(in_force),
             ring::Held::Never => {
                 let denial = unavailable(name, "have not been had yet");
@@ -490,7 +494,7 @@ impl<'a> TokenJudge<'a> {
         epoch: u64,
     ) -> Result<Caller, Denial> {
         match authority.kind {
-            VoucherKind::TrustDomain(index, domain, jwt_svid) => {
+            VoucherKind::TrustDomain(place, domain, jwt_svid) => {
                 let expected = SvidExpectations {
                     trust_domain: &domain.name,
                     audiences: &jwt_svid.audiences,
@@ -499,16 +503,16 @@ impl<'a> TokenJudge<'a> {
                 let id = spiffe::check_svid(&claims, &expected, self.now)
                     .map_err(|error| denial(&error, error.reason()))?;
                 Ok(Caller::of_jwt_svid(
-                    index,
+                    place,
                     id,
                     claims,
                     jwt_svid.clock_skew,
                     epoch,
                 ))
             }
-            VoucherKind::Issuer(index, issuer) => {
+            VoucherKind::Issuer(id, issuer) => {
                 self.check_again(authority, &claims)?;
-                Caller::new(index, issuer, claims, epoch)
+                Caller::new(id, issuer, claims, epoch)
             }
         }
     }
@@ -560,15 +564,15 @@ fn mark(token: &[u8]) -> u64 {
 /// Whose keys a token is held against, and what it must be.
 #[derive(Clone, Copy)]
 struct Voucher<'a> {
-    slot: usize,
+    owner: KeyOwnerId,
     keys: &'a KeySource,
     kind: VoucherKind<'a>,
 }
 
 #[derive(Clone, Copy)]
 enum VoucherKind<'a> {
-    Issuer(usize, &'a Issuer),
-    TrustDomain(usize, &'a Domain, &'a JwtSvid),
+    Issuer(IssuerId, &'a Issuer),
+    TrustDomain(DomainId, &'a Domain, &'a JwtSvid),
 }
 
 impl Voucher<'_> {
@@ -601,10 +605,10 @@ impl Voucher<'_> {
         }
     }
 
-    fn signatory(&self) -> Signatory<usize, usize> {
+    fn signatory(&self) -> Signatory<IssuerId, DomainId> {
         match self.kind {
-            VoucherKind::Issuer(index, _) => Signatory::Issuer(index),
-            VoucherKind::TrustDomain(index, ..) => Signatory::TrustDomain(index),
+            VoucherKind::Issuer(id, _) => Signatory::Issuer(id),
+            VoucherKind::TrustDomain(id, ..) => Signatory::TrustDomain(id),
         }
     }
 
@@ -643,8 +647,8 @@ impl Voucher<'_> {
     }
 
     fn wanted(&self, want: Want, denial: Denial) -> Refusal {
-        let slot = self.slot;
-        Refusal::Keys(Wanted { slot, want }, denial)
+        let owner = self.owner;
+        Refusal::Keys(Wanted { owner, want }, denial)
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::Remembered;
 use super::cache::TokenCache;
-use crate::base::Now;
+use crate::base::{DomainId, IssuerId, KeyOwnerId, Now};
 use crate::crypto::keyed::Fingerprint;
 use crate::decision::{Denial, Reason};
 use crate::jose::{ClaimsError, NumericDate};
@@ -34,10 +34,10 @@ pub struct RefusedTokens(pub(super) TokenCache<Remembered>);
 /// What a refusal was based on beside the configuration, as far as the token came.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Basis {
-    /// The slot of the keys that the token was held against.
-    pub slot: Option<usize>,
+    /// Whose keys the token was held against.
+    pub owner: Option<KeyOwnerId>,
     /// Whose keys those were, and which.
-    pub keys: Option<(Signatory<usize, usize>, u64)>,
+    pub keys: Option<(Signatory<IssuerId, DomainId>, u64)>,
     /// The token's verified `exp`, and how far clocks may be apart.
     pub ends: Option<(NumericDate, Duration)>,
 }
@@ -49,7 +49,7 @@ pub struct Refused {
     detail: Cow<'static, str>,
     /// The `exp` that it was past; how that is told names the instant at which it is told.
     expired: Option<NumericDate>,
-    keys: Option<(Signatory<usize, usize>, u64)>,
+    keys: Option<(Signatory<IssuerId, DomainId>, u64)>,
     since: Now,
 }
 
@@ -60,33 +60,33 @@ impl RefusedTokens {
         Self(TokenCache::new(bytes))
     }
 
-    /// The refusal of this token, and the slot of the keys that it was held against.
+    /// The refusal of this token, and whose keys it was held against.
     ///
-    /// `slot_in_force` says which slot has these very keys in force now, if one does. A clock that was
+    /// `owner_in_force` says whose these very keys are, if they are in force now. A clock that was
     /// set back before the refusal makes it not count.
     pub fn find(
         &mut self,
         token: Fingerprint,
         now: Now,
-        slot_in_force: impl FnOnce(Signatory<usize, usize>, u64) -> Option<usize>,
-    ) -> Option<(Denial, Option<usize>)> {
+        owner_in_force: impl FnOnce(Signatory<IssuerId, DomainId>, u64) -> Option<KeyOwnerId>,
+    ) -> Option<(Denial, Option<KeyOwnerId>)> {
         let Some(Remembered::Refusal(refused)) = self.0.find(token, now) else {
             return None;
         };
         if now < refused.since {
             return None;
         }
-        let slot = match refused.keys {
-            Some((signatory, epoch)) => Some(slot_in_force(signatory, epoch)?),
+        let owner = match refused.keys {
+            Some((signatory, epoch)) => Some(owner_in_force(signatory, epoch)?),
             None => None,
         };
-        Some((refused.told(now), slot))
+        Some((refused.told(now), owner))
     }
 
     /// Remembers why a token was refused, if it would be again.
     pub fn keep(&mut self, token: Fingerprint, denial: &Denial, basis: &Basis, now: Now) {
         // Keys that were asked for and not there will be.
-        if !denial.reason.lasts() || basis.slot.is_some() != basis.keys.is_some() {
+        if !denial.reason.lasts() || basis.owner.is_some() != basis.keys.is_some() {
             return;
         }
         let expired = denial.reason == Reason::TokenExpired;

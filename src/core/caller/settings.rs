@@ -5,7 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use super::clients::Clients;
-use crate::base::CidrSet;
+use crate::base::{CidrSet, DomainId, Id as _, IssuerId, KeyOwnerId, Listed};
 use crate::crypto::AlgorithmSet;
 use crate::jose::{Audiences, ClaimPath, TokenProfile};
 use crate::keys::KeySource;
@@ -15,9 +15,9 @@ use crate::spiffe::{self, Chain, Signatory, SpiffePatterns};
 #[derive(Debug)]
 pub struct Settings {
     /// Who signs JWTs, in the order of the document.
-    pub issuers: Vec<Issuer>,
+    pub issuers: Listed<IssuerId, Issuer>,
     /// The SPIFFE trust domains whose workloads may call, in the order of the document.
-    pub trust_domains: Vec<Domain>,
+    pub trust_domains: Listed<DomainId, Domain>,
     /// How many elements `x-forwarded-client-cert` has, and which of them is the caller's.
     pub xfcc: Chain,
     /// The governed clients.
@@ -29,38 +29,38 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// The issuer with exactly that `iss`, and its place in [`Self::issuers`].
+    /// The issuer with exactly that `iss`.
     #[must_use]
-    pub fn issuer_of(&self, iss: &str) -> Option<(usize, &Issuer)> {
-        let mut issuers = self.issuers.iter().enumerate();
+    pub fn issuer_of(&self, iss: &str) -> Option<(IssuerId, &Issuer)> {
+        let mut issuers = self.issuers.each();
         issuers.find(|(_, issuer)| issuer.issuer == iss)
     }
 
-    /// The trust domain of that name, and its place in [`Self::trust_domains`].
+    /// The trust domain of that name.
     #[must_use]
-    pub fn trust_domain_of(&self, name: &spiffe::TrustDomain) -> Option<(usize, &Domain)> {
-        let mut domains = self.trust_domains.iter().enumerate();
+    pub fn trust_domain_of(&self, name: &spiffe::TrustDomain) -> Option<(DomainId, &Domain)> {
+        let mut domains = self.trust_domains.each();
         domains.find(|(_, domain)| domain.name == *name)
     }
 
     /// The name by which limits and audit know an issuer or a trust domain.
     #[must_use]
-    pub fn name_of(&self, signatory: Signatory<usize, usize>) -> &str {
+    pub fn name_of(&self, signatory: Signatory<IssuerId, DomainId>) -> &str {
         match signatory {
-            Signatory::Issuer(index) => self.issuers.get(index).map(|issuer| &issuer.name),
-            Signatory::TrustDomain(index) => self.trust_domains.get(index).map(|domain| &domain.id),
+            Signatory::Issuer(id) => self.issuers.get(id).map(|issuer| &issuer.name),
+            Signatory::TrustDomain(id) => self.trust_domains.get(id).map(|domain| &domain.id),
         }
         .map_or("", String::as_str)
     }
 
     /// Whether the upstream gets the tokens of an issuer or a trust domain as they were sent.
     #[must_use]
-    pub fn forwards(&self, signatory: Signatory<usize, usize>) -> bool {
+    pub fn forwards(&self, signatory: Signatory<IssuerId, DomainId>) -> bool {
         match signatory {
-            Signatory::Issuer(index) => self.issuers.get(index).map(|issuer| issuer.forward),
-            Signatory::TrustDomain(index) => self
+            Signatory::Issuer(id) => self.issuers.get(id).map(|issuer| issuer.forward),
+            Signatory::TrustDomain(id) => self
                 .trust_domains
-                .get(index)
+                .get(id)
                 .and_then(|domain| Some(domain.jwt_svid.as_ref()?.forward)),
         }
         .unwrap_or_default()
@@ -69,26 +69,29 @@ impl Settings {
     /// Whether the upstream gets anybody's tokens.
     #[must_use]
     pub fn forwards_any(&self) -> bool {
-        let mut slots = 0..self.issuers.len().max(self.trust_domains.len());
-        slots.any(|at| {
-            self.forwards(Signatory::Issuer(at)) || self.forwards(Signatory::TrustDomain(at))
+        let issuers = self.issuers.each().map(|(id, _)| Signatory::Issuer(id));
+        let domains = self.trust_domains.each();
+        let domains = domains.map(|(id, _)| Signatory::TrustDomain(id));
+        issuers
+            .chain(domains)
+            .any(|signatory| self.forwards(signatory))
+    }
+
+    /// The owner of an issuer's or a trust domain's keys.
+    #[must_use]
+    pub fn key_owner(&self, signatory: Signatory<IssuerId, DomainId>) -> KeyOwnerId {
+        KeyOwnerId::at(match signatory {
+            Signatory::Issuer(id) => id.place(),
+            Signatory::TrustDomain(id) => self.issuers.len().saturating_add(id.place()),
         })
     }
 
-    /// The slot of an issuer's or a trust domain's keys.
-    #[must_use]
-    pub fn slot_of(&self, signatory: Signatory<usize, usize>) -> usize {
-        match signatory {
-            Signatory::Issuer(index) => index,
-            Signatory::TrustDomain(index) => self.issuers.len().saturating_add(index),
-        }
-    }
-
-    /// Whose keys are in which slot.
-    pub fn key_owners(&self) -> impl Iterator<Item = (usize, KeyOwner<'_>)> {
+    /// Everybody whose keys tokens are held against.
+    pub fn key_owners(&self) -> impl Iterator<Item = (KeyOwnerId, KeyOwner<'_>)> {
         let issuers = self.issuers.iter().map(KeyOwner::Issuer);
         let domains = self.trust_domains.iter().map(KeyOwner::TrustDomain);
-        issuers.chain(domains).enumerate()
+        let owners = issuers.chain(domains).enumerate();
+        owners.map(|(place, owner)| (KeyOwnerId::at(place), owner))
     }
 
     /// Whether a certificate can be an identity here.
@@ -200,7 +203,7 @@ pub struct TrustedProxies {
     pub networks: CidrSet,
 }
 
-/// Whose keys are in a slot.
+/// Whose keys tokens are held against.
 #[derive(Clone, Copy)]
 pub enum KeyOwner<'a> {
     /// An issuer's.

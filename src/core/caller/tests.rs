@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::settings::Settings;
 use super::shared::ShareKey;
 use super::*;
+use crate::base::Id as _;
 use crate::config::Config;
 use crate::crypto::{Algorithm, Pure, VerifyingKey};
 use crate::jose::{KeyRules, KeyUse};
@@ -46,7 +47,7 @@ struct Worker {
 #[derive(Debug, PartialEq)]
 struct Said {
     verdict: Result<String, Refusal>,
-    judged_by: Option<usize>,
+    judged_by: Option<KeyOwnerId>,
     checks: u32,
 }
 
@@ -114,7 +115,7 @@ impl Worker {
             highest: None,
             document: Document::KeySet(KeySet::parse(&document, &rules).unwrap().0),
         };
-        self.ring.put(1, version);
+        self.ring.put(KeyOwnerId::at(1), version);
     }
 
     fn ask(&mut self, token: &str) -> Said {
@@ -158,21 +159,21 @@ fn authenticate(
     judge: &TokenJudge<'_>,
     memory: &mut Memory<'_>,
     token: &[u8],
-    judged_by: &mut Option<usize>,
+    judged_by: &mut Option<KeyOwnerId>,
     work: Work,
 ) -> Result<Rc<Caller>, Refusal> {
     match judge.recall(memory.known, token)? {
         Recalled::Good(recognised) => {
-            *judged_by = Some(recognised.slot());
+            *judged_by = Some(recognised.owner());
             Ok(judge.accept_again(&recognised)?)
         }
-        Recalled::Bad(denial, slot) => {
-            *judged_by = slot;
+        Recalled::Bad(denial, owner) => {
+            *judged_by = owner;
             Err(denial.into())
         }
         Recalled::Nothing(fingerprint) => {
             let attempt = judge.verify(memory, token, fingerprint, work);
-            *judged_by = attempt.slot;
+            *judged_by = attempt.owner;
             judge.accept(memory, token, attempt.sealed?)
         }
     }
@@ -408,7 +409,7 @@ fn what_one_worker_verified_others_take_over_and_check_all_the_same() {
     let mut other = Worker::inline();
     let said = other.ask_in(&mut pages, &good);
     assert_eq!(said.verdict.unwrap(), "corp/batch-7");
-    assert_eq!((said.judged_by, said.checks), (Some(1), 0));
+    assert_eq!((said.judged_by, said.checks), (Some(KeyOwnerId::at(1)), 0));
     assert_eq!(
         other.known.tally,
         Tally {

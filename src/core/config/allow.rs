@@ -8,7 +8,7 @@ use super::place::Place;
 use super::route::RouteNames;
 use super::trust_domain::{Offer, patterns};
 use super::wire::{self, Field, List};
-use crate::base::Excerpt;
+use crate::base::{ClientId, Excerpt};
 use crate::jose::Scope;
 use crate::policy::{Allow, ClaimCondition, Scalar, ScopeRule};
 use crate::spiffe::SpiffePattern;
@@ -52,14 +52,14 @@ pub(super) fn compile(
     }
 }
 
-fn clients(list: &List<String>, place: &Place<'_>, known: RouteNames<'_>) -> Vec<usize> {
+fn clients(list: &List<String>, place: &Place<'_>, known: RouteNames<'_>) -> Vec<ClientId> {
     let mut places = Vec::new();
     for (index, name) in elements(list, place, Empty::Refused) {
         let place = place.element(index);
         let Some(name) = name.optional(&place) else {
             continue;
         };
-        let Some(at) = known.clients.place_of(name) else {
+        let Some(at) = known.clients.id_of(name) else {
             place.error(format_args!(
                 "no client is named {}; a name of one in clients is needed",
                 Excerpt::of(name)

@@ -9,7 +9,7 @@ use super::place::Place;
 use super::risk::{self, Of};
 use super::trust_domain::Offer;
 use super::wire::{self, Field, List};
-use crate::base::{Cidr, CidrSet};
+use crate::base::{Cidr, CidrSet, ClientId, Id as _, IssuerId, Listed};
 use crate::caller::clients::{Client, Clients, Day, Match};
 use crate::proof::Demand;
 use crate::spiffe::SpiffePattern;
@@ -37,7 +37,7 @@ pub(super) fn compile_all(
         None => clients.is_absent(),
     };
     let mut all = Clients::new(known.issuers.map_or(0, <[_]>::len), allowed);
-    let (mut names, mut places) = (BTreeMap::new(), Vec::new());
+    let (mut names, mut places) = (BTreeMap::new(), Listed::<ClientId, _>::default());
     for (index, client) in elements(clients, place, Empty::Refused) {
         let place = place.element(index);
         let Some(client) = client.optional(&place) else {
@@ -137,6 +137,7 @@ fn matching(
     let issuer = issuer.and_then(|name| {
         let issuers = known.issuers?;
         let at = issuers.iter().position(|known| known == name);
+        let at = at.map(IssuerId::at);
         if at.is_none() {
             issuer_place.error(super::list::unknown(name, issuers, "issuer"));
         }

@@ -11,6 +11,7 @@ use super::names::{self, claim_path};
 use super::place::Place;
 use super::quantity::Span;
 use super::wire::{self, Field, List};
+use crate::base::{IssuerId, Listed};
 use crate::caller::settings::{ClaimHeader, Issuer};
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::jose::{Audiences, ClaimPath, TokenProfile};
@@ -24,7 +25,7 @@ pub(super) fn compile_all(
     place: &Place<'_>,
     credential: &str,
     warnings: &mut Vec<Finding>,
-) -> Option<Vec<Issuer>> {
+) -> Option<Listed<IssuerId, Issuer>> {
     let mut seen = SeenOnce::default();
     let mut compiled = Vec::new();
     for (index, issuer) in elements(issuers, place, Empty::Refused) {

@@ -14,6 +14,7 @@ use super::place::Place;
 use super::quantity::{Rate, Span};
 use super::reader::Wire;
 use super::wire::{self, Field, List};
+use crate::base::{LimitId, Listed};
 use crate::limits::key::KeyPart;
 use crate::limits::meter::{HORIZON, Meter, QUOTA_MAX};
 use crate::limits::{Cost, Limit, Slots};
@@ -29,19 +30,19 @@ pub(super) fn counters(wire: &Field<wire::Counters>, place: &Place<'_>) -> Slots
     slots.map_or_else(Slots::default, |slots| Slots { slots })
 }
 
-/// The limits of a route, by their places.
+/// The limits of a route.
 pub(super) fn of_route(
     limits: &List<String>,
     place: &Place<'_>,
     known: Option<&[String]>,
-) -> Vec<usize> {
-    let places = references(limits, place, known, "limit");
-    if places.len() > OF_ROUTE {
+) -> Vec<LimitId> {
+    let ids = references(limits, place, known, "limit");
+    if ids.len() > OF_ROUTE {
         place.error(format_args!(
             "has more than {OF_ROUTE} entries; at most {OF_ROUTE} are accepted"
         ));
     }
-    places
+    ids
 }
 
 pub(super) fn compile_all(
@@ -49,15 +50,17 @@ pub(super) fn compile_all(
     place: &Place<'_>,
     credential: &str,
     warnings: &mut Vec<Finding>,
-) -> Vec<Limit> {
-    let (mut seen, mut compiled) = (BTreeMap::new(), Vec::new());
+) -> Listed<LimitId, Limit> {
+    let (mut seen, mut compiled) = (BTreeMap::new(), Listed::default());
     for (index, limit) in elements(limits, place, Empty::Refused) {
         let place = place.element(index);
         let Some(limit) = limit.optional(&place) else {
             continue;
         };
         note_unique(&mut seen, &limit.name, &place.member("name"));
-        compiled.extend(compile(limit, &place, credential, warnings));
+        if let Some(limit) = compile(limit, &place, credential, warnings) {
+            compiled.push(limit);
+        }
     }
     compiled
 }

@@ -7,7 +7,7 @@ use std::slice;
 
 use super::place::Place;
 use super::wire::{Field, List};
-use crate::base::Excerpt;
+use crate::base::{Excerpt, Id};
 
 /// Whether a list may be given without entries.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -97,27 +97,27 @@ pub(super) fn names<T>(list: &List<T>, name: impl Fn(&T) -> &Field<String>) -> O
     }
 }
 
-/// The places of what a list refers to by name, among `known` things of that kind; says which are
-/// not there. Where nothing is known every name is passed over.
-pub(super) fn references(
+/// The ids of what a list refers to by name, among `known` things of that kind; says which are not
+/// there. Where nothing is known every name is passed over.
+pub(super) fn references<I: Id + PartialEq>(
     list: &List<String>,
     place: &Place<'_>,
     known: Option<&[String]>,
     kind: &str,
-) -> Vec<usize> {
-    let mut places = Vec::new();
+) -> Vec<I> {
+    let mut ids = Vec::new();
     for (index, name) in elements(list, place, Empty::Refused) {
         let place = place.element(index);
         let (Some(name), Some(known)) = (name.optional(&place), known) else {
             continue;
         };
-        match known.iter().position(|known| known == name) {
-            Some(at) if places.contains(&at) => place.error("is listed twice; once is enough"),
-            Some(at) => places.push(at),
+        match known.iter().position(|known| known == name).map(I::at) {
+            Some(id) if ids.contains(&id) => place.error("is listed twice; once is enough"),
+            Some(id) => ids.push(id),
             None => place.error(unknown(name, known, kind)),
         }
     }
-    places
+    ids
 }
 
 pub(super) fn unknown(name: &str, known: &[String], kind: &str) -> String {

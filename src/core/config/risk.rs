@@ -57,6 +57,7 @@ pub(super) fn otherwise(
 
 #[cfg(test)]
 mod tests {
+    use crate::base::{ClientId, Id as _};
     use serde_json::json;
 
     use crate::config::Config;
@@ -170,7 +171,7 @@ mod tests {
             .settings
             .callers
             .clients
-            .get(0)
+            .get(ClientId::at(0))
             .unwrap()
             .risk
             .as_deref()
@@ -189,6 +190,15 @@ mod tests {
     #[test]
     fn an_empty_override_is_none() {
         let config = config(json!({"/risk": {}, "/clients/0/risk": {"signals": {"spread": {}}}}));
-        assert_eq!(config.settings.callers.clients.get(0).unwrap().risk, None);
+        assert_eq!(
+            config
+                .settings
+                .callers
+                .clients
+                .get(ClientId::at(0))
+                .unwrap()
+                .risk,
+            None
+        );
     }
 }

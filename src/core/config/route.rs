@@ -14,6 +14,7 @@ use super::risk::{self, Of};
 use super::trust_domain::Offer;
 use super::when;
 use super::wire::{self, Field, List};
+use crate::base::{Listed, RouteId};
 use crate::caller::clients::Clients;
 use crate::gate::Route;
 use crate::policy::{HostPattern, Overlap, PathTemplate, RouteMatch, RouteTable};
@@ -44,7 +45,8 @@ pub(super) fn compile_all(
     warnings: &mut Vec<Finding>,
 ) -> Option<RouteTable<Route>> {
     routes.required(place, "a list of routes")?;
-    let (mut names, mut compiled, mut places) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (mut names, mut compiled, mut places) =
+        (BTreeMap::new(), Vec::new(), Listed::<RouteId, _>::default());
     for (index, route) in elements(routes, place, Empty::Refused) {
         let place = place.element(index);
         let Some(route) = route.optional(&place) else {

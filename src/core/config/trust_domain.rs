@@ -12,7 +12,7 @@ use super::list::{Empty, elements, note_unique, required, texts};
 use super::names;
 use super::place::Place;
 use super::wire::{self, Field, List};
-use crate::base::{Cidr, CidrSet};
+use crate::base::{Cidr, CidrSet, DomainId, Listed};
 use crate::caller::settings::{Domain, JwtSvid, TrustedProxies, X509Svid};
 use crate::jose::Audiences;
 use crate::keys::{Document, KeySource, Reading};
@@ -23,7 +23,7 @@ pub(super) fn compile_all(
     domains: &List<wire::TrustDomain>,
     place: &Place<'_>,
     warnings: &mut Vec<Finding>,
-) -> Option<(Vec<Domain>, Chain)> {
+) -> Option<(Listed<DomainId, Domain>, Chain)> {
     let (mut names, mut compiled) = (BTreeMap::new(), Vec::new());
     let mut chain: Option<(Chain, String)> = None;
     for (index, domain) in elements(domains, place, Empty::Refused) {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use super::steps::{self, Case, Request, State, Watch, throttled};
-use crate::base::Now;
+use crate::base::{KeyOwnerId, Now, RouteId};
 use crate::caller::certificate::Forwarding;
 use crate::caller::identity::Proven;
 use crate::caller::{Caller, Refusal, Wanted};
@@ -24,10 +24,10 @@ pub struct Decision {
     pub verdict: Result<(), Denial>,
     /// Whether a denial is enforced.
     pub mode: Mode,
-    /// The index of the matched route.
-    pub route: Option<usize>,
-    /// The slot of the keys that judged the token.
-    pub judged_by: Option<usize>,
+    /// The matched route.
+    pub route: Option<RouteId>,
+    /// Whose keys judged the token.
+    pub judged_by: Option<KeyOwnerId>,
     /// What its signature cost, and might have.
     pub work: Work,
     /// The caller, once its credential was verified.
@@ -111,7 +111,7 @@ fn decision(
         mode: case
             .matched
             .map_or(config.mode, |matched| config.mode_of(matched.route)),
-        route: case.matched.map(|matched| matched.index),
+        route: case.matched.map(|matched| matched.id),
         judged_by: case.judged_by,
         work: case.work,
         beside: beside.map(Rc::clone),

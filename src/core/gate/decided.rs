@@ -9,6 +9,7 @@ use super::{Gate, Next, Open, caches, upstream};
 use crate::audit::Sink as _;
 use crate::audit::forms::ocsf;
 use crate::audit::{self, Beside, LimitNames, Record, Registration, RiskNote, Who};
+use crate::base::LimitId;
 use crate::caller::certificate::Forwarding;
 use crate::decision::{Asked, Denial, Detail, Mode, RateFields, Reason, Reply, ReplyOptions};
 use crate::gate::settings::Settings;
@@ -42,9 +43,9 @@ impl Decided {
             .route
             .and_then(|index| gate.open.as_ref()?.config.routes.route(index));
         let body_limit = route.and_then(|route| route.when.body_bytes_max());
-        let keys = decision.judged_by.and_then(|slot| {
+        let keys = decision.judged_by.and_then(|owner| {
             let refresh = gate.open.as_ref()?.refresh.try_borrow().ok()?;
-            refresh.ring().freshness(slot, summary.time)
+            refresh.ring().freshness(owner, summary.time)
         });
         Self {
             gate,
@@ -308,10 +309,9 @@ impl Decided {
     }
 
     fn limit_names<'a>(&self, config: Option<&'a Settings>) -> LimitNames<'a> {
-        let limits = config.map_or(&[][..], |config| &config.limits);
-        let name = |index: usize| limits.get(index).map(|limit| limit.name.as_str());
+        let name = |id: LimitId| Some(config?.limits.get(id)?.name.as_str());
         let charged = &self.decision.charged;
-        let observed = charged.observed.iter().filter_map(|index| name(*index));
+        let observed = charged.observed.iter().filter_map(|id| name(*id));
         let pressed = self.decision.pressed && self.decision.verdict.is_ok();
         LimitNames {
             refused_by: charged.refused_by.and_then(name),

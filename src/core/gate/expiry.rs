@@ -4,39 +4,39 @@ use std::collections::BTreeMap;
 
 use super::Open;
 use super::decide::Decision;
-use crate::base::Now;
+use crate::base::{ClientId, Now};
 use crate::caller::clients::{Client, Day, WARNING_DAYS};
 use crate::host::{Host, LogLevel};
 
 /// The clients whose end was looked at, and on which day; there are no more than clients.
 #[derive(Default)]
-pub struct Looked(BTreeMap<usize, Day>);
+pub struct Looked(BTreeMap<ClientId, Day>);
 
 impl Open {
     /// Warns once a day where the caller's registration ends within thirty days.
     pub(super) fn warn_of_expiry(&self, host: &dyn Host, decision: &Decision, now: Now) {
-        let Some(place) = decision
+        let Some(id) = decision
             .caller
             .as_deref()
             .and_then(|caller| caller.registration())
         else {
             return;
         };
-        let Some(client) = self.config.callers.clients.get(place) else {
+        let Some(client) = self.config.callers.clients.get(id) else {
             return;
         };
         let Some(days) = client.days_left(now).filter(|days| *days <= WARNING_DAYS) else {
             return;
         };
-        if self.is_new_day(place, now) && self.is_first(host, client, now) {
+        if self.is_new_day(id, now) && self.is_first(host, client, now) {
             host.log(LogLevel::Warn, &warning(client, days));
         }
     }
 
-    fn is_new_day(&self, place: usize, now: Now) -> bool {
+    fn is_new_day(&self, client: ClientId, now: Now) -> bool {
         let today = Day::of(now);
         let looked = self.looked.try_borrow_mut();
-        looked.is_ok_and(|mut looked| looked.0.insert(place, today) != Some(today))
+        looked.is_ok_and(|mut looked| looked.0.insert(client, today) != Some(today))
     }
 
     fn is_first(&self, host: &dyn Host, client: &Client, now: Now) -> bool {

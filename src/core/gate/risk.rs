@@ -89,7 +89,12 @@ impl Risk {
 /// Whoever is held back anywhere is not to be driven out, whoever else is not held back there.
 fn keeping(config: &settings::Settings, settings: &Settings) -> Settings {
     let of_routes = config.routes.iter().map(|(_, route)| &route.risk);
-    let of_clients = (0..).map_while(|place| Some(&config.callers.clients.get(place)?.risk));
+    let of_clients = config
+        .callers
+        .clients
+        .all()
+        .iter()
+        .map(|client| &client.risk);
     let otherwise = of_clients.chain(of_routes).filter_map(Option::as_deref);
     let least = otherwise.filter_map(|other| settings.with(other).first_action());
     let Some(at) = least.chain(settings.first_action()).min() else {

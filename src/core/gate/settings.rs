@@ -1,7 +1,7 @@
 //! What a gate runs on.
 
 use crate::audit;
-use crate::base::fold;
+use crate::base::{LimitId, Listed, fold};
 use crate::caller;
 use crate::decision::{Mode, Responses};
 use crate::limits::{Limit, Slots};
@@ -19,7 +19,7 @@ pub struct Settings {
     /// What requests are let through.
     pub routes: RouteTable<Route>,
     /// How much callers may, in the order of the document.
-    pub limits: Vec<Limit>,
+    pub limits: Listed<LimitId, Limit>,
     /// Where limits are counted.
     pub counters: Slots,
     /// How callers are judged by what they do; none where they are not.
@@ -55,8 +55,8 @@ pub struct Route {
     pub allow: Allow,
     /// What else must hold of a request.
     pub when: When,
-    /// The places in the configuration of the limits that its requests are charged to.
-    pub limits: Vec<usize>,
+    /// The limits that its requests are charged to.
+    pub limits: Vec<LimitId>,
     /// What tokens must be bound to.
     pub proof: Demand,
     /// How its requests are judged in another way than others.

@@ -4,8 +4,9 @@
 //! workers hand a document to each other ([`publication`]), and which one is in force ([`ring`]).
 //! The calls to the host are made by the gate.
 //!
-//! Issuers have JWK Sets and trust domains have SPIFFE bundles ([`document`]). Each has a *slot*:
-//! the issuers in the order of the configuration, and behind them the trust domains.
+//! Issuers have JWK Sets and trust domains have SPIFFE bundles ([`document`]). Each is a *key
+//! owner* ([`KeyOwnerId`](crate::base::KeyOwnerId)): the issuers in the order of the configuration,
+//! and behind them the trust domains.
 
 pub mod document;
 pub mod fetch;

@@ -2,7 +2,7 @@
 
 use super::Document;
 use super::source::{KeySource, Remote};
-use crate::base::Now;
+use crate::base::{KeyOwnerId, Listed, Now};
 use crate::spiffe::Highest;
 
 /// A document in force: which version, and when it was last confirmed.
@@ -53,14 +53,15 @@ pub struct Freshness {
     pub failure: Option<&'static str>,
 }
 
-/// The fetched documents of one worker, by slot.
+/// The fetched documents of one worker, by whose they are.
 #[derive(Debug, Default)]
 pub struct Ring {
-    slots: Vec<RingSlot>,
+    owners: Listed<KeyOwnerId, Fetches>,
 }
 
+/// What fetching one owner's documents has come to.
 #[derive(Debug, Default)]
-struct RingSlot {
+struct Fetches {
     version: Option<Edition>,
     /// Grows with every document that this worker puts in force: versions are told by others.
     epoch: u64,
@@ -68,17 +69,17 @@ struct RingSlot {
 }
 
 impl Ring {
-    /// A ring of this many slots, without any documents.
+    /// A ring for so many owners, without any documents.
     #[must_use]
-    pub fn new(slots: usize) -> Self {
+    pub fn new(owners: usize) -> Self {
         Self {
-            slots: (0..slots).map(|_| RingSlot::default()).collect(),
+            owners: (0..owners).map(|_| Fetches::default()).collect(),
         }
     }
 
-    /// What is in force for a slot whose keys come from `source`.
+    /// What is in force for an owner whose keys come from `source`.
     #[must_use]
-    pub fn held<'a>(&'a self, slot: usize, source: &'a KeySource, now: Now) -> Held<'a> {
+    pub fn held<'a>(&'a self, owner: KeyOwnerId, source: &'a KeySource, now: Now) -> Held<'a> {
         let remote = match source {
             KeySource::Inline(document, digest) => {
                 return Held::Document(InForce {
@@ -89,54 +90,54 @@ impl Ring {
             }
             KeySource::Remote(remote) => remote,
         };
-        match self.version(slot) {
+        match self.version(owner) {
             None => Held::Never,
             Some(version) if is_stale(version, remote, now) => Held::Stale,
             Some(version) => Held::Document(InForce {
                 document: &version.document,
-                epoch: self.epoch(slot),
+                epoch: self.epoch(owner),
                 digest: &version.digest,
             }),
         }
     }
 
-    /// What was last had for a slot, however old.
+    /// What was last had for an owner, however old.
     #[must_use]
-    pub fn version(&self, slot: usize) -> Option<&Edition> {
-        self.slots.get(slot)?.version.as_ref()
+    pub fn version(&self, owner: KeyOwnerId) -> Option<&Edition> {
+        self.owners.get(owner)?.version.as_ref()
     }
 
     /// Puts a document in force.
-    pub fn put(&mut self, slot: usize, version: Edition) {
-        if let Some(slot) = self.slots.get_mut(slot) {
-            slot.epoch = slot.epoch.saturating_add(1);
-            slot.version = Some(version);
-            slot.failure = None;
+    pub fn put(&mut self, owner: KeyOwnerId, version: Edition) {
+        if let Some(fetches) = self.owners.get_mut(owner) {
+            fetches.epoch = fetches.epoch.saturating_add(1);
+            fetches.version = Some(version);
+            fetches.failure = None;
         }
     }
 
     /// Takes note that the document in force was fetched again unchanged.
-    pub fn confirm(&mut self, slot: usize, fetched_at: Now) {
-        if let Some(slot) = self.slots.get_mut(slot) {
-            slot.failure = None;
-            if let Some(version) = &mut slot.version {
+    pub fn confirm(&mut self, owner: KeyOwnerId, fetched_at: Now) {
+        if let Some(fetches) = self.owners.get_mut(owner) {
+            fetches.failure = None;
+            if let Some(version) = &mut fetches.version {
                 version.fetched_at = fetched_at;
             }
         }
     }
 
     /// Takes note of why the last fetch brought nothing.
-    pub fn note_failure(&mut self, slot: usize, code: &'static str) {
-        if let Some(slot) = self.slots.get_mut(slot) {
-            slot.failure = Some(code);
+    pub fn note_failure(&mut self, owner: KeyOwnerId, code: &'static str) {
+        if let Some(fetches) = self.owners.get_mut(owner) {
+            fetches.failure = Some(code);
         }
     }
 
-    /// What audit says of a slot; none where nothing was ever had and no fetch failed.
+    /// What audit says of an owner's keys; none where nothing was ever had and no fetch failed.
     #[must_use]
-    pub fn freshness(&self, slot: usize, now: Now) -> Option<Freshness> {
-        let slot = self.slots.get(slot)?;
-        match (&slot.version, slot.failure) {
+    pub fn freshness(&self, owner: KeyOwnerId, now: Now) -> Option<Freshness> {
+        let fetches = self.owners.get(owner)?;
+        match (&fetches.version, fetches.failure) {
             (None, None) => None,
             (None, failure) => Some(Freshness {
                 version: 0,
@@ -154,8 +155,8 @@ impl Ring {
         }
     }
 
-    fn epoch(&self, slot: usize) -> u64 {
-        self.slots.get(slot).map_or(0, |slot| slot.epoch)
+    fn epoch(&self, owner: KeyOwnerId) -> u64 {
+        self.owners.get(owner).map_or(0, |fetches| fetches.epoch)
     }
 }
 

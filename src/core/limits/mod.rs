@@ -27,8 +27,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::base::Now;
 use crate::base::network::{address, network};
+use crate::base::{LimitId, Listed, Now};
 use crate::caller::Caller;
 use crate::crypto::keyed::{PartHasher, Seed};
 use crate::decision::{Denial, Mode, RateFields, Reason, whole_millis};
@@ -120,17 +120,17 @@ pub enum Cost {
 #[derive(Clone, Copy)]
 pub struct RouteLimits<'a> {
     /// All limits there are.
-    pub all: &'a [Limit],
-    /// The places among them of those of the route.
-    pub places: &'a [usize],
+    pub all: &'a Listed<LimitId, Limit>,
+    /// Those of the route.
+    pub own: &'a [LimitId],
     /// How many times its cost a request is charged.
     pub factor: u32,
 }
 
 impl<'a> RouteLimits<'a> {
-    fn iter(self) -> impl Iterator<Item = (usize, &'a Limit)> {
-        let places = self.places.iter();
-        places.filter_map(move |place| Some((*place, self.all.get(*place)?)))
+    fn iter(self) -> impl Iterator<Item = (LimitId, &'a Limit)> {
+        let own = self.own.iter();
+        own.filter_map(move |id| Some((*id, self.all.get(*id)?)))
     }
 }
 
@@ -150,25 +150,25 @@ pub struct CountedBy<'a> {
 /// What was charged for a request.
 #[derive(Clone, Debug, Default)]
 pub struct Charged {
-    /// Each limit, by its place in the configuration, and what it says now.
-    pub standings: Few<(usize, Standing)>,
+    /// Each limit, and what it says now.
+    pub standings: Few<(LimitId, Standing)>,
     /// How many times its cost the request is charged; zero for once.
     pub factor: u32,
     /// The limits that are charged when the response's bytes are known.
-    pub owed: Vec<(usize, Slot)>,
+    pub owed: Vec<(LimitId, Slot)>,
     /// The limits that would have refused the request, and are only observed.
-    pub observed: Vec<usize>,
+    pub observed: Vec<LimitId>,
     /// The limit that refused it.
-    pub refused_by: Option<usize>,
+    pub refused_by: Option<LimitId>,
 }
 
 impl Charged {
     /// The `RateLimit` fields; none where no limit was looked at.
     #[must_use]
-    pub fn fields(&self, limits: &[Limit], now: Now) -> Option<RateFields> {
+    pub fn fields(&self, limits: &Listed<LimitId, Limit>, now: Now) -> Option<RateFields> {
         let mut fields = RateFields::default();
-        for (index, standing) in &self.standings {
-            fields.add(limits.get(*index)?, *standing, now);
+        for (id, standing) in &self.standings {
+            fields.add(limits.get(*id)?, *standing, now);
         }
         (!self.standings.is_empty()).then_some(fields)
     }
@@ -178,7 +178,7 @@ impl Charged {
 pub struct Limiter {
     secret: Seed,
     cells: u32,
-    tags: Vec<u32>,
+    tags: Listed<LimitId, u32>,
     pressure_tag: u32,
     memory: PressureMemory,
     /// What happened since it was last reported.
@@ -196,7 +196,12 @@ pub struct Counters<'a> {
 impl Limiter {
     /// Limits and what failures are charged to, keyed with `secret`, which every worker has to share.
     #[must_use]
-    pub fn new(limits: &[Limit], pressure: Option<&Limit>, counters: Slots, secret: Seed) -> Self {
+    pub fn new(
+        limits: &Listed<LimitId, Limit>,
+        pressure: Option<&Limit>,
+        counters: Slots,
+        secret: Seed,
+    ) -> Self {
         let cells = counters.slots.div_ceil(ENTRIES);
         Self {
             secret,
@@ -211,8 +216,8 @@ impl Limiter {
         }
     }
 
-    fn slot(&self, index: usize, limit: &Limit, subject: &CountedBy<'_>) -> Slot {
-        let tag = self.tags.get(index).copied().unwrap_or(1);
+    fn slot(&self, id: LimitId, limit: &Limit, subject: &CountedBy<'_>) -> Slot {
+        let tag = self.tags.get(id).copied().unwrap_or(1);
         let mut hasher = PartHasher::new(&self.secret, tag);
         for part in &limit.key {
             add(&mut hasher, part, subject);
@@ -238,14 +243,14 @@ impl Counters<'_> {
         self.insist_on_sharing(limits, charged)?;
         charged.factor = limits.factor;
         let (mut chosen, mut orders) = (Few::new(), Few::new());
-        for (index, limit) in limits.iter() {
-            match self.order(index, limit, subject, limits.factor) {
+        for (id, limit) in limits.iter() {
+            match self.order(id, limit, subject, limits.factor) {
                 Ok(order) => {
-                    chosen.push((index, limit));
+                    chosen.push((id, limit));
                     orders.push(order);
                 }
                 // What is only observed refuses nobody, readable or not.
-                Err(_) if limit.mode == Mode::Observe => charged.observed.push(index),
+                Err(_) if limit.mode == Mode::Observe => charged.observed.push(id),
                 Err(denial) => return Err(denial),
             }
         }
@@ -253,18 +258,18 @@ impl Counters<'_> {
         // The host may have stopped sharing meanwhile.
         self.insist_on_sharing(limits, charged)?;
         let mut refusal = None;
-        for ((index, limit), (order, receipt)) in chosen.iter().zip(orders.iter().zip(&receipts)) {
-            charged.standings.push((*index, receipt.standing));
+        for ((id, limit), (order, receipt)) in chosen.iter().zip(orders.iter().zip(&receipts)) {
+            charged.standings.push((*id, receipt.standing));
             if order.take == 0 && receipt.answer == Answer::Fits {
-                charged.owed.push((*index, order.slot));
+                charged.owed.push((*id, order.slot));
             }
             let Some(denial) = refusal_of(limit, receipt, now) else {
                 continue;
             };
             if limit.mode == Mode::Observe {
-                charged.observed.push(*index);
+                charged.observed.push(*id);
             } else {
-                charged.refused_by.get_or_insert(*index);
+                charged.refused_by.get_or_insert(*id);
                 refusal = Some(worse(refusal, denial));
             }
         }
@@ -283,19 +288,25 @@ impl Counters<'_> {
             return Ok(());
         }
         let insists = |limit: &Limit| limit.deny_on_failure && limit.mode == Mode::Enforce;
-        let Some((index, limit)) = limits.iter().find(|(_, limit)| insists(limit)) else {
+        let Some((id, limit)) = limits.iter().find(|(_, limit)| insists(limit)) else {
             return Ok(());
         };
-        charged.refused_by = Some(index);
+        charged.refused_by = Some(id);
         let name = &limit.name;
         let detail = format!("the limit \"{name}\" cannot be counted for all workers");
         Err(Denial::new(Reason::LimitsUnavailable, detail))
     }
 
     /// Charges what was owed for a response of so many bytes.
-    pub fn settle(&mut self, limits: &[Limit], charged: &Charged, bytes: u64, now: Now) {
-        for (index, slot) in &charged.owed {
-            let Some(limit) = limits.get(*index) else {
+    pub fn settle(
+        &mut self,
+        limits: &Listed<LimitId, Limit>,
+        charged: &Charged,
+        bytes: u64,
+        now: Now,
+    ) {
+        for (id, slot) in &charged.owed {
+            let Some(limit) = limits.get(*id) else {
                 continue;
             };
             if let Cost::ResponseBytes(unit) = limit.cost {
@@ -310,7 +321,7 @@ impl Counters<'_> {
 
     fn order(
         &self,
-        index: usize,
+        id: LimitId,
         limit: &Limit,
         subject: &CountedBy<'_>,
         factor: u32,
@@ -318,7 +329,7 @@ impl Counters<'_> {
         let cost = times(cost(limit, subject.view)?, factor, limit.meter);
         let is_owed = matches!(limit.cost, Cost::ResponseBytes(_));
         Ok(Order {
-            slot: self.limiter.slot(index, limit, subject),
+            slot: self.limiter.slot(id, limit, subject),
             meter: limit.meter,
             cost,
             take: if is_owed { 0 } else { cost },

@@ -1,18 +1,19 @@
 //! Who may call.
 
 use super::{ClaimCondition, ScopeRule};
+use crate::base::{ClientId, IssuerId};
 use crate::spiffe::SpiffePatterns;
 
 /// Who may call; everything must hold.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Allow {
-    /// The places in the configuration of the issuers whose tokens are taken; none for any.
-    pub issuers: Option<Vec<usize>>,
+    /// The issuers whose tokens are taken; none for any.
+    pub issuers: Option<Vec<IssuerId>>,
     /// The workloads that may call; none for any. Beside `issuers` it is the X.509-SVID that must
     /// be one of them.
     pub spiffe: Option<SpiffePatterns>,
-    /// The places of the registered clients that may call, in order; none for any.
-    pub clients: Option<Vec<usize>>,
+    /// The registered clients that may call, in the order of their ids; none for any.
+    pub clients: Option<Vec<ClientId>>,
     /// Whether a JWT-SVID is needed, with the X.509-SVID of the same workload beside it.
     pub same_workload: bool,
     /// The scopes that are needed.

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 use super::{
     Authority, HostPattern, PathTemplate, RouteMatch, RouteTable, Segment, Specificity, Unmatched,
 };
+use crate::base::Id as _;
 use crate::request::{Method, NormalPath, parameter};
 
 /// Few names, so that routes and requests meet often.
@@ -204,7 +205,7 @@ proptest! {
                 return Ok(());
             }
         };
-        let index = Some(found.index);
+        let index = Some(found.id.place());
         prop_assert_eq!(as_decoded, index);
         prop_assert_eq!(verbatim(&table, host, method, &sent), index);
         let names_port = found.matching.hosts.iter().any(|pattern| {
@@ -234,7 +235,7 @@ proptest! {
             return Ok(());
         }
         let Ok(path) = NormalPath::parse(path.as_bytes()) else { return Ok(()) };
-        let found = table.find(host, method, &path).map(|matched| matched.index).ok();
+        let found = table.find(host, method, &path).map(|matched| matched.id.place()).ok();
         prop_assert_eq!(found, linear(&table, host, method, &path));
     }
 

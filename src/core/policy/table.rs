@@ -5,6 +5,7 @@ use std::fmt;
 use super::hosts::{Authority, HostPattern};
 use super::template::{PathTemplate, SegmentKind};
 use super::trie::Trie;
+use crate::base::{Listed, RouteId};
 use crate::request::{Method, NormalPath};
 
 /// What requests a route is for. Host, method and path must all fit.
@@ -21,7 +22,7 @@ pub struct RouteMatch {
 /// Routes, indexed so that a lookup costs the same for ten and for ten thousand.
 #[derive(Debug)]
 pub struct RouteTable<R> {
-    routes: Vec<(RouteMatch, R)>,
+    routes: Listed<RouteId, (RouteMatch, R)>,
     index: Trie,
     names_hosts: bool,
 }
@@ -31,12 +32,13 @@ impl<R> RouteTable<R> {
     ///
     /// # Errors
     ///
-    /// Every [`Overlap`]: two routes, by their places in the list, that are equally specific and
+    /// Every [`Overlap`]: two routes that are equally specific and
     /// can match the same request.
     pub fn compile(routes: Vec<(RouteMatch, R)>) -> Result<Self, Vec<Overlap>> {
+        let routes: Listed<RouteId, _> = routes.into_iter().collect();
         let mut index = Trie::new();
         let mut overlaps = Vec::new();
-        for (second, (matching, _)) in routes.iter().enumerate() {
+        for (second, (matching, _)) in routes.each() {
             let RouteMatch {
                 hosts,
                 methods,
@@ -116,7 +118,7 @@ impl<R> RouteTable<R> {
             return Err(Unmatched::Host);
         }
         Ok(Matched {
-            index: found.route,
+            id: found.route,
             route,
             matching,
         })
@@ -129,10 +131,16 @@ impl<R> RouteTable<R> {
             .map(|(matching, route)| (matching, route))
     }
 
-    /// The route at that place in the configuration.
+    /// The same, by their ids.
     #[must_use]
-    pub fn route(&self, index: usize) -> Option<&R> {
-        self.routes.get(index).map(|(_, route)| route)
+    pub fn all(&self) -> &Listed<RouteId, (RouteMatch, R)> {
+        &self.routes
+    }
+
+    /// The route with that id.
+    #[must_use]
+    pub fn route(&self, id: RouteId) -> Option<&R> {
+        self.routes.get(id).map(|(_, route)| route)
     }
 
     /// How many routes there are.
@@ -162,8 +170,8 @@ pub enum Unmatched {
 /// A route that a request belongs to.
 #[derive(Debug)]
 pub struct Matched<'a, R> {
-    /// Its place in the configuration.
-    pub index: usize,
+    /// Which it is.
+    pub id: RouteId,
     /// The route.
     pub route: &'a R,
     /// What requests it is for.
@@ -189,10 +197,10 @@ impl<'a, R> Matched<'a, R> {
 /// Two routes that are equally specific and can match the same request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Overlap {
-    /// The place of the first.
-    pub first: usize,
-    /// The place of the second.
-    pub second: usize,
+    /// The first.
+    pub first: RouteId,
+    /// The second.
+    pub second: RouteId,
 }
 
 /// How specific a matching route is; the greatest wins.
@@ -263,6 +271,7 @@ impl fmt::Display for RouteMatch {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::base::Id as _;
 
     fn table(routes: &[(&[&str], &[&str], &str)]) -> Result<RouteTable<()>, Vec<Overlap>> {
         let parse = |(hosts, methods, path): &(&[&str], &[&str], &str)| RouteMatch {
@@ -279,7 +288,7 @@ mod tests {
     fn find(table: &RouteTable<()>, host: &str, method: &str, path: &str) -> Option<usize> {
         let path = NormalPath::parse(path.as_bytes()).unwrap();
         let found = table.find(host, method, &path);
-        found.map(|matched| matched.index).ok()
+        found.map(|matched| matched.id.place()).ok()
     }
 
     #[test]
@@ -509,8 +518,8 @@ mod tests {
     #[test]
     fn routes_that_are_as_specific_and_can_match_the_same_request_overlap() {
         let first_and_second = vec![Overlap {
-            first: 0,
-            second: 1,
+            first: RouteId::at(0),
+            second: RouteId::at(1),
         }];
         type Ranked<'a> = (&'a [&'a str], &'a [&'a str], &'a str);
         const OVERLAPS: &[[Ranked<'_>; 2]] = &[

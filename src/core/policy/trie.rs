@@ -10,6 +10,7 @@ use std::hash::{BuildHasherDefault, DefaultHasher};
 
 use super::hosts::{Authority, HostPattern};
 use super::template::{PathTemplate, Segment};
+use crate::base::{Id as _, Listed, RouteId, ids};
 use crate::request::Method;
 
 /// Keys come from the configuration, so nobody can choose them to collide: no random seed is
@@ -19,15 +20,27 @@ type TrieMap<V> = HashMap<Box<str>, V, BuildHasherDefault<DefaultHasher>>;
 /// The tree. The first node is the root.
 #[derive(Debug)]
 pub(super) struct Trie {
-    nodes: Vec<TrieNode>,
-    methods: TrieMap<usize>,
+    nodes: Listed<NodeId, TrieNode>,
+    methods: TrieMap<MethodId>,
+}
+
+ids! {
+    /// A node, by its place among all.
+    NodeId;
+    /// A method that a route names, by its place among all, so that ends need not hold its name.
+    MethodId;
+}
+
+/// The first node.
+fn root() -> NodeId {
+    NodeId::at(0)
 }
 
 /// A node of the tree: what may follow, and the routes that end here.
 #[derive(Debug, Default)]
 struct TrieNode {
-    literals: TrieMap<usize>,
-    parameter: Option<usize>,
+    literals: TrieMap<NodeId>,
+    parameter: Option<NodeId>,
     ends: Ends,
     rest: Option<Box<Ends>>,
 }
@@ -35,14 +48,14 @@ struct TrieNode {
 /// What a lookup looks for beside the path.
 struct Searched<'a> {
     host: Option<&'a Authority>,
-    method: Option<usize>,
+    method: Option<MethodId>,
 }
 
 /// What a lookup finds.
 #[derive(Clone, Copy)]
 pub(super) struct Hit {
-    /// The place of the route in the configuration.
-    pub route: usize,
+    /// The route.
+    pub route: RouteId,
     /// Whether the route names the host as it came, with its port or without any.
     pub names_port: bool,
 }
@@ -50,7 +63,7 @@ pub(super) struct Hit {
 impl Trie {
     pub(super) fn new() -> Self {
         Self {
-            nodes: vec![TrieNode::default()],
+            nodes: [TrieNode::default()].into_iter().collect(),
             methods: TrieMap::default(),
         }
     }
@@ -61,13 +74,13 @@ impl Trie {
         template: &PathTemplate,
         hosts: &[HostPattern],
         methods: &[Method],
-        route: usize,
-    ) -> Option<usize> {
-        let methods: Vec<usize> = methods.iter().map(|method| self.number(method)).collect();
+        route: RouteId,
+    ) -> Option<RouteId> {
+        let methods: Vec<MethodId> = methods.iter().map(|method| self.id_of(method)).collect();
         let at = template
             .segments()
             .iter()
-            .fold(0, |at, segment| self.follow(at, segment));
+            .fold(root(), |at, segment| self.follow(at, segment));
         let has_rest = matches!(template.segments().last(), Some(Segment::Rest(_)));
         let node = self.nodes.get_mut(at)?;
         let ends = if has_rest {
@@ -81,14 +94,14 @@ impl Trie {
     /// The most specific route for that path, without its first `/`.
     pub(super) fn find(&self, path: &str, host: Option<&Authority>, method: &str) -> Option<Hit> {
         let method = self.methods.get(method).copied();
-        self.find_below(0, Some(path), &Searched { host, method })
+        self.find_below(root(), Some(path), &Searched { host, method })
     }
 
     /// "A literal beats a parameter, a parameter beats a rest, segment by segment from the left."
     /// Where no route at an end fits host and method, the next best is tried.
     ///
     /// `left` is the path still to be read; none at its end.
-    fn find_below(&self, at: usize, left: Option<&str>, wanted: &Searched<'_>) -> Option<Hit> {
+    fn find_below(&self, at: NodeId, left: Option<&str>, wanted: &Searched<'_>) -> Option<Hit> {
         let node = self.nodes.get(at)?;
         let Some(left) = left else {
             return node.ends.find(wanted);
@@ -106,8 +119,8 @@ impl Trie {
     }
 
     /// The node below that one, made where there is none; a rest stays where it is.
-    fn follow(&mut self, at: usize, segment: &Segment) -> usize {
-        let new = self.nodes.len();
+    fn follow(&mut self, at: NodeId, segment: &Segment) -> NodeId {
+        let new = NodeId::at(self.nodes.len());
         let Some(node) = self.nodes.get_mut(at) else {
             return at;
         };
@@ -122,9 +135,9 @@ impl Trie {
         next
     }
 
-    /// The number of a method, so that ends need not hold its name.
-    fn number(&mut self, method: &Method) -> usize {
-        let new = self.methods.len();
+    /// The id of a method, a new one where no route named it before.
+    fn id_of(&mut self, method: &Method) -> MethodId {
+        let new = MethodId::at(self.methods.len());
         *self.methods.entry(method.as_str().into()).or_insert(new)
     }
 }
@@ -151,7 +164,12 @@ struct Ports {
 }
 
 impl Ends {
-    fn insert(&mut self, hosts: &[HostPattern], methods: &[usize], route: usize) -> Option<usize> {
+    fn insert(
+        &mut self,
+        hosts: &[HostPattern],
+        methods: &[MethodId],
+        route: RouteId,
+    ) -> Option<RouteId> {
         if hosts.is_empty() {
             return self.any.insert(methods, route);
         }
@@ -192,14 +210,14 @@ impl Ends {
 impl Named {
     /// The host itself before what it is below, the nearest first; of each, with the port that came
     /// before with any.
-    fn find(&self, host: &Authority, method: Option<usize>) -> Option<Hit> {
+    fn find(&self, host: &Authority, method: Option<MethodId>) -> Option<Hit> {
         let exact = self
             .exact
             .find(host.as_str(), host.name_of_any_port(), method);
         exact.or_else(|| self.find_parent(host, method))
     }
 
-    fn find_parent(&self, host: &Authority, method: Option<usize>) -> Option<Hit> {
+    fn find_parent(&self, host: &Authority, method: Option<MethodId>) -> Option<Hit> {
         if self.below.is_empty() {
             return None;
         }
@@ -209,7 +227,7 @@ impl Named {
 }
 
 impl Ports {
-    fn find(&self, as_it_came: &str, name: Option<&str>, method: Option<usize>) -> Option<Hit> {
+    fn find(&self, as_it_came: &str, name: Option<&str>, method: Option<MethodId>) -> Option<Hit> {
         let found = |map: &TrieMap<Methods>, text: &str, names_port| {
             let route = map.get(text)?.find(method)?;
             Some(Hit { route, names_port })
@@ -222,15 +240,15 @@ impl Ports {
     }
 }
 
-/// The routes of one place and host, by the number of the method: a handful, so a list.
+/// The routes of one place and host, by method: a handful, so a list.
 #[derive(Debug, Default)]
 struct Methods {
-    any: Option<usize>,
-    listed: Vec<(usize, usize)>,
+    any: Option<RouteId>,
+    listed: Vec<(MethodId, RouteId)>,
 }
 
 impl Methods {
-    fn insert(&mut self, methods: &[usize], route: usize) -> Option<usize> {
+    fn insert(&mut self, methods: &[MethodId], route: RouteId) -> Option<RouteId> {
         let mut taken = if methods.is_empty() {
             self.any.replace(route)
         } else {
@@ -243,13 +261,13 @@ impl Methods {
         taken.filter(|&other| other != route)
     }
 
-    fn find(&self, method: Option<usize>) -> Option<usize> {
+    fn find(&self, method: Option<MethodId>) -> Option<RouteId> {
         method
             .and_then(|method| self.find_listed(method))
             .or(self.any)
     }
 
-    fn find_listed(&self, method: usize) -> Option<usize> {
+    fn find_listed(&self, method: MethodId) -> Option<RouteId> {
         let mut listed = self.listed.iter();
         listed.find_map(|&(other, route)| (other == method).then_some(route))
     }

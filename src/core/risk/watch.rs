@@ -18,8 +18,8 @@ use super::page::{ENTRIES, Page, Put};
 use super::profile::Profile;
 use super::score::score;
 use super::settings::{Override, Reaction, Settings};
-use crate::base::Now;
 use crate::base::network::network;
+use crate::base::{ClientId, Now};
 use crate::crypto::keyed::{Folded, PartHasher, Seed};
 use crate::shared::{CellPlace, Cells};
 
@@ -69,7 +69,7 @@ struct Watched {
     read: Now,
     pending: Vec<Observation>,
     /// How it is judged, where that is not as everybody is, and by which client it came then.
-    own: Option<(usize, Rc<Settings>)>,
+    own: Option<(ClientId, Rc<Settings>)>,
 }
 
 /// The pages, and how everybody is judged.
@@ -89,8 +89,8 @@ pub struct Desk<'a> {
 pub struct Subject<'a> {
     /// Where it is on the pages.
     pub place: CellPlace,
-    /// The place of its client, and what is judged in another way for that one.
-    pub own: Option<(usize, &'a Override)>,
+    /// Its client, and what is judged in another way for that one.
+    pub own: Option<(ClientId, &'a Override)>,
     /// What is judged in another way on this route.
     pub here: Option<&'a Override>,
 }
@@ -345,7 +345,7 @@ impl Watched {
     }
 
     /// One identity may come by several clients, each of which is judged in its own way.
-    fn judge_by(&mut self, own: Option<(usize, &Override)>, everybody: &Settings) {
+    fn judge_by(&mut self, own: Option<(ClientId, &Override)>, everybody: &Settings) {
         let before = self.own.as_ref().map(|(client, _)| *client);
         if before != own.map(|(client, _)| client) {
             self.own = own.map(|(client, own)| (client, Rc::new(everybody.with(own))));

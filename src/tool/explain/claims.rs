@@ -106,7 +106,7 @@ fn taken(
 
 fn fill(config: &Config, claims: &mut Map<String, Value>, now: Now) -> Vec<String> {
     let mut filled = Vec::new();
-    if let [issuer] = config.settings.callers.issuers.as_slice() {
+    if let [issuer] = &*config.settings.callers.issuers {
         put(claims, "iss", json!(issuer.issuer), &mut filled);
     }
     let iss = claims.get("iss").and_then(Value::as_str);

@@ -62,8 +62,8 @@ fn others(
     says: &mut Vec<String>,
 ) {
     let (host, method) = (request.authority, request.method);
-    let others = routes.iter().enumerate().filter(|(place, (matching, _))| {
-        *place != found.index && Specificity::of(matching, host, method, path).is_some()
+    let others = routes.all().each().filter(|(id, (matching, _))| {
+        *id != found.id && Specificity::of(matching, host, method, path).is_some()
     });
     let others: Vec<_> = others.collect();
     for (_, (matching, route)) in others.iter().take(SHOWN) {

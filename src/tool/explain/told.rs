@@ -1,5 +1,6 @@
 //! What is told of a decision: its own steps, as the gate made them, each with what it saw.
 
+use postern_core::base::{ClientId, LimitId, RouteId};
 use postern_core::caller::Caller;
 use postern_core::decision::{Denial, Reason};
 use postern_core::gate::Settings;
@@ -36,14 +37,14 @@ pub struct Told {
     given_claims: bool,
     pub steps: Vec<Step>,
     /// The place of the route.
-    pub route: Option<usize>,
+    pub route: Option<RouteId>,
     /// The place of the registered client.
-    pub client: Option<usize>,
+    pub client: Option<ClientId>,
     pub identity: Option<String>,
     /// The conditions of the route that were asked, to the first that does not hold.
     pub conditions: Vec<Checked>,
     /// The places of the limits that were asked, and whether each had room.
-    pub limits: Vec<(usize, bool)>,
+    pub limits: Vec<(LimitId, bool)>,
 }
 
 /// A decision step by step, and what became of the request.
@@ -108,7 +109,7 @@ impl Told {
     /// Takes down what the request itself came to.
     fn note(&mut self, seen: &Seen<'_, '_>) {
         let case = seen.case;
-        self.route = case.matched.map(|matched| matched.index);
+        self.route = case.matched.map(|matched| matched.id);
         if let Some(caller) = case.caller.as_deref() {
             self.client = Caller::registration(caller);
             self.identity = Some(caller.identity().to_owned());

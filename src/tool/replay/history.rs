@@ -3,6 +3,7 @@
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
 
+use postern_core::base::{ClientId, Id as _, RouteId};
 use postern_core::config::Config;
 use postern_core::risk::explain::explain;
 use postern_core::risk::observation::{Event, Observation};
@@ -35,15 +36,14 @@ impl Moment<'_> {
 pub struct Judge<'a> {
     config: &'a Config,
     everybody: &'a Settings,
-    clients: HashMap<usize, Settings>,
+    clients: HashMap<ClientId, Settings>,
 }
 
 impl<'a> Judge<'a> {
     pub fn new(config: &'a Config, everybody: &'a Settings) -> Self {
+        let clients = config.settings.callers.clients.all().each();
         let clients =
-            (0..).map_while(|place| Some((place, config.settings.callers.clients.get(place)?)));
-        let clients = clients
-            .filter_map(|(place, client)| Some((place, everybody.with(client.risk.as_deref()?))));
+            clients.filter_map(|(id, client)| Some((id, everybody.with(client.risk.as_deref()?))));
         Self {
             clients: clients.collect(),
             config,
@@ -52,26 +52,26 @@ impl<'a> Judge<'a> {
     }
 
     /// How a client is judged; with none, or one that says nothing, as everybody.
-    pub fn own(&self, client: Option<usize>) -> &Settings {
+    pub fn own(&self, client: Option<ClientId>) -> &Settings {
         client
-            .and_then(|place| self.clients.get(&place))
+            .and_then(|id| self.clients.get(&id))
             .unwrap_or(self.everybody)
     }
 
     /// How it is judged on a route, where that says otherwise; the client's word counts more.
-    fn here(&self, client: Option<usize>, route: Option<u32>) -> Option<Settings> {
+    fn here(&self, client: Option<ClientId>, route: Option<u32>) -> Option<Settings> {
         let route = self
             .config
             .settings
             .routes
-            .route(usize::try_from(route?).ok()?)?;
+            .route(RouteId::at(usize::try_from(route?).ok()?))?;
         let judged = self.everybody.with(route.risk.as_deref()?);
-        let client = client.and_then(|place| {
+        let client = client.and_then(|id| {
             self.config
                 .settings
                 .callers
                 .clients
-                .get(place)?
+                .get(id)?
                 .risk
                 .as_deref()
         });

@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 
+use postern_core::base::ClientId;
 use postern_core::config::Config;
 use postern_core::risk::settings::{Action, Settings};
 
@@ -92,11 +93,11 @@ impl<'a> Report<'a> {
         all.truncate(wanted.top);
         let span = span(&traffic.requests);
         let shown = all.into_iter().map(|(requests, totals)| {
-            let place = client(traffic, requests);
-            let own = judge.own(place);
+            let id = client(traffic, requests);
+            let own = judge.own(id);
             let mut pen = Pen::new(span, own);
             replay(requests, &judge, |moment| pen.see(moment));
-            let registered = place.and_then(|place| config.settings.callers.clients.get(place));
+            let registered = id.and_then(|id| config.settings.callers.clients.get(id));
             let differs = own.actions() != settings.actions();
             Shown {
                 identity: name(requests),
@@ -141,13 +142,16 @@ impl Scores {
     }
 }
 
-fn person<'t>(traffic: &'t Traffic<'_>, requests: &[Request]) -> Option<(&'t str, Option<usize>)> {
+fn person<'t>(
+    traffic: &'t Traffic<'_>,
+    requests: &[Request],
+) -> Option<(&'t str, Option<ClientId>)> {
     let place = usize::try_from(requests.first()?.person).ok()?;
     let person = traffic.people.get(place)?;
     Some((person.identity.as_str(), person.client))
 }
 
-fn client(traffic: &Traffic<'_>, requests: &[Request]) -> Option<usize> {
+fn client(traffic: &Traffic<'_>, requests: &[Request]) -> Option<ClientId> {
     person(traffic, requests)?.1
 }
 

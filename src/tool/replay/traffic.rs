@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use postern_core::base::{ClientId, Id as _};
 use postern_core::config::Config;
 use postern_core::crypto::keyed::Seed;
 use postern_core::gate::Route;
@@ -38,8 +39,8 @@ pub struct Request {
 
 impl Request {
     /// The place of the client that it came by in the configuration.
-    pub fn client(&self) -> Option<usize> {
-        usize::try_from(self.client?).ok()
+    pub fn client(&self) -> Option<ClientId> {
+        Some(ClientId::at(usize::try_from(self.client?).ok()?))
     }
 }
 
@@ -48,7 +49,7 @@ impl Request {
 pub struct Person {
     pub identity: String,
     /// The place of the first client that it came by.
-    pub client: Option<usize>,
+    pub client: Option<ClientId>,
 }
 
 /// How many lines came to what.
@@ -157,10 +158,10 @@ impl<'c> Traffic<'c> {
             bytes: event.bytes,
         };
         let client = event.client.as_deref();
-        let client = client.and_then(|name| self.config.settings.callers.clients.place_of(name));
+        let client = client.and_then(|name| self.config.settings.callers.clients.id_of(name));
         let request = Request {
             person: self.person(event, client),
-            client: client.and_then(|place| u32::try_from(place).ok()),
+            client: client.and_then(|id| u32::try_from(id.place()).ok()),
             route: place,
             time: event.time,
             end: event.end,
@@ -180,12 +181,12 @@ impl<'c> Traffic<'c> {
             Some((path, routes.find(&event.host, &event.method, path).ok()?))
         });
         if let Some((path, found)) = found {
-            let (hash, route) = self.routes.get(found.index)?;
+            let (hash, route) = self.routes.get(found.id.place())?;
             let mut values = found.parameters(path).into_iter().peekable();
             let has_any = values.peek().is_some();
             let values = values.map(|(_, value)| value);
             let resource = has_any.then(|| self.watch.resource(*hash, values));
-            let place = u32::try_from(found.index).ok();
+            let place = u32::try_from(found.id.place()).ok();
             return (!route.public).then_some((place, *hash, resource));
         }
         let name = event.route.as_deref()?;
@@ -193,7 +194,7 @@ impl<'c> Traffic<'c> {
         Some((place, self.watch.route(name), None))
     }
 
-    fn person(&mut self, event: &Event<'_>, client: Option<usize>) -> u32 {
+    fn person(&mut self, event: &Event<'_>, client: Option<ClientId>) -> u32 {
         if let Some(place) = self.places.get(&*event.identity) {
             let known = usize::try_from(*place).ok();
             if let Some(person) = known.and_then(|known| self.people.get_mut(known)) {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use postern_core::base::{ClientId, LimitId, Listed, RouteId};
 use postern_core::config::Config;
 use postern_core::gate::Route;
 
@@ -20,18 +21,19 @@ pub type Kind<'c> = (&'static str, [&'static str; 2], &'c [(String, Sides)]);
 
 /// What there is to exercise, by kind and name.
 pub struct Coverage {
-    pub routes: Vec<(String, Sides)>,
+    pub routes: Listed<RouteId, (String, Sides)>,
     pub conditions: Vec<(String, Sides)>,
-    pub limits: Vec<(String, Sides)>,
-    pub clients: Vec<(String, Sides)>,
-    conditions_of: Vec<BTreeMap<String, usize>>,
+    pub limits: Listed<LimitId, (String, Sides)>,
+    pub clients: Listed<ClientId, (String, Sides)>,
+    /// By their names, the places of a route's among all.
+    conditions_of: Listed<RouteId, BTreeMap<String, usize>>,
 }
 
 impl Coverage {
     /// Nothing is exercised yet.
     pub fn new(config: &Config) -> Self {
         let side = |name: &String| (name.clone(), Sides::default());
-        let clients = (0..).map_while(|place| config.settings.callers.clients.get(place));
+        let clients = config.settings.callers.clients.all().iter();
         let mut coverage = Self {
             routes: config
                 .settings
@@ -47,7 +49,7 @@ impl Coverage {
                 .map(|limit| side(&limit.name))
                 .collect(),
             clients: clients.map(|client| side(&client.name)).collect(),
-            conditions_of: Vec::new(),
+            conditions_of: Listed::default(),
         };
         for (_, route) in config.settings.routes.iter() {
             coverage.add(route);
@@ -68,15 +70,15 @@ impl Coverage {
     /// Takes note of a step: only what the gate came to counts.
     pub fn note(&mut self, account: &Account) {
         let (allowed, told) = (account.reason == "allowed", &account.told);
-        let Some(place) = told.route else {
+        let Some(route) = told.route else {
             return;
         };
-        mark(self.routes.get_mut(place), allowed);
+        mark(self.routes.get_mut(route), allowed);
         if let Some(client) = told.client {
             mark(self.clients.get_mut(client), allowed);
         }
         for checked in &told.conditions {
-            let places = self.conditions_of.get(place);
+            let places = self.conditions_of.get(route);
             if let Some(place) = places.and_then(|places| places.get(&checked.name)) {
                 mark(self.conditions.get_mut(*place), checked.held);
             }

@@ -17,6 +17,7 @@ use std::time::Duration;
 
 use super::chance::Chance;
 use super::metrics::Metrics;
+use crate::base::KeyOwnerId;
 use crate::caller::Wanted;
 use crate::calls::Pending;
 use crate::gate::settings::Settings;
@@ -56,8 +57,8 @@ pub struct Refresh {
 /// Who asked for the answer of a call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Asker {
-    /// Keys: the source in that place.
-    Keys(usize),
+    /// Keys: the fetcher of that owner's.
+    Keys(KeyOwnerId),
 }
 
 /// What a source works with.
@@ -73,11 +74,10 @@ impl Refresh {
     pub fn new(config: &Settings, vm_configuration: &[u8], sharing: Sharing) -> Self {
         let owners = || config.callers.key_owners();
         let mut sources = Vec::new();
-        for (slot, owner) in owners() {
+        for (id, owner) in owners() {
             if let Some(KeySource::Remote(remote)) = owner.keys() {
-                let asker = Asker::Keys(sources.len());
                 let records = Records::new(remote, vm_configuration, sharing);
-                sources.push(Fetcher::new(slot, asker, &owner, remote, records));
+                sources.push(Fetcher::new(id, &owner, remote, records));
             }
         }
         Self {
@@ -105,7 +105,7 @@ impl Refresh {
 
     /// What a request is to do that lacks these keys.
     pub fn ask(&mut self, wanted: Wanted, waiter: Waiter, host: &dyn Host) -> Advice {
-        let is_wanted = |source: &&mut Fetcher| source.slot() == wanted.slot;
+        let is_wanted = |source: &&mut Fetcher| source.owner() == wanted.owner;
         let Some(source) = self.sources.iter_mut().find(is_wanted) else {
             return Advice::No;
         };
@@ -119,12 +119,12 @@ impl Refresh {
 
     /// Whether what a request waits for has happened.
     pub fn is_over(&self, hold: &Hold) -> bool {
-        let slot = hold.wanted.slot;
+        let owner = hold.wanted.owner;
         match hold.wanted.want {
-            Want::First | Want::Due => self.ring.version(slot).is_some(),
+            Want::First | Want::Due => self.ring.version(owner).is_some(),
             Want::UnknownKey => {
                 let mut sources = self.sources.iter();
-                let source = sources.find(|source| source.slot() == slot);
+                let source = sources.find(|source| source.owner() == owner);
                 source.is_none_or(|source| source.attempts() != hold.attempts)
             }
         }
@@ -147,13 +147,14 @@ impl Refresh {
     /// Takes the answer that a source asked for.
     pub fn response(
         &mut self,
-        source: usize,
+        owner: KeyOwnerId,
         body_bytes: usize,
         calls: &mut Pending<Asker>,
         chance: &Chance,
         host: &dyn Host,
     ) {
-        let Some(source) = self.sources.get_mut(source) else {
+        let mut sources = self.sources.iter_mut();
+        let Some(source) = sources.find(|source| source.owner() == owner) else {
             return;
         };
         let mut tools = Tools {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::hold::Hold;
 use super::records::Records;
 use super::{Asker, TICK, Tools};
-use crate::base::Now;
+use crate::base::{KeyOwnerId, Now};
 use crate::caller::Wanted;
 use crate::caller::settings::KeyOwner;
 use crate::host::{Host, HostError, HttpCall, LogLevel};
@@ -20,8 +20,7 @@ use crate::spiffe::{Bundle, BundleKeys, Highest};
 
 /// An issuer or a trust domain whose keys are fetched.
 pub struct Fetcher {
-    slot: usize,
-    asker: Asker,
+    owner: KeyOwnerId,
     /// How lines of the log speak of it.
     name: String,
     /// What the names of its metrics begin with.
@@ -56,16 +55,9 @@ enum Progress {
 }
 
 impl Fetcher {
-    pub fn new(
-        slot: usize,
-        asker: Asker,
-        owner: &KeyOwner<'_>,
-        remote: &Remote,
-        records: Records,
-    ) -> Self {
+    pub fn new(id: KeyOwnerId, owner: &KeyOwner<'_>, remote: &Remote, records: Records) -> Self {
         Self {
-            slot,
-            asker,
+            owner: id,
             name: owner.to_string(),
             metrics: owner.metrics(),
             remote: remote.clone(),
@@ -76,8 +68,8 @@ impl Fetcher {
         }
     }
 
-    pub fn slot(&self) -> usize {
-        self.slot
+    pub fn owner(&self) -> KeyOwnerId {
+        self.owner
     }
 
     /// How many fetches had ended when this worker last looked.
@@ -96,7 +88,7 @@ impl Fetcher {
         let publication = self.records.publication(host);
         let changed = publication.is_some_and(|publication| self.adopt(ring, publication));
         if let Some(code) = FetchError::code_of(schedule.cause()) {
-            ring.note_failure(self.slot, code);
+            ring.note_failure(self.owner, code);
         }
         changed
     }
@@ -158,9 +150,9 @@ impl Fetcher {
     fn adopt(&self, ring: &mut Ring, publication: Publication) -> bool {
         let (number, fetched_at) = (publication.version, publication.fetched_at);
         let digest = self.remote.reading.digest(&publication.document);
-        let held = ring.version(self.slot);
+        let held = ring.version(self.owner);
         if held.is_some_and(|held| held.number == number && held.digest == digest) {
-            ring.confirm(self.slot, fetched_at);
+            ring.confirm(self.owner, fetched_at);
             return false;
         }
         let Ok(document) = self.read(&publication.document) else {
@@ -177,7 +169,7 @@ impl Fetcher {
             highest,
             document,
         };
-        ring.put(self.slot, version);
+        ring.put(self.owner, version);
         true
     }
 
@@ -188,7 +180,7 @@ impl Fetcher {
     fn fetch_if_due(&mut self, tools: &mut Tools<'_>) {
         let want = if mem::take(&mut self.asked) {
             Want::UnknownKey
-        } else if tools.ring.version(self.slot).is_none() {
+        } else if tools.ring.version(self.owner).is_none() {
             Want::First
         } else {
             Want::Due
@@ -246,7 +238,7 @@ impl Fetcher {
             body: Vec::new(),
             timeout,
         };
-        let call = tools.calls.http(tools.host, &call, self.asker);
+        let call = tools.calls.http(tools.host, &call, Asker::Keys(self.owner));
         let call = call.map_err(|HostError(status)| FetchError::NotDispatched(status))?;
         self.flight = Some(Flight { call, ..flight });
         Ok(())
@@ -290,7 +282,7 @@ impl Fetcher {
             ..
         } = tools;
         let now = host.now();
-        let held = ring.version(self.slot);
+        let held = ring.version(self.owner);
         let own = held.and_then(|held| held.highest);
         let highest = document.follow(own).map_err(FetchError::Rollback)?;
         let before = held.map_or(0, |version| version.number);
@@ -314,7 +306,7 @@ impl Fetcher {
             return Ok(());
         };
         if is_held && number == before {
-            ring.confirm(self.slot, now);
+            ring.confirm(self.owner, now);
             return Ok(());
         }
         let line = format!(
@@ -329,7 +321,7 @@ impl Fetcher {
             highest,
             document,
         };
-        ring.put(self.slot, version);
+        ring.put(self.owner, version);
         host.log(LogLevel::Info, &line);
         Ok(())
     }
@@ -346,7 +338,7 @@ impl Fetcher {
         self.end(*host, |schedule| {
             schedule.failed(holder, error.cause(), now, jitter)
         });
-        ring.note_failure(self.slot, error.code());
+        ring.note_failure(self.owner, error.code());
         metrics.count(*host, format!("{}.fetches.{}", self.metrics, error.code()));
         // Others may have published meanwhile who fetch at other times.
         self.seen = None;
@@ -381,7 +373,7 @@ impl Fetcher {
             host,
             ..
         } = tools;
-        let Some(fresh) = ring.freshness(self.slot, host.now()) else {
+        let Some(fresh) = ring.freshness(self.owner, host.now()) else {
             return;
         };
         let name = |what| format!("{}.{what}", self.metrics);

@@ -4,6 +4,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::request::Request;
+use crate::base::KeyOwnerId;
 use crate::caller::certificate::{Presented, Surroundings};
 use crate::caller::{Attempt, Caller, Known, Recognised, Refusal, Sealed};
 use crate::crypto::Work;
@@ -41,8 +42,8 @@ pub struct Case<'a> {
     pub(super) fingerprint: Option<Fingerprint>,
     /// The token whose signature holds, for the one step that reads its claims.
     pub(super) sealed: RefCell<Option<Sealed<'a>>>,
-    /// The slot of the keys that judged the token.
-    pub judged_by: Option<usize>,
+    /// Whose keys judged the token.
+    pub judged_by: Option<KeyOwnerId>,
     /// What its signature cost, and might have.
     pub work: Work,
     /// The caller, once its credential was verified.
@@ -107,12 +108,12 @@ pub enum Learned<'a> {
     Token(&'a [u8]),
     /// A token that was met before.
     Recognised(Recognised<'a>),
-    /// The slot of the keys by which a token was refused before.
-    RefusedBefore(Option<usize>),
+    /// Whose keys a token was refused by before.
+    RefusedBefore(Option<KeyOwnerId>),
     /// Where a token that was not met before will be remembered.
     New(Option<Fingerprint>),
-    /// What its signature cost, the slot of its keys, and the token if it holds.
-    Signature(Work, Option<usize>, Option<Sealed<'a>>),
+    /// What its signature cost, whose keys they are, and the token if it holds.
+    Signature(Work, Option<KeyOwnerId>, Option<Sealed<'a>>),
     /// The caller.
     Caller(Rc<Caller>),
     /// The credential is the caller's own.
@@ -148,7 +149,7 @@ impl<'a> From<Attempt<'a>> for StepOutcome<'a> {
             Err(refusal) => (None, Verdict::Refused(refusal)),
         };
         Self {
-            learned: Learned::Signature(attempt.work, attempt.slot, sealed),
+            learned: Learned::Signature(attempt.work, attempt.owner, sealed),
             verdict,
         }
     }
@@ -250,14 +251,14 @@ impl<'a> Case<'a> {
             Learned::Query(query) => self.query = Some(query),
             Learned::Token(token) => self.token = Some(token),
             Learned::Recognised(recognised) => {
-                self.judged_by = Some(recognised.slot());
+                self.judged_by = Some(recognised.owner());
                 self.recognised = Some(recognised);
             }
-            Learned::RefusedBefore(slot) => self.judged_by = slot,
+            Learned::RefusedBefore(owner) => self.judged_by = owner,
             Learned::New(fingerprint) => self.fingerprint = fingerprint,
-            Learned::Signature(work, slot, sealed) => {
+            Learned::Signature(work, owner, sealed) => {
                 self.work = work;
-                self.judged_by = slot;
+                self.judged_by = owner;
                 self.sealed = RefCell::new(sealed);
             }
             Learned::Caller(caller) => self.caller = Some(caller),

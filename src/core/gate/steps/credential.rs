@@ -48,8 +48,8 @@ pub(super) fn known<'a>(
     match recalled {
         Ok(Recalled::Good(recognised)) => Ok(Learned::Recognised(recognised)).into(),
         Ok(Recalled::Nothing(fingerprint)) => Ok(Learned::New(fingerprint)).into(),
-        Ok(Recalled::Bad(denial, slot)) => StepOutcome {
-            learned: Learned::RefusedBefore(slot),
+        Ok(Recalled::Bad(denial, owner)) => StepOutcome {
+            learned: Learned::RefusedBefore(owner),
             verdict: denial.into(),
         },
         Err(verdict) => Checked::Err(verdict).into(),

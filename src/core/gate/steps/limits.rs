@@ -46,7 +46,7 @@ fn charge(
     let risk = case.risk.as_ref();
     let limits = RouteLimits {
         all: &config.limits,
-        places: &route.limits,
+        own: &route.limits,
         factor: risk.map_or(1, |risk| risk.reaction.factor),
     };
     Ok(counters.charge(limits, &subject, judge.now(), charged))

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::case::{Case, Checked, Learned, Verdict};
 use super::request::Request;
+use crate::base::{ClientId, IssuerId};
 use crate::caller::certificate::Presented;
 use crate::caller::{Caller, Refusal};
 use crate::decision::{Denial, Reason};
@@ -105,9 +106,9 @@ fn beside<'p>(allow: &Allow, caller: &Caller, presented: &'p Presented) -> Optio
 #[derive(Clone, Copy)]
 pub enum AllowCondition<'a> {
     /// The token is of one of these issuers.
-    Issuers(&'a [usize]),
+    Issuers(&'a [IssuerId]),
     /// The caller is one of these clients, which are in order.
-    Clients(&'a [usize]),
+    Clients(&'a [ClientId]),
     /// The JWT-SVID is of the workload that sent it.
     SameWorkload,
     /// It is one of these workloads: the one that sent its JWT-SVID, or else the one whose
@@ -181,7 +182,7 @@ impl fmt::Display for AllowCondition<'_> {
     }
 }
 
-fn check_issuer(issuers: &[usize], caller: &Caller, config: &Settings) -> Result<(), Refusal> {
+fn check_issuer(issuers: &[IssuerId], caller: &Caller, config: &Settings) -> Result<(), Refusal> {
     match caller.signatory() {
         Signatory::Issuer(place) if issuers.contains(&place) => Ok(()),
         signatory => Err(not_allowed(format!(
@@ -191,7 +192,7 @@ fn check_issuer(issuers: &[usize], caller: &Caller, config: &Settings) -> Result
     }
 }
 
-fn check_listed(clients: &[usize], caller: &Caller) -> Result<(), Refusal> {
+fn check_listed(clients: &[ClientId], caller: &Caller) -> Result<(), Refusal> {
     let place = caller.registration();
     if place.is_some_and(|place| clients.binary_search(&place).is_ok()) {
         Ok(())

@@ -4,6 +4,7 @@ use super::case::{Case, Checked, Learned, StepOutcome, Verdict};
 use super::permission;
 use super::request::Request;
 use super::state::{COUNTED, State};
+use crate::base::ClientId;
 use crate::caller::{Caller, Refusal};
 use crate::decision::{Denial, Reason};
 use crate::gate::judge::Judge;
@@ -131,7 +132,8 @@ impl<'c> Visit<'c> {
 
 /// Whose the profile at a place is, for its own sake.
 pub fn subject<'a>(config: &'a Settings, caller: &Caller, place: CellPlace) -> Subject<'a> {
-    let own = |client: usize| Some((client, config.callers.clients.get(client)?.risk.as_deref()?));
+    let own =
+        |client: ClientId| Some((client, config.callers.clients.get(client)?.risk.as_deref()?));
     Subject {
         place,
         own: caller.registration().and_then(own),

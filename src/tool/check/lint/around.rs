@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use postern_core::base::Id as _;
 use postern_core::gate::Route;
 use postern_core::policy::{HostPattern, RouteMatch};
 use postern_core::proof::Demand;
@@ -63,7 +64,8 @@ fn around<'m>(
             .ok()?;
         let is_told = found.route.public && found.matching.methods.is_empty();
         let is_other = found.matching.path != matching.path;
-        (is_other && !is_told && asks_more(route, found.route)).then_some((found.index, *method))
+        (is_other && !is_told && asks_more(route, found.route))
+            .then_some((found.id.place(), *method))
     });
     found.collect()
 }

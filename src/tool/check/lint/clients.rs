@@ -1,5 +1,6 @@
 //! Governed clients.
 
+use postern_core::base::{ClientId, Id as _, IssuerId};
 use postern_core::caller::clients::Client;
 use postern_core::gate::Route;
 use serde_json::Value;
@@ -8,21 +9,23 @@ use super::{Found, Policy, issuers, trust_domains};
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
     let clients = &policy.config.settings.callers.clients;
-    let registered: Vec<&Client> = (0..).map_while(|place| clients.get(place)).collect();
-    for (index, client) in registered.iter().enumerate() {
+    for (id, client) in clients.all().each() {
+        let index = id.place();
         let path = format!("clients[{index}]");
         governed(policy, client, &path, found);
         if !policy
             .protected()
-            .any(|(at, route)| lets_in(policy, index, at, route))
+            .any(|(at, route)| lets_in(policy, id, at, route))
         {
             found.add("unused-client", path, format!("no route lets \"{}\" in; name it, or its issuer or trust domain, in an allow, or remove it", client.name));
         }
     }
     let at = "unregistered_clients";
-    if clients.unregistered && !registered.is_empty() {
+    if clients.unregistered && !clients.all().is_empty() {
         found.add("open-registration", at, "lets callers in that are not among clients, which then only say more about some; use deny");
-    } else if !clients.unregistered && registered.is_empty() && policy.protected().next().is_some()
+    } else if !clients.unregistered
+        && clients.all().is_empty()
+        && policy.protected().next().is_some()
     {
         found.add("nobody-registered", at, "is deny, and nobody is registered, so only public routes are open; add clients, or use allow");
     }
@@ -67,13 +70,13 @@ pub(super) fn is_whole_domain(pattern: &str) -> bool {
 }
 
 /// Whether a client may be let in by that route.
-fn lets_in(policy: &Policy<'_>, client: usize, at: usize, route: &Route) -> bool {
+fn lets_in(policy: &Policy<'_>, client: ClientId, at: usize, route: &Route) -> bool {
     let named = route
         .allow
         .clients
         .as_ref()
         .is_none_or(|clients| clients.contains(&client));
-    named && takes_credential(policy, client, at, route)
+    named && takes_credential(policy, client.place(), at, route)
 }
 
 fn takes_credential(policy: &Policy<'_>, client: usize, at: usize, route: &Route) -> bool {
@@ -89,7 +92,7 @@ fn takes_credential(policy: &Policy<'_>, client: usize, at: usize, route: &Route
             .issuers
             .iter()
             .position(|issuer| issuer.name == name);
-        return issuer.is_some_and(|issuer| issuers::takes(route, issuer));
+        return issuer.is_some_and(|place| issuers::takes(route, IssuerId::at(place)));
     }
     let pattern = text("spiffe").unwrap_or_default();
     let own = config

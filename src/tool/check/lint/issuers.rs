@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use postern_core::base::{Id as _, IssuerId};
 use postern_core::caller::settings::Issuer;
 use postern_core::crypto::AlgorithmSet;
 
@@ -31,7 +32,10 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
                 "is http, so whoever is on the way can give out keys; use https",
             );
         }
-        if !policy.protected().any(|(_, route)| takes(route, index)) {
+        if !policy
+            .protected()
+            .any(|(_, route)| takes(route, IssuerId::at(index)))
+        {
             found.add(
                 "unused-issuer",
                 path,
@@ -45,7 +49,7 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
 }
 
 /// Whether a route takes tokens of that issuer.
-pub(super) fn takes(route: &postern_core::gate::Route, issuer: usize) -> bool {
+pub(super) fn takes(route: &postern_core::gate::Route, issuer: IssuerId) -> bool {
     let allow = &route.allow;
     match &allow.issuers {
         Some(issuers) => issuers.contains(&issuer),

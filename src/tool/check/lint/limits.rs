@@ -1,17 +1,18 @@
 //! Limits.
 
+use postern_core::base::Id as _;
 use postern_core::limits::Limit;
 use postern_core::limits::key::KeyPart;
 
 use super::{Found, Policy};
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    for (index, limit) in policy.config.settings.limits.iter().enumerate() {
-        let path = format!("limits[{index}]");
+    for (id, limit) in policy.config.settings.limits.each() {
+        let path = format!("limits[{}]", id.place());
         counted(limit, &path, found);
         if !policy
             .protected()
-            .any(|(_, route)| route.limits.contains(&index))
+            .any(|(_, route)| route.limits.contains(&id))
         {
             found.add(
                 "unused-limit",

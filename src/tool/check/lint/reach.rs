@@ -3,6 +3,7 @@
 
 use std::net::Ipv4Addr;
 
+use postern_core::base::Id as _;
 use postern_core::policy::{Authority, HostPattern, RouteMatch};
 use postern_core::request::{Method, NormalPath};
 
@@ -55,7 +56,7 @@ fn is_found(policy: &Policy<'_>, index: usize, route: &RouteMatch) -> bool {
     };
     let finds = |host: &str, method: &str| {
         let matched = policy.config.settings.routes.find(host, method, &path);
-        matched.is_ok_and(|matched| matched.index == index)
+        matched.is_ok_and(|matched| matched.id.place() == index)
     };
     hosts
         .iter()

@@ -1,5 +1,6 @@
 //! What routes ask for.
 
+use postern_core::base::ClientId;
 use postern_core::gate::Route;
 use postern_core::policy::{Allow, Condition};
 use postern_core::risk::settings::Deed;
@@ -33,13 +34,13 @@ fn callers(policy: &Policy<'_>, index: usize, route: &Route, path: &str, found: 
         );
     }
     let clients = &policy.config.settings.callers.clients;
-    let barred = |place: &usize| {
-        clients.get(*place).is_none_or(|client| {
+    let barred = |id: &ClientId| {
+        clients.get(*id).is_none_or(|client| {
             client.suspended || client.expires.is_some_and(|day| day < policy.today)
         })
     };
     let named = route.allow.clients.as_ref();
-    if named.is_some_and(|places| places.iter().all(barred)) {
+    if named.is_some_and(|named| named.iter().all(barred)) {
         found.add("nobody-allowed", format!("{at}.clients"), "names only clients that are suspended or expired, so every request is refused; name others, or remove the route");
     }
     for (place, pattern) in policy
