@@ -6,6 +6,7 @@ pub mod memory;
 pub mod signing;
 pub mod spiffe;
 pub mod stories;
+pub mod workers;
 
 use std::path::Path;
 

@@ -4,48 +4,34 @@
 #[cfg(target_family = "wasm")]
 use wasm_bindgen_test::wasm_bindgen_test as test;
 
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
-use std::time::Duration;
 
 use super::FLAVOUR;
-use postern_core::base::Now;
-use postern_core::config::Config;
-use postern_core::gate::{Gate, Opened, Stage, Waiting};
+use postern_core::gate::{Opened, Stage, Waiting};
 use postern_core::host::{HttpCall, LogLevel};
-use postern_testkit::memory::{Flavour, MemoryHost, SharedData};
+use postern_testkit::memory::{Flavour, MemoryHost};
 use serde_json::{Value, json};
 
 use postern_testkit::spiffe::*;
 use postern_testkit::stories::{START, at};
-
-/// One worker: its gate, and the host of its root context.
-struct Worker {
-    gate: Rc<Gate>,
-    root: MemoryHost,
-    answered: usize,
-}
-
-impl Worker {
-    fn has_called(&self) -> bool {
-        self.answered < self.root.calls().len()
-    }
-
-    /// Answers every call that is open, until none is.
-    fn answer(&mut self, fields: Fields, body: &[u8]) {
-        while self.has_called() {
-            self.answered += 1;
-            self.root.set_response(fields, body);
-            let call = u32::try_from(self.answered).unwrap();
-            self.gate.response(&self.root, call, body.len());
-        }
-    }
-}
+use postern_testkit::workers::{Worker, Workers};
 
 /// A proxy with workers that share data, and the one bundle endpoint they have.
-struct Proxy {
-    now: Now,
-    shared: SharedData,
-    workers: Vec<Worker>,
+struct Proxy(Workers);
+
+impl Deref for Proxy {
+    type Target = Workers;
+
+    fn deref(&self) -> &Workers {
+        &self.0
+    }
+}
+
+impl DerefMut for Proxy {
+    fn deref_mut(&mut self) -> &mut Workers {
+        &mut self.0
+    }
 }
 
 type Fields = &'static [(&'static str, &'static str)];
@@ -74,11 +60,7 @@ fn long(key: Key) -> Sender {
 
 impl Proxy {
     fn new(workers: usize, configuration: &Value) -> Self {
-        let mut proxy = Self {
-            now: at(0),
-            shared: SharedData::of(FLAVOUR),
-            workers: Vec::new(),
-        };
+        let mut proxy = Self(Workers::new(at(0), FLAVOUR));
         for _ in 0..workers {
             proxy.start(configuration);
         }
@@ -95,25 +77,7 @@ impl Proxy {
     }
 
     fn start(&mut self, configuration: &Value) {
-        let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
-        let root = MemoryHost::with_shared(self.now, &self.shared);
-        let gate = Rc::new(Gate::open(config.settings, b"", &root));
-        self.workers.push(Worker {
-            gate,
-            root,
-            answered: 0,
-        });
-    }
-
-    /// Lets `millis` pass in steps of a tick; every worker ticks, nobody answers.
-    fn pass(&mut self, millis: u64) {
-        for _ in 0..millis.div_ceil(200) {
-            self.now = self.now.after(Duration::from_millis(200));
-            for worker in &self.workers {
-                worker.root.set_now(self.now);
-                worker.gate.tick(&worker.root);
-            }
-        }
+        self.0.start(b"", configuration);
     }
 
     fn answer(&mut self, fields: Fields, body: &[u8]) {
@@ -156,10 +120,7 @@ impl Proxy {
     }
 
     fn request(&self, sender: &Sender) -> MemoryHost {
-        let mut host = sender.request("/open");
-        host.share(&self.shared);
-        host.set_now(self.now);
-        host
+        self.joined(sender.request("/open"))
     }
 
     fn stage(&self, worker: usize, host: &MemoryHost) -> Stage {
@@ -168,9 +129,7 @@ impl Proxy {
 
     /// What the upstream gets of `x-forwarded-client-cert` on a public route.
     fn left(&self, worker: usize, sender: &Sender) -> Vec<String> {
-        let mut host = sender.request("/public");
-        host.share(&self.shared);
-        host.set_now(self.now);
+        let host = self.joined(sender.request("/public"));
         Answer::of(&self.workers[worker].gate, host).seen(XFCC)
     }
 

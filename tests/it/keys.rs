@@ -6,32 +6,37 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use super::FLAVOUR;
 use postern_core::base::Now;
-use postern_core::config::Config;
-use postern_core::gate::{Gate, Next, Opened, Stage, Waiting};
+use postern_core::gate::{Next, Opened, Stage, Waiting};
 use postern_core::host::{HttpCall, Property};
-use postern_testkit::memory::{Call, Flavour, MemoryHost, SharedData};
+use postern_testkit::memory::{Call, Flavour, MemoryHost};
 use postern_testkit::stories::*;
+use postern_testkit::workers::{Worker, Workers};
 use serde_json::{Value, json};
 use std::cell::Cell;
+use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
-use std::time::Duration;
-
-/// One worker: its gate, and the host of its root context.
-struct Worker {
-    gate: Rc<Gate>,
-    root: MemoryHost,
-    answered: usize,
-}
 
 /// A proxy with workers that share data, and the one provider they have.
 struct Proxy {
-    now: Now,
-    shared: SharedData,
-    workers: Vec<Worker>,
+    proxy: Workers,
     /// Every call that reached the provider.
     fetched: Vec<HttpCall>,
     /// How many requests there were.
     asked: Cell<u16>,
+}
+
+impl Deref for Proxy {
+    type Target = Workers;
+
+    fn deref(&self) -> &Workers {
+        &self.proxy
+    }
+}
+
+impl DerefMut for Proxy {
+    fn deref_mut(&mut self) -> &mut Workers {
+        &mut self.proxy
+    }
 }
 
 type Fields = &'static [(&'static str, &'static str)];
@@ -60,9 +65,7 @@ fn configured(keys: Value) -> Value {
 impl Proxy {
     fn new(workers: usize, configuration: &Value) -> Self {
         let mut proxy = Self {
-            now: at(0),
-            shared: SharedData::of(FLAVOUR),
-            workers: Vec::new(),
+            proxy: Workers::new(at(0), FLAVOUR),
             fetched: Vec::new(),
             asked: Cell::new(0),
         };
@@ -73,30 +76,7 @@ impl Proxy {
     }
 
     fn start(&mut self, configuration: &Value) {
-        self.start_in(b"", configuration);
-    }
-
-    /// Starts a worker in a VM of this configuration.
-    fn start_in(&mut self, vm_configuration: &[u8], configuration: &Value) {
-        let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
-        let root = MemoryHost::with_shared(self.now, &self.shared);
-        let gate = Rc::new(Gate::open(config.settings, vm_configuration, &root));
-        self.workers.push(Worker {
-            gate,
-            root,
-            answered: 0,
-        });
-    }
-
-    /// Lets `millis` pass in steps of a tick; every worker ticks, nobody answers.
-    fn pass(&mut self, millis: u64) {
-        for _ in 0..millis.div_ceil(200) {
-            self.now = self.now.after(Duration::from_millis(200));
-            for worker in &self.workers {
-                worker.root.set_now(self.now);
-                worker.gate.tick(&worker.root);
-            }
-        }
+        self.proxy.start(b"", configuration);
     }
 
     /// Answers every call that is open with what `provider` says, until none is.
@@ -104,20 +84,10 @@ impl Proxy {
         &mut self,
         provider: impl Fn(&HttpCall) -> (Vec<(&'static str, &'static str)>, Vec<u8>),
     ) {
-        for worker in &mut self.workers {
-            while worker.answered < worker.root.calls().len() {
-                let call = worker.root.calls()[worker.answered].clone();
-                worker.answered += 1;
-                let (fields, body) = provider(&call);
-                worker.root.set_response(&fields, &body);
-                self.fetched.push(call);
-                worker.gate.response(
-                    &worker.root,
-                    u32::try_from(worker.answered).unwrap(),
-                    body.len(),
-                );
-            }
-        }
+        self.proxy.answer(|call| {
+            self.fetched.push(call.clone());
+            provider(call)
+        });
     }
 
     fn answer_with(&mut self, fields: Fields, body: &[u8]) {
@@ -126,17 +96,11 @@ impl Proxy {
 
     /// Answers the open call of one worker.
     fn answer_worker(&mut self, worker: usize, body: &[u8]) {
-        let worker = &mut self.workers[worker];
-        worker.answered += 1;
-        worker.root.set_response(GOOD, body);
-        let call = u32::try_from(worker.answered).unwrap();
-        worker.gate.response(&worker.root, call, body.len());
+        self.workers[worker].answer_one(GOOD, body);
     }
 
     fn request(&self, token: &str) -> MemoryHost {
-        let mut host = request("/x", Some(token), &[]);
-        host.share(&self.shared);
-        host.set_now(self.now);
+        let host = self.joined(request("/x", Some(token), &[]));
         // Of an address of its own, so that no failures add up.
         let number = self.asked.get();
         self.asked.set(number + 1);
@@ -591,7 +555,7 @@ fn plugins_of_other_vm_configurations_have_schedules_of_their_own() {
     let configuration = configured(json!({"remote": keys}));
     let mut proxy = Proxy::new(2, &configuration);
     for _ in 0..2 {
-        proxy.start_in(b"another", &configuration);
+        proxy.proxy.start(b"another", &configuration);
     }
     proxy.pass(200);
     proxy.answer_with(GOOD, &document());
@@ -772,10 +736,7 @@ fn the_answer_of_a_worker_that_lost_its_lease_is_dropped() {
     let calls = proxy.workers[other].root.calls().len();
     assert_eq!(calls, 1, "the lease was taken over");
     for (worker, document) in [(other, renamed("new")), (slow, document())] {
-        let worker = &mut proxy.workers[worker];
-        worker.answered = 1;
-        worker.root.set_response(GOOD, &document);
-        worker.gate.response(&worker.root, 1, document.len());
+        proxy.answer_worker(worker, &document);
     }
     proxy.pass(200);
     for worker in 0..2 {
@@ -847,8 +808,8 @@ fn an_update_that_changes_the_period_fetches_at_once() {
 fn vms_of_different_configurations_keep_keys_of_their_own_fresh() {
     let configuration = configured(json!({"remote": remote(json!({"refresh": "60s"}))}));
     let mut proxy = Proxy::new(0, &json!({}));
-    proxy.start_in(b"one", &configuration);
-    proxy.start_in(b"other", &configuration);
+    proxy.proxy.start(b"one", &configuration);
+    proxy.proxy.start(b"other", &configuration);
     for _ in 0..300 {
         proxy.pass(1000);
         proxy.answer_with(GOOD, &document());
@@ -883,20 +844,10 @@ fn a_set_that_one_listener_cannot_use_is_not_fetched_again_and_again() {
 fn a_host_without_shared_data_fetches_in_each_worker() {
     let mut proxy = Proxy::new(0, &json!({}));
     for _ in 0..2 {
-        let config = Config::parse(
-            configured(json!({"remote": remote(json!({}))}))
-                .to_string()
-                .as_bytes(),
-        )
-        .unwrap();
+        let configuration = configured(json!({"remote": remote(json!({}))}));
         let root = MemoryHost::default();
         root.set_now(proxy.now);
-        let gate = Rc::new(Gate::open(config.settings, b"", &root));
-        proxy.workers.push(Worker {
-            gate,
-            root,
-            answered: 0,
-        });
+        proxy.workers.push(Worker::start(root, b"", &configuration));
     }
     proxy.pass(200);
     proxy.answer_with(GOOD, &document());
@@ -910,15 +861,9 @@ fn workers_of_a_host_without_randomness_share_keys() {
     let mut proxy = Proxy::new(0, &json!({}));
     for _ in 0..2 {
         let configuration = configured(json!({"remote": remote(json!({}))}));
-        let config = Config::parse(configuration.to_string().as_bytes()).unwrap();
         let root = MemoryHost::with_shared(proxy.now, &proxy.shared);
         root.refuse(Call::Random);
-        let gate = Rc::new(Gate::open(config.settings, b"", &root));
-        proxy.workers.push(Worker {
-            gate,
-            root,
-            answered: 0,
-        });
+        proxy.workers.push(Worker::start(root, b"", &configuration));
     }
     proxy.pass(200);
     proxy.answer_with(GOOD, &document());
