@@ -12,4 +12,4 @@ mod time;
 pub use excerpt::Excerpt;
 pub use hex::digest_from_hex;
 pub use network::{Cidr, CidrError, CidrSet};
-pub use time::Now;
+pub use time::{Now, spoken};

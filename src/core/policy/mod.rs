@@ -7,10 +7,8 @@
 
 mod allow;
 mod claim_condition;
-mod context_denial;
 mod forwarded;
 mod hosts;
-mod hours;
 #[cfg(all(test, not(target_family = "wasm")))]
 mod properties;
 mod scope;
@@ -20,12 +18,13 @@ mod trie;
 mod when;
 
 pub use allow::Allow;
-pub use claim_condition::{ClaimCondition, ClaimMismatch, Scalar};
-pub use context_denial::ContextDenial;
+pub use claim_condition::{ClaimCondition, Scalar};
 pub use forwarded::{Forwarded, Trust};
 pub use hosts::{Authority, AuthorityError, HostPattern};
-pub use hours::{Hours, HoursError, Weekday, Weekdays};
 pub use scope::{MissingScopes, ScopeRule};
 pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity, Unmatched};
 pub use template::{PathTemplate, Segment, SegmentKind, TemplateError};
-pub use when::{Condition, Facts, NumberRange, When};
+pub use when::{
+    BodyBytesMax, Condition, Facts, HeaderCondition, Hours, HoursError, NumberRange,
+    QueryCondition, QueryValues, SourceCondition, TokenAgeMax, Weekday, Weekdays, When,
+};

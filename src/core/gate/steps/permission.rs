@@ -158,11 +158,7 @@ impl AllowCondition<'_> {
             Self::Spiffe { patterns, by_token } => {
                 check_workload(patterns, *by_token, caller, presented)
             }
-            Self::Claim(_, condition) => {
-                condition.check(caller.claims().raw()).map_err(|mismatch| {
-                    not_allowed(format!("the claim {} {mismatch}", condition.claim.as_str()))
-                })
-            }
+            Self::Claim(_, condition) => Ok(condition.check(caller.claims().raw())?),
         }
     }
 }
@@ -174,9 +170,7 @@ impl fmt::Display for AllowCondition<'_> {
             Self::Clients(_) => f.write_str("allow.clients"),
             Self::SameWorkload => f.write_str("allow.same_workload"),
             Self::Spiffe { .. } => f.write_str("allow.spiffe"),
-            Self::Claim(place, condition) => {
-                write!(f, "allow.claims[{place}] {}", condition.claim.as_str())
-            }
+            Self::Claim(place, condition) => write!(f, "allow.claims[{place}] {condition}"),
         }
     }
 }
@@ -250,7 +244,7 @@ pub(super) fn when<'a>(judge: &Judge<'a>, request: &Request<'a>, case: &Case<'a>
         return Err(Verdict::NotAsked);
     }
     let facts = facts(judge, request, case)?;
-    route.when.check(&facts).map_err(Denial::from)?;
+    route.when.check(&facts)?;
     Ok(Learned::Nothing)
 }
 
