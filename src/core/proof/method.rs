@@ -11,7 +11,7 @@ pub struct Shown<'a> {
 }
 
 /// All that is particular to a method.
-pub(super) struct Method {
+pub(super) struct ProofMethod {
     /// The member of `cnf` that binds a token by it.
     pub(super) member: &'static str,
     /// Checks the value of that member.

@@ -7,7 +7,7 @@
 mod method;
 mod mtls;
 
-use method::Method;
+use method::ProofMethod;
 pub use method::Shown;
 use serde_json::{Map, Value};
 
@@ -25,7 +25,7 @@ macro_rules! methods {
         }
 
         impl Demand {
-            const fn method(self) -> Option<&'static Method> {
+            const fn method(self) -> Option<&'static ProofMethod> {
                 match self {
                     Self::None => None,
                     $(Self::$demand => Some(&$file::METHOD),)+
@@ -33,7 +33,7 @@ macro_rules! methods {
             }
         }
 
-        const METHODS: &[Method] = &[$($file::METHOD),+];
+        const METHODS: &[ProofMethod] = &[$($file::METHOD),+];
     };
 }
 
@@ -95,8 +95,9 @@ pub fn check_bound(
     confirmation: Option<&Map<String, Value>>,
     demand: Demand,
 ) -> Result<(), Denial> {
-    let is_bound =
-        |method: &Method| confirmation.is_some_and(|members| members.contains_key(method.member));
+    let is_bound = |method: &ProofMethod| {
+        confirmation.is_some_and(|members| members.contains_key(method.member))
+    };
     match demand.method() {
         Some(method) if !is_bound(method) => Err(Denial::new(Reason::ProofMissing, method.unbound)),
         _ => Ok(()),

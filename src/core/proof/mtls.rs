@@ -3,11 +3,11 @@
 use serde_json::Value;
 use subtle::ConstantTimeEq;
 
-use super::method::{Method, Shown, invalid};
+use super::method::{ProofMethod, Shown, invalid};
 use crate::base::base64url;
 use crate::decision::{Denial, Reason};
 
-pub(super) const METHOD: Method = Method {
+pub(super) const METHOD: ProofMethod = ProofMethod {
     member: "x5t#S256",
     check,
     unbound: "the token must be bound to the certificate of its sender (cnf.x5t#S256), and is not",
