@@ -6,10 +6,11 @@ use super::names;
 use super::place::Place;
 use super::wire::{self, List};
 use crate::base::{Cidr, CidrSet};
-use crate::policy::{
-    BodyBytesMax, Condition, HeaderCondition, Hours, NumberRange, QueryCondition, QueryValues,
-    SourceCondition, TokenAgeMax, Weekday, Weekdays, When,
+use crate::policy::when::{
+    BodyBytesMax, HeaderCondition, Hours, NumberRange, QueryCondition, QueryValues,
+    SourceCondition, TokenAgeMax, Weekday, Weekdays,
 };
+use crate::policy::{Condition, When};
 
 /// A kind of condition as it is written.
 pub(super) struct ConditionForm {

@@ -15,7 +15,7 @@ mod scope;
 mod table;
 mod template;
 mod trie;
-mod when;
+pub mod when;
 
 pub use allow::Allow;
 pub use claim_condition::{ClaimCondition, Scalar};
@@ -24,7 +24,4 @@ pub use hosts::{Authority, AuthorityError, HostPattern};
 pub use scope::{MissingScopes, ScopeRule};
 pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity, Unmatched};
 pub use template::{PathTemplate, Segment, SegmentKind, TemplateError};
-pub use when::{
-    BodyBytesMax, Condition, Facts, HeaderCondition, Hours, HoursError, NumberRange,
-    QueryCondition, QueryValues, SourceCondition, TokenAgeMax, Weekday, Weekdays, When,
-};
+pub use when::{Condition, Facts, When};
