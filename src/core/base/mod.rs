@@ -15,4 +15,4 @@ pub use hex::digest_from_hex;
 pub(crate) use id::ids;
 pub use id::{ClientId, DomainId, Id, IssuerId, KeyOwnerId, LimitId, Listed, RouteId};
 pub use network::{Cidr, CidrError, CidrSet};
-pub use time::Now;
+pub use time::{Now, spoken};

@@ -53,3 +53,37 @@ impl Now {
         Duration::from_nanos(self.0.saturating_sub(earlier.0))
     }
 }
+
+/// A span in its two largest units, for people: `3m 20s`.
+#[must_use]
+pub fn spoken(span: Duration) -> String {
+    let secs = span.as_secs();
+    let parts = [
+        (secs / 86_400, 'd'),
+        (secs / 3600 % 24, 'h'),
+        (secs / 60 % 60, 'm'),
+        (secs % 60, 's'),
+    ];
+    let told = parts.iter().skip_while(|(count, _)| *count == 0).take(2);
+    let told = told.filter(|(count, _)| *count > 0);
+    let told: Vec<String> = told.map(|(count, unit)| format!("{count}{unit}")).collect();
+    if told.is_empty() {
+        "0s".to_owned()
+    } else {
+        told.join(" ")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_are_spoken_in_two_units() {
+        let spoken = |secs| spoken(Duration::from_secs(secs));
+        assert_eq!(
+            [0, 59, 3600, 3661, 90_000].map(spoken),
+            ["0s", "59s", "1h", "1h 1m", "1d 1h"]
+        );
+    }
+}

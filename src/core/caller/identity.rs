@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use super::settings::Issuer;
 use crate::base::printable::{self, is_printable};
@@ -202,15 +202,10 @@ impl Caller {
         self.registrations
     }
 
-    /// Whether what proves it is bound to the certificate of whoever sends it: it is one, or a token
-    /// that names one (RFC 8705 section 3).
+    /// Whether what proves it is a certificate, and no token.
     #[must_use]
-    pub fn is_certificate_bound(&self) -> bool {
-        let names_one = |confirmation: &Map<String, Value>| confirmation.contains_key("x5t#S256");
-        match self.proven {
-            Proven::X509Svid | Proven::Xfcc => true,
-            Proven::Jwt | Proven::JwtSvid => self.claims.confirmation().is_some_and(names_one),
-        }
+    pub const fn is_certificate(&self) -> bool {
+        matches!(self.proven, Proven::X509Svid | Proven::Xfcc)
     }
 
     /// Whose word it is.

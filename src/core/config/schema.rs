@@ -283,9 +283,10 @@ pub(super) fn condition(schema: &mut Schema) {
         Some(Value::Object(properties)) => properties.keys().cloned().collect(),
         _ => Vec::new(),
     };
-    let kinds = super::when::KINDS.iter().map(|(kind, companions)| {
+    let kinds = super::when::KINDS.iter().map(|form| {
+        let kind = form.name;
         let strange = fields.iter().map(String::as_str);
-        let strange = strange.filter(|field| field != kind && !companions.contains(field));
+        let strange = strange.filter(|field| *field != kind && !form.companions.contains(field));
         let refused: Map<String, Value> = strange.map(|f| (f.to_owned(), json!(false))).collect();
         let mut form = json!({"required": [kind], "properties": refused});
         if let (Some(needed), Some(form)) = (needed_with(kind), form.as_object_mut()) {

@@ -6,16 +6,53 @@ use super::names;
 use super::place::Place;
 use super::wire::{self, List};
 use crate::base::{Cidr, CidrSet};
-use crate::policy::{Condition, Hours, NumberRange, Weekday, Weekdays, When};
+use crate::policy::when::{
+    BodyBytesMax, HeaderCondition, Hours, NumberRange, QueryCondition, QueryValues,
+    SourceCondition, TokenAgeMax, Weekday, Weekdays,
+};
+use crate::policy::{Condition, When};
 
-/// The fields that say which condition an entry is, each with the fields that may go with it.
-pub(super) const KINDS: &[(&str, &[&str])] = &[
-    ("query", &["in", "min", "max", "required"]),
-    ("header", &["in", "required"]),
-    ("source", &[]),
-    ("hours", &["days"]),
-    ("body_bytes_max", &[]),
-    ("token_age_max", &[]),
+/// A kind of condition as it is written.
+pub(super) struct ConditionForm {
+    /// The field that says which kind an entry is.
+    pub(super) name: &'static str,
+    /// The fields that may go with it.
+    pub(super) companions: &'static [&'static str],
+    compile: fn(&wire::Condition, &Place<'_>) -> Option<Condition>,
+}
+
+/// Every kind.
+pub(super) const KINDS: &[ConditionForm] = &[
+    ConditionForm {
+        name: "query",
+        companions: &["in", "min", "max", "required"],
+        compile: query,
+    },
+    ConditionForm {
+        name: "header",
+        companions: &["in", "required"],
+        compile: header,
+    },
+    ConditionForm {
+        name: "source",
+        companions: &[],
+        compile: source,
+    },
+    ConditionForm {
+        name: "hours",
+        companions: &["days"],
+        compile: hours,
+    },
+    ConditionForm {
+        name: "body_bytes_max",
+        companions: &[],
+        compile: body_bytes_max,
+    },
+    ConditionForm {
+        name: "token_age_max",
+        companions: &[],
+        compile: token_age_max,
+    },
 ];
 
 pub(super) fn compile(list: &List<wire::Condition>, place: &Place<'_>) -> When {
@@ -23,21 +60,20 @@ pub(super) fn compile(list: &List<wire::Condition>, place: &Place<'_>) -> When {
     let conditions = entries.filter_map(|(index, entry)| {
         let place = place.element(index);
         let wire = entry.optional(&place)?;
-        let kind = kind(wire, &place)?;
-        condition(kind, wire, &place)
+        (kind(wire, &place)?.compile)(wire, &place)
     });
     When::new(conditions.collect())
 }
 
 /// Which condition an entry is; says so where it is none, several, or has fields of another.
-fn kind(wire: &wire::Condition, place: &Place<'_>) -> Option<&'static str> {
+fn kind(wire: &wire::Condition, place: &Place<'_>) -> Option<&'static ConditionForm> {
     let given = given(wire);
-    let names: Vec<&str> = KINDS.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = KINDS.iter().map(|form| form.name).collect();
     let kinds: Vec<_> = KINDS
         .iter()
-        .filter(|(name, _)| given.contains(name))
+        .filter(|form| given.contains(&form.name))
         .collect();
-    let [(kind, companions)] = kinds.as_slice() else {
+    let [kind] = kinds.as_slice() else {
         let found = if kinds.is_empty() {
             "has no condition"
         } else {
@@ -51,14 +87,13 @@ fn kind(wire: &wire::Condition, place: &Place<'_>) -> Option<&'static str> {
     };
     for field in given
         .iter()
-        .filter(|field| *field != kind && !companions.contains(field))
+        .filter(|field| **field != kind.name && !kind.companions.contains(field))
     {
-        let owners = KINDS
-            .iter()
-            .filter(|(_, companions)| companions.contains(field));
-        let owners: Vec<&str> = owners.map(|(name, _)| *name).collect();
+        let owners = KINDS.iter().filter(|form| form.companions.contains(field));
+        let owners: Vec<&str> = owners.map(|form| form.name).collect();
         place.member(field).error(format_args!(
-            "does not go with {kind}; it goes with {}",
+            "does not go with {}; it goes with {}",
+            kind.name,
             owners.join(" or ")
         ));
     }
@@ -87,32 +122,6 @@ fn given(wire: &wire::Condition) -> Vec<&'static str> {
         .collect()
 }
 
-fn condition(kind: &str, wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
-    match kind {
-        "query" => query(wire, place),
-        "header" => header(wire, place),
-        "source" => {
-            let networks = texts(
-                &wire.source,
-                &place.member(kind),
-                Empty::Refused,
-                Cidr::parse,
-            );
-            Some(Condition::Source(CidrSet::new(networks)))
-        }
-        "hours" => hours(wire, place),
-        "body_bytes_max" => {
-            let place = place.member(kind);
-            let max = wire.body_bytes_max.optional(&place)?.0;
-            if max == 0 {
-                place.error("is zero; at least 1B is needed");
-            }
-            Some(Condition::BodyBytesMax(max))
-        }
-        _ => nonzero_span(&wire.token_age_max, &place.member(kind)).map(Condition::TokenAgeMax),
-    }
-}
-
 fn query(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
     let required = wire
         .required
@@ -137,24 +146,22 @@ fn query(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
         return None;
     }
     let name = name?;
-    if listed {
-        return Some(Condition::QueryIn {
-            name,
-            values,
-            required,
-        });
-    }
-    let Some(range) = NumberRange::new(min, max) else {
-        place
-            .member("min")
-            .error("is more than max; at most max is needed");
-        return None;
+    let allowed = if listed {
+        QueryValues::In(values)
+    } else {
+        let Some(range) = NumberRange::new(min, max) else {
+            place
+                .member("min")
+                .error("is more than max; at most max is needed");
+            return None;
+        };
+        QueryValues::Range(range)
     };
-    Some(Condition::QueryRange {
+    Some(Condition::Query(QueryCondition {
         name,
-        range,
+        allowed,
         required,
-    })
+    }))
 }
 
 fn header(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
@@ -167,11 +174,18 @@ fn header(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
     let place = place.member("in");
     wire.one_of.required(&place, "a list of values")?;
     let values = values(&wire.one_of, &place);
-    Some(Condition::HeaderIn {
+    Some(Condition::Header(HeaderCondition {
         name: name?,
         values,
         required,
-    })
+    }))
+}
+
+fn source(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
+    let place = place.member("source");
+    let networks = texts(&wire.source, &place, Empty::Refused, Cidr::parse);
+    let networks = CidrSet::new(networks);
+    Some(Condition::Source(SourceCondition(networks)))
 }
 
 fn hours(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
@@ -182,6 +196,20 @@ fn hours(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
     };
     let place = place.member("hours");
     text(&wire.hours, &place, |window| Hours::parse(window, days)).map(Condition::Hours)
+}
+
+fn body_bytes_max(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
+    let place = place.member("body_bytes_max");
+    let max = wire.body_bytes_max.optional(&place)?.0;
+    if max == 0 {
+        place.error("is zero; at least 1B is needed");
+    }
+    Some(Condition::BodyBytesMax(BodyBytesMax(max)))
+}
+
+fn token_age_max(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
+    let max = nonzero_span(&wire.token_age_max, &place.member("token_age_max"))?;
+    Some(Condition::TokenAgeMax(TokenAgeMax(max)))
 }
 
 fn days(list: &List<wire::Weekday>, place: &Place<'_>) -> Weekdays {

@@ -118,8 +118,6 @@ reasons! {
     AudienceMismatch = "audience_mismatch", 401, "The token is for another audience.";
     /// A claim that must be there is not, or is of another type.
     ClaimMissing = "claim_missing", 401, "The token lacks a claim it must have.";
-    /// The token was revoked.
-    TokenRevoked = "token_revoked", 401, "The token has been revoked.";
     /// No key set could be had yet.
     KeysUnavailable = "keys_unavailable", 503, "The issuer's keys are not available.";
     /// Not a valid SPIFFE verifiable identity document.
@@ -130,8 +128,6 @@ reasons! {
     ProofMissing = "proof_missing", 401, "A proof of possession is needed.";
     /// The proof of possession does not hold.
     ProofInvalid = "proof_invalid", 401, "The proof of possession is not valid.";
-    /// The proof of possession was used before.
-    ProofReplayed = "proof_replayed", 401, "The proof of possession was used before.";
     /// The caller is no registered client.
     ClientUnregistered = "client_unregistered", 403, "The client is not registered.";
     /// The client is suspended.
@@ -146,8 +142,6 @@ reasons! {
     NotAllowed = "not_allowed", 403, "The caller is not allowed here.";
     /// A condition of the route's `when` does not hold.
     ContextDenied = "context_denied", 403, "The request's context is not allowed here.";
-    /// The delegation is not allowed.
-    DelegationDenied = "delegation_denied", 403, "The delegation is not allowed.";
     /// The risk score is too high.
     RiskDenied = "risk_denied", 403, "The request was refused as abnormal.";
     /// A rate limit is used up.
@@ -189,7 +183,6 @@ impl Reason {
             | Self::TokenLifetimeExceeded
             | Self::AudienceMismatch
             | Self::ClaimMissing
-            | Self::TokenRevoked
             | Self::KeysUnavailable
             | Self::SvidInvalid
             | Self::TrustDomainUnknown
@@ -197,15 +190,13 @@ impl Reason {
             | Self::ConfigInvalid => Reached::Caller,
             Self::ProofMissing
             | Self::ProofInvalid
-            | Self::ProofReplayed
             | Self::ClientUnregistered
             | Self::ClientSuspended
             | Self::ClientExpired
             | Self::SourceNotAllowed
             | Self::ScopeMissing
             | Self::NotAllowed
-            | Self::ContextDenied
-            | Self::DelegationDenied => Reached::Permission,
+            | Self::ContextDenied => Reached::Permission,
             Self::RiskDenied
             | Self::RateLimited
             | Self::QuotaExceeded
@@ -233,8 +224,8 @@ impl Reason {
             | Self::AudienceMismatch
             | Self::ClaimMissing
             | Self::SvidInvalid => true,
-            // Time makes it good, or somebody who takes it back.
-            Self::TokenNotYetValid | Self::TokenRevoked => false,
+            // Time makes it good.
+            Self::TokenNotYetValid => false,
             // What was not there may be a moment later.
             Self::KeysUnavailable
             | Self::LimitsUnavailable
@@ -251,7 +242,6 @@ impl Reason {
             | Self::CredentialAmbiguous
             | Self::ProofMissing
             | Self::ProofInvalid
-            | Self::ProofReplayed
             | Self::ClientUnregistered
             | Self::ClientSuspended
             | Self::ClientExpired
@@ -259,7 +249,6 @@ impl Reason {
             | Self::ScopeMissing
             | Self::NotAllowed
             | Self::ContextDenied
-            | Self::DelegationDenied
             | Self::RiskDenied
             | Self::RateLimited
             | Self::QuotaExceeded
@@ -320,7 +309,6 @@ mod tests {
             [
                 "proof_missing",
                 "proof_invalid",
-                "proof_replayed",
                 "client_unregistered",
                 "client_suspended",
                 "client_expired",
@@ -328,7 +316,6 @@ mod tests {
                 "scope_missing",
                 "not_allowed",
                 "context_denied",
-                "delegation_denied",
             ]
         );
         assert_eq!(

@@ -43,10 +43,7 @@ pub fn needs_one<'a>(names: impl Iterator<Item = &'a [u8]>, config: &Settings) -
         kinds.insert(fold::kind(name));
     }
     let named = |other: &str| kinds.contains(&fold::kind(other.as_bytes()));
-    let asks = |condition: &Condition| match condition {
-        Condition::HeaderIn { name, .. } => named(name),
-        _ => false,
-    };
+    let asks = |condition: &Condition| condition.header().is_some_and(named);
     let counts = |part: &KeyPart| match part {
         KeyPart::Header(name) => named(name),
         _ => false,

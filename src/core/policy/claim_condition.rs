@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde_json::{Map, Number, Value};
 
+use crate::decision::{Denial, Reason};
 use crate::jose::ClaimPath;
 
 /// A claim must be one of the listed values, or an array with such an element.
@@ -20,18 +21,30 @@ impl ClaimCondition {
     ///
     /// # Errors
     ///
-    /// [`ClaimMismatch`] where the claim is absent or has another value.
-    pub fn check(&self, claims: &Map<String, Value>) -> Result<(), ClaimMismatch> {
+    /// A [`Denial`] where the claim is absent or has another value.
+    pub fn check(&self, claims: &Map<String, Value>) -> Result<(), Denial> {
         match self.claim.lookup(claims) {
-            None => Err(ClaimMismatch::Missing),
+            None => Err(self.denied("is missing")),
             Some(Value::Array(elements)) if elements.iter().any(|e| self.lists(e)) => Ok(()),
             Some(value) if self.lists(value) => Ok(()),
-            Some(_) => Err(ClaimMismatch::Other),
+            Some(_) => Err(self.denied("does not have an allowed value")),
         }
+    }
+
+    fn denied(&self, how: &str) -> Denial {
+        let detail = format!("the claim {} {how}", self.claim.as_str());
+        Denial::new(Reason::NotAllowed, detail)
     }
 
     fn lists(&self, value: &Value) -> bool {
         Scalar::of(value).is_some_and(|scalar| self.one_of.contains(&scalar))
+    }
+}
+
+/// What it asks, as people are told.
+impl fmt::Display for ClaimCondition {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.claim.as_str())
     }
 }
 
@@ -76,26 +89,6 @@ impl Scalar {
     }
 }
 
-/// How a claim fails its condition.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ClaimMismatch {
-    /// The token does not have the claim.
-    Missing,
-    /// The claim has another value.
-    Other,
-}
-
-impl fmt::Display for ClaimMismatch {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Missing => "is missing",
-            Self::Other => "does not have an allowed value",
-        })
-    }
-}
-
-impl std::error::Error for ClaimMismatch {}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,6 +122,12 @@ mod tests {
             let checked = condition.check(claims.as_object().unwrap());
             assert_eq!(checked.is_ok(), holds, "{claims}");
         }
-        assert_eq!(condition.check(&Map::new()), Err(ClaimMismatch::Missing));
+        assert_eq!(
+            condition.check(&Map::new()),
+            Err(Denial::new(
+                Reason::NotAllowed,
+                "the claim tenant.tier is missing"
+            ))
+        );
     }
 }

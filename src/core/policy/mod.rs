@@ -7,25 +7,21 @@
 
 mod allow;
 mod claim_condition;
-mod context_denial;
 mod forwarded;
 mod hosts;
-mod hours;
 #[cfg(all(test, not(target_family = "wasm")))]
 mod properties;
 mod scope;
 mod table;
 mod template;
 mod trie;
-mod when;
+pub mod when;
 
 pub use allow::Allow;
-pub use claim_condition::{ClaimCondition, ClaimMismatch, Scalar};
-pub use context_denial::ContextDenial;
+pub use claim_condition::{ClaimCondition, Scalar};
 pub use forwarded::{Forwarded, Trust};
 pub use hosts::{Authority, AuthorityError, HostPattern};
-pub use hours::{Hours, HoursError, Weekday, Weekdays};
 pub use scope::{MissingScopes, ScopeRule};
 pub use table::{Matched, Overlap, RouteMatch, RouteTable, Specificity, Unmatched};
 pub use template::{PathTemplate, Segment, SegmentKind, TemplateError};
-pub use when::{Condition, Facts, NumberRange, When};
+pub use when::{Condition, Facts, When};

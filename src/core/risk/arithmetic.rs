@@ -98,6 +98,20 @@ pub fn times(one: u32, other: u32) -> u32 {
     u32::try_from(product).unwrap_or(u32::MAX)
 }
 
+/// Raises an own most to another by so much of the difference, in parts of [`ONE`].
+pub fn raise(own: &mut u16, most: u16, lesson: u32) {
+    let above = u32::from(most.saturating_sub(*own));
+    let learned = times(above, lesson);
+    *own = own.saturating_add(u16::try_from(learned).unwrap_or_default());
+}
+
+/// How many windows of that length begin after one second and up to a later one.
+#[must_use]
+pub fn windows(seen: u32, now: u32, length: u32) -> u32 {
+    let window = |second: u32| second.checked_div(length).unwrap_or_default();
+    window(now).saturating_sub(window(seen))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

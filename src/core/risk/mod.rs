@@ -5,7 +5,6 @@
 //! | `settings` | the numbers, and what overrides them |
 //! | `observation` | what is seen of a request |
 //! | `profile` | what is known of an identity, and how it learns |
-//! | `tokens` | which networks its tokens are used on |
 //! | `page` | eight profiles in one value, and which makes way |
 //! | `signals` | what a score is made of, one file a signal |
 //! | `score` | what the signals come to |
@@ -24,7 +23,6 @@ pub mod score;
 pub mod settings;
 pub mod signals;
 pub mod sketch;
-pub mod tokens;
 pub mod watch;
 
 #[cfg(all(test, not(target_family = "wasm")))]

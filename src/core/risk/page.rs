@@ -12,11 +12,14 @@
 //! none that is held back.
 
 use super::arithmetic::Fade;
-use super::profile::{Familiar, Level, Profile, Share};
+use super::profile::{Level, Profile, Share};
 use super::score;
 use super::settings::{Number, Settings};
+use super::signals::{
+    Familiar, KnownNetworks, KnownRoutes, Memories, Newcomer, RecentTokens, Token, TokenPlaces,
+    UsedHours,
+};
 use super::sketch::Distinct;
-use super::tokens::{Newcomer, RecentTokens, Token};
 
 /// How many profiles a page holds.
 pub const ENTRIES: usize = 8;
@@ -26,6 +29,8 @@ pub const ENTRY: usize = 256;
 
 const FORM: u8 = 1;
 const KEY: usize = 8;
+/// The flag beside the profile's own: a token was on several networks in this window.
+const SHARED: u8 = 2;
 
 /// Eight profiles as they are stored, changed in place.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -180,7 +185,14 @@ impl Pen<'_> {
     fn profile(&mut self, profile: &Profile) {
         self.bytes(profile.seen.to_le_bytes());
         self.bytes(profile.requests.to_le_bytes());
-        self.bytes([(profile.windows << 4) | profile.flags]);
+        let Memories {
+            networks: KnownNetworks(networks),
+            routes: KnownRoutes(routes),
+            tokens,
+            hours,
+        } = profile.memories;
+        let shared = if tokens.shared { SHARED } else { 0 };
+        self.bytes([(profile.windows << 4) | profile.flags | shared]);
         for level in profile.rate.into_iter().chain(profile.volume) {
             self.level(level);
         }
@@ -192,23 +204,23 @@ impl Pen<'_> {
         }
         self.bytes(profile.resources.to_bytes());
         self.bytes(profile.resources_own.to_le_bytes());
-        self.bytes(profile.networks.now.to_le_bytes());
-        self.bytes(profile.networks.before.to_le_bytes());
+        self.bytes(networks.now.to_le_bytes());
+        self.bytes(networks.before.to_le_bytes());
         self.bytes(profile.around.to_le_bytes());
         self.bytes(profile.around_own.to_le_bytes());
-        self.bytes(profile.routes.now.to_le_bytes());
-        self.bytes(profile.routes.before.to_le_bytes());
-        self.bytes([profile.networks.new, profile.routes.new]);
-        for token in profile.tokens.watched {
+        self.bytes(routes.now.to_le_bytes());
+        self.bytes(routes.before.to_le_bytes());
+        self.bytes([networks.new, routes.new]);
+        for token in tokens.recent.watched {
             self.tag(token.tag);
             self.bytes([token.moment]);
             self.bytes(token.here.to_le_bytes());
             self.bytes(token.before.to_le_bytes());
         }
-        self.tag(profile.tokens.newcomer.tag);
-        self.bytes(profile.tokens.newcomer.networks.to_le_bytes());
-        self.bytes([profile.shared_own, profile.days]);
-        self.bytes(profile.hours);
+        self.tag(tokens.recent.newcomer.tag);
+        self.bytes(tokens.recent.newcomer.networks.to_le_bytes());
+        self.bytes([tokens.shared_own, hours.days]);
+        self.bytes(hours.hours);
         for held in profile.held {
             self.bytes(held.to_le_bytes());
         }
@@ -276,7 +288,7 @@ fn read(bytes: &[u8]) -> Profile {
         seen,
         requests,
         windows: state >> 4,
-        flags: state & 15,
+        flags: state & 15 & !SHARED,
         ..Profile::default()
     };
     for level in profile.rate.iter_mut().chain(&mut profile.volume) {
@@ -296,20 +308,30 @@ fn read(bytes: &[u8]) -> Profile {
     profile.around = u64::from_le_bytes(eye.bytes());
     profile.around_own = eye.u16();
     let routes = (eye.u32(), eye.u32());
-    profile.networks = known(networks, eye.byte());
-    profile.routes = known(routes, eye.byte());
-    let mut tokens = RecentTokens::default();
-    for token in &mut tokens.watched {
+    let networks = KnownNetworks(known(networks, eye.byte()));
+    let routes = KnownRoutes(known(routes, eye.byte()));
+    let mut recent = RecentTokens::default();
+    for token in &mut recent.watched {
         *token = eye.token();
     }
-    tokens.newcomer = Newcomer {
+    recent.newcomer = Newcomer {
         tag: eye.tag(),
         networks: eye.u32(),
     };
-    profile.tokens = tokens;
-    profile.shared_own = eye.byte();
-    profile.days = eye.byte();
-    profile.hours = eye.bytes();
+    let (shared_own, days) = (eye.byte(), eye.byte());
+    profile.memories = Memories {
+        networks,
+        routes,
+        tokens: TokenPlaces {
+            recent,
+            shared: state & SHARED != 0,
+            shared_own,
+        },
+        hours: UsedHours {
+            days,
+            hours: eye.bytes(),
+        },
+    };
     for held in &mut profile.held {
         *held = eye.u16();
     }
@@ -354,6 +376,15 @@ mod tests {
         let mut page = Page::empty();
         page.put(key, &found, &Settings::default());
         assert_eq!(page, stored);
+    }
+
+    #[test]
+    fn a_profile_fills_its_entry_to_the_last_signal() {
+        let mut page = Page::empty();
+        let whole = profile(1000, 0x0707);
+        page.put(1, &whole, &Settings::default());
+        assert_eq!(page.find(1), Some(whole));
+        assert_eq!(page.encode().last(), Some(&7));
     }
 
     #[test]

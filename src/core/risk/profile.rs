@@ -12,14 +12,12 @@
 //! Until the identity is known (`warm_up`, and two windows) everything is learned, and only the
 //! number of its resources, its errors and its refusals are judged. Own mosts halve in `baseline`.
 
-use super::arithmetic::{Fade, OCTAVE, ONE, log2, times};
+use super::arithmetic::{Fade, OCTAVE, ONE, log2, raise, times, windows};
 use super::observation::{Arrival, Ending, Event, Observation};
 use super::score::{self, Signals};
 use super::settings::{Number, Settings};
-use super::signals::measure::novelty;
-use super::signals::{SIGNALS, Signal, denials, failures, odd_hour, token_fanout};
+use super::signals::{Circumstances, EventStrengths, Memories, SIGNALS, Signal, denials, failures};
 use super::sketch::{Distinct, count, log_of};
-use super::tokens::{RecentTokens, Spread};
 
 /// The half-lives in seconds over which requests are counted, where that of the score is not shorter.
 pub const RATE_SCALES: [u32; 4] = [1, 8, 60, 480];
@@ -36,9 +34,7 @@ const WINDOWS: u8 = 2;
 const STEPS: u32 = 128;
 /// Four bits are kept of them.
 const MOST_WINDOWS: u8 = 15;
-const HOUR: u32 = 3600;
 const DAY: u32 = 86_400;
-const HOURS_A_DAY: u32 = 24;
 /// A clock that is this many seconds behind was set back; less is only workers' differing by a bit.
 const SLACK: u32 = 2;
 
@@ -62,17 +58,6 @@ pub struct Share {
     pub own: u8,
 }
 
-/// Things that are known for a while, as bits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Familiar<B> {
-    /// In this memory.
-    pub now: B,
-    /// In the one before it in which anything was seen.
-    pub before: B,
-    /// How many new ones there were lately.
-    pub new: u8,
-}
-
 /// What is known of an identity; `page` writes it down.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Profile {
@@ -82,7 +67,8 @@ pub struct Profile {
     pub requests: u32,
     /// How many windows there were since it was warm, at most 15.
     pub windows: u8,
-    /// See the constants; four bits.
+    /// See the constants; four bits, of which `page` takes the second for what is remembered of
+    /// tokens.
     pub flags: u8,
     /// Requests, in parts of 256, for each of [`RATE_SCALES`].
     pub rate: [Level; 4],
@@ -102,30 +88,18 @@ pub struct Profile {
     pub resources: Distinct,
     /// The logarithm of the own most of them.
     pub resources_own: u16,
-    /// The networks that are known.
-    pub networks: Familiar<u128>,
     /// The networks of this window.
     pub around: u64,
     /// The logarithm of the own most of them.
     pub around_own: u16,
-    /// The routes that are known.
-    pub routes: Familiar<u32>,
-    /// Its tokens.
-    pub tokens: RecentTokens,
-    /// How usual it is that a token is on several networks, in parts of 255.
-    pub shared_own: u8,
-    /// On how many days each hour was used: four bits each.
-    pub hours: [u8; 12],
-    /// How many days there were.
-    pub days: u8,
+    /// What the signals that are events remember, each in its own file.
+    pub memories: Memories,
     /// What each signal was, faded, in parts of 65,536, at most 65,535.
     pub held: [u16; SIGNALS],
 }
 
 /// The clock was set back in this second.
 pub const SET_BACK: u8 = 1;
-/// A token was on several networks in this window.
-pub const SHARED: u8 = 2;
 /// A window of `spread` has ended since the identity was warm.
 const RESOURCES_SEEN: u8 = 4;
 /// Another has, which was a whole one.
@@ -144,7 +118,7 @@ impl Profile {
         self.flags |= SET_BACK;
         self.resources = Distinct::default();
         self.around = 0;
-        self.tokens.forget_moment();
+        self.memories.forget_moment();
         let levels = self.rate.iter_mut().chain(&mut self.volume);
         levels.for_each(|level| level.most = 0);
     }
@@ -164,39 +138,12 @@ impl Profile {
         if now <= seen {
             return;
         }
-        if seen == 0 {
-            self.seen = now;
-            self.enter_day();
-            self.enter_hour(now, settings);
-            return;
+        if seen != 0 {
+            self.pass(seen, now, settings);
         }
-        self.close_second(settings);
-        self.tokens.advance(seen, now);
-        if other(seen, now, settings.of(Number::Lesson)) {
-            self.learn(settings);
-        }
-        match windows(seen, now, settings.of(Number::Window)) {
-            0 => {}
-            1 => self.learn_resources(settings),
-            _ => {
-                self.learn_resources(settings);
-                // And a whole one without a request.
-                self.learn_resources(settings);
-            }
-        }
-        if other(seen, now, settings.of(Number::Memory)) {
-            self.networks.renew(|bits| bits == 0);
-            self.routes.renew(|bits| bits == 0);
-        }
-        self.fade(seen, now, settings);
         self.seen = now;
-        if other(seen, now, DAY) {
-            self.forget_own(seen, now, settings);
-            self.enter_day();
-        }
-        if other(seen, now, HOUR) {
-            self.enter_hour(now, settings);
-        }
+        let events = self.memories.advance(seen, now, settings);
+        self.hold_events(events);
     }
 
     /// Whether it is judged by its own past.
@@ -232,37 +179,16 @@ impl Profile {
         if let Some(resource) = arrival.resource {
             self.resources.add(resource);
         }
-        let route = 1 << (arrival.route & 31);
-        if self.routes.note(route, self.routes.knows(route)) {
-            self.novel(Signal::NewRoute, self.routes.new);
-            self.routes.new = self.routes.new.saturating_add(1);
-        }
         if let Some(network) = arrival.network {
-            self.arrive_from(network, arrival.token);
+            self.around |= 1 << (network & 63);
         }
-    }
-
-    fn arrive_from(&mut self, network: u64, token: Option<u64>) {
-        self.around |= 1 << (network & 63);
-        let bit = 1 << ((network >> 8) & 127);
-        if self.networks.note(bit, self.networks.knows(bit)) {
-            self.novel(Signal::NewSource, self.networks.new);
-            self.networks.new = self.networks.new.saturating_add(1);
-        }
-        let Some(token) = token else {
-            return;
+        let networks = &self.memories.networks;
+        let circumstances = Circumstances {
+            second: self.seen,
+            was_here: arrival.network.is_some_and(|at| networks.was_here(at)),
         };
-        let spread = self.tokens.see(token, network >> 16, self.seen);
-        if spread == Spread::Several {
-            self.flags |= SHARED;
-        }
-        if !self.is_settled() {
-            return;
-        }
-        // `before` does not change within a second, whatever comes first in it.
-        let was_here = self.networks.before & bit != 0;
-        let strength = token_fanout::strength(spread, self.shared_own, was_here);
-        self.hold(Signal::TokenFanout, strength);
+        let events = self.memories.arrive(arrival, &circumstances);
+        self.hold_events(events);
     }
 
     fn end(&mut self, outcome: Ending) {
@@ -275,9 +201,11 @@ impl Profile {
         }
     }
 
-    fn novel(&mut self, signal: Signal, lately: u8) {
+    fn hold_events(&mut self, events: EventStrengths) {
         if self.is_settled() {
-            self.hold(signal, novelty(lately));
+            for (signal, strength) in events {
+                self.hold(signal, strength);
+            }
         }
     }
 
@@ -294,6 +222,27 @@ impl Profile {
         }
     }
 
+    /// What time does to all that is no event's.
+    fn pass(&mut self, seen: u32, now: u32, settings: &Settings) {
+        self.close_second(settings);
+        if windows(seen, now, settings.of(Number::Lesson)) != 0 {
+            self.learn(settings);
+        }
+        match windows(seen, now, settings.of(Number::Window)) {
+            0 => {}
+            1 => self.learn_resources(settings),
+            _ => {
+                self.learn_resources(settings);
+                // And a whole one without a request.
+                self.learn_resources(settings);
+            }
+        }
+        self.fade(seen, now, settings);
+        if windows(seen, now, DAY) != 0 {
+            self.forget_own(seen, now, settings);
+        }
+    }
+
     /// What was counted in a second is judged when it is over.
     fn close_second(&mut self, settings: &Settings) {
         self.hold_levels(settings);
@@ -307,7 +256,7 @@ impl Profile {
         if let Some(share) = denials::share(self, settings) {
             self.refusals.most = self.refusals.most.max(share);
         }
-        self.tokens.close(self.seen);
+        self.memories.close(self.seen);
     }
 
     /// How much of what a window showed is learned, in parts of [`ONE`].
@@ -332,12 +281,7 @@ impl Profile {
             raise(&mut own, u16::from(most), lesson);
             share.own = u8::try_from(own).unwrap_or(u8::MAX);
         }
-        if self.flags & SHARED != 0 {
-            let mut own = u16::from(self.shared_own);
-            raise(&mut own, 255, lesson);
-            self.shared_own = u8::try_from(own).unwrap_or(u8::MAX);
-            self.flags &= !SHARED;
-        }
+        self.memories.learn(lesson);
         if self.requests >= settings.of(Number::WarmUp) {
             self.windows = self.windows.saturating_add(1).min(MOST_WINDOWS);
         }
@@ -400,108 +344,17 @@ impl Profile {
             *own = own.saturating_sub(faded);
         }
         let faded = u8::try_from(faded).unwrap_or(u8::MAX);
-        for own in [
-            &mut self.failures.own,
-            &mut self.refusals.own,
-            &mut self.shared_own,
-        ] {
+        for own in [&mut self.failures.own, &mut self.refusals.own] {
             *own = own.saturating_sub(faded);
         }
+        self.memories.forget_own(faded);
     }
-
-    fn enter_hour(&mut self, now: u32, settings: &Settings) {
-        let enough = settings.of(Number::AtLeast(Signal::OddHour));
-        let hour = now.checked_div(HOUR).unwrap_or_default();
-        let hour = hour.checked_rem(HOURS_A_DAY).unwrap_or_default();
-        if u32::from(self.days) >= enough && self.is_settled() {
-            let around = [hour.saturating_add(23), hour, hour.saturating_add(1)];
-            let used = around.map(|hour| u32::from(self.days_of_hour(hour)));
-            let strength = odd_hour::strength(used, u32::from(self.days));
-            self.hold(Signal::OddHour, strength);
-        }
-        self.use_hour(hour);
-    }
-
-    fn days_of_hour(&self, hour: u32) -> u8 {
-        let (byte, high) = place(hour);
-        let pair = self.hours.get(byte).copied().unwrap_or_default();
-        if high { pair >> 4 } else { pair & 15 }
-    }
-
-    fn use_hour(&mut self, hour: u32) {
-        let days = self.days_of_hour(hour).saturating_add(1).min(15);
-        let (byte, high) = place(hour);
-        if let Some(pair) = self.hours.get_mut(byte) {
-            *pair = if high {
-                (*pair & 15) | (days << 4)
-            } else {
-                (*pair & 0xf0) | days
-            };
-        }
-    }
-
-    /// Counts a day; where there are more than four bits hold, all of them count half.
-    fn enter_day(&mut self) {
-        self.days = self.days.saturating_add(1);
-        if self.days > 14 {
-            self.days /= 2;
-            for pair in &mut self.hours {
-                *pair = (*pair >> 1) & 0x77;
-            }
-        }
-    }
-}
-
-impl<B> Familiar<B>
-where
-    B: Copy + Default + PartialEq + std::ops::BitOr<Output = B> + std::ops::BitAnd<Output = B>,
-{
-    fn knows(&self, bit: B) -> bool {
-        (self.now | self.before) & bit != B::default()
-    }
-
-    /// Takes note of something; answers whether it is new.
-    fn note(&mut self, bit: B, known: bool) -> bool {
-        self.now = self.now | bit;
-        !known
-    }
-
-    /// Begins a new memory. What nothing was added to is kept.
-    fn renew(&mut self, is_empty: impl Fn(B) -> bool) {
-        if !is_empty(self.now) {
-            self.before = std::mem::take(&mut self.now);
-        }
-        self.new /= 2;
-    }
-}
-
-/// Whether two seconds are in different windows of that length.
-fn other(seen: u32, now: u32, length: u32) -> bool {
-    windows(seen, now, length) != 0
-}
-
-/// How many windows of that length begin after one second and up to a later one.
-fn windows(seen: u32, now: u32, length: u32) -> u32 {
-    let window = |second: u32| second.checked_div(length).unwrap_or_default();
-    window(now).saturating_sub(window(seen))
-}
-
-fn raise(own: &mut u16, most: u16, lesson: u32) {
-    let above = u32::from(most.saturating_sub(*own));
-    let learned = times(above, lesson);
-    *own = own.saturating_add(u16::try_from(learned).unwrap_or_default());
-}
-
-fn place(hour: u32) -> (usize, bool) {
-    let hour = hour.checked_rem(HOURS_A_DAY).unwrap_or_default();
-    let byte = usize::try_from(hour / 2).unwrap_or_default();
-    (byte, hour & 1 == 1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::token_fanout::MOVED;
     use super::*;
+    use crate::risk::signals::token_fanout::MOVED;
 
     const NOON: u32 = 1_772_452_800;
 
@@ -565,7 +418,7 @@ mod tests {
         let score = score::score(&young.signals(&Settings::default()), &Settings::default());
         assert_eq!(score, 0);
         let grown = after((0..600).flat_map(|minute| both(NOON + minute * 60)));
-        assert!(grown.is_settled() && grown.shared_own > 240);
+        assert!(grown.is_settled() && grown.memories.tokens.shared_own > 240);
         let score = score::score(&grown.signals(&Settings::default()), &Settings::default());
         assert_eq!(score, 0);
     }

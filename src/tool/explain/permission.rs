@@ -4,9 +4,8 @@ use postern_core::gate::Route;
 use postern_core::gate::steps::permission::{conditions, facts};
 use postern_core::gate::steps::{Seen, Verdict};
 use postern_core::jose::Scope;
-use postern_core::policy::Condition as When;
+use postern_core::policy::Condition;
 
-use crate::moment;
 use crate::text::printable;
 
 /// One condition of a route, and whether it holds of a request.
@@ -29,8 +28,8 @@ pub fn names(route: &Route) -> Vec<String> {
     names
 }
 
-fn of_when(place: usize, condition: &When) -> String {
-    format!("when[{place}] {}", described(condition))
+fn of_when(place: usize, condition: &Condition) -> String {
+    format!("when[{place}] {condition}")
 }
 
 /// The conditions that a step asked, to the first that does not hold.
@@ -172,8 +171,10 @@ fn each_of_when(seen: &Seen<'_, '_>) -> Vec<(String, Result<(), String>, bool)> 
     };
     let each = matched.route.when.conditions().iter().enumerate();
     let each = each.map(|(place, condition)| {
-        let held = condition.check(&facts).map_err(|why| why.to_string());
-        let is_body = matches!(condition, When::BodyBytesMax(_));
+        let held = condition
+            .check(&facts)
+            .map_err(|why| why.detail.to_string());
+        let is_body = condition.body_bytes_max().is_some();
         let streamed = is_body && seen.request.body_bytes.is_none();
         (of_when(place, condition), held, streamed)
     });
@@ -184,26 +185,5 @@ fn told(name: &str, held: Result<(), String>) -> String {
     match held {
         Ok(()) => format!("{name} holds"),
         Err(why) => format!("{name} does not hold: {why}"),
-    }
-}
-
-fn described(condition: &When) -> String {
-    match condition {
-        When::QueryIn { name, values, .. } => format!("query {name} in {}", values.join(", ")),
-        When::QueryRange { name, .. } => format!("query {name} within its range"),
-        When::HeaderIn { name, values, .. } => {
-            format!("header {name} in {}", values.join(", "))
-        }
-        When::Source(networks) => {
-            let networks: Vec<String> = networks
-                .networks()
-                .iter()
-                .map(ToString::to_string)
-                .collect();
-            format!("source in {}", networks.join(", "))
-        }
-        When::Hours(_) => "hours".to_owned(),
-        When::BodyBytesMax(max) => format!("body_bytes_max {max}"),
-        When::TokenAgeMax(max) => format!("token_age_max {}", moment::spoken(*max)),
     }
 }

@@ -13,7 +13,7 @@ use crate::gate::judge::Judge;
 use crate::gate::settings::{Route, Settings};
 use crate::policy::{Allow, ClaimCondition, Facts};
 use crate::proof;
-use crate::proof::Demand;
+use crate::proof::Shown;
 use crate::spiffe::{Signatory, SpiffePatterns};
 
 /// The caller is registered, where it must be, and calls as its registrations ask.
@@ -41,25 +41,21 @@ fn check_registrations(
 /// Whoever sends a bound token proves it its own, and it is bound where that is asked for.
 pub(super) fn proof<'a>(judge: &Judge<'a>, request: &Request<'a>, case: &Case<'a>) -> Checked<'a> {
     let (caller, presented) = (case.caller()?, &case.presented);
-    proof::check(caller.claims().raw(), || {
-        presented.sha256(request.connection)
-    })?;
+    let certificate = &|| presented.sha256(request.connection);
+    proof::check(caller.claims().raw(), &Shown { certificate })?;
     check_bound(case.route()?, caller, judge.config)?;
     Ok(Learned::Proven)
 }
 
 /// Checks that a token is bound where the route or its client asks for it; that the binding holds
-/// has been seen already.
+/// has been seen already. A certificate is its sender's own (RFC 8705 section 3).
 fn check_bound(route: &Route, caller: &Caller, config: &Settings) -> Result<(), Denial> {
     let clients = config.callers.clients.each(caller.registrations());
     let needed = clients.fold(route.proof, |needed, client| needed.max(client.proof));
-    if needed == Demand::None || caller.is_certificate_bound() {
+    if caller.is_certificate() {
         return Ok(());
     }
-    Err(Denial::new(
-        Reason::ProofMissing,
-        "the token must be bound to the certificate of its sender (cnf.x5t#S256), and is not",
-    ))
+    proof::check_bound(caller.claims().confirmation(), needed)
 }
 
 /// The token has the scopes that the route asks for; before the rest of `allow`, so that a caller who
@@ -159,11 +155,7 @@ impl AllowCondition<'_> {
             Self::Spiffe { patterns, by_token } => {
                 check_workload(patterns, *by_token, caller, presented)
             }
-            Self::Claim(_, condition) => {
-                condition.check(caller.claims().raw()).map_err(|mismatch| {
-                    not_allowed(format!("the claim {} {mismatch}", condition.claim.as_str()))
-                })
-            }
+            Self::Claim(_, condition) => Ok(condition.check(caller.claims().raw())?),
         }
     }
 }
@@ -175,9 +167,7 @@ impl fmt::Display for AllowCondition<'_> {
             Self::Clients(_) => f.write_str("allow.clients"),
             Self::SameWorkload => f.write_str("allow.same_workload"),
             Self::Spiffe { .. } => f.write_str("allow.spiffe"),
-            Self::Claim(place, condition) => {
-                write!(f, "allow.claims[{place}] {}", condition.claim.as_str())
-            }
+            Self::Claim(place, condition) => write!(f, "allow.claims[{place}] {condition}"),
         }
     }
 }
@@ -251,7 +241,7 @@ pub(super) fn when<'a>(judge: &Judge<'a>, request: &Request<'a>, case: &Case<'a>
         return Err(Verdict::NotAsked);
     }
     let facts = facts(judge, request, case)?;
-    route.when.check(&facts).map_err(Denial::from)?;
+    route.when.check(&facts)?;
     Ok(Learned::Nothing)
 }
 

@@ -1,7 +1,7 @@
 //! What several levels are measured by.
 
 use super::Signal;
-use crate::risk::arithmetic::{ONE, log2, ramp};
+use crate::risk::arithmetic::{log2, ramp};
 use crate::risk::profile::Level;
 use crate::risk::settings::{Number, Settings};
 
@@ -38,10 +38,4 @@ pub(super) fn share(part: u32, whole: u32, enough: u32) -> Option<u8> {
         .saturating_mul(256)
         .checked_div(u64::from(whole))?;
     Some(u8::try_from(share).unwrap_or(u8::MAX))
-}
-
-/// How strong something new is: the more there were lately, the less one more says.
-pub(in crate::risk) fn novelty(lately: u8) -> u32 {
-    let share = ONE.checked_div(u32::from(lately).saturating_add(1));
-    share.unwrap_or_default()
 }

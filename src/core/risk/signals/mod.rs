@@ -3,33 +3,49 @@
 //! A row has all that is particular to its signal: its name, what it means, its fields with their
 //! defaults, how strong it is, and what people are told. The reader of the configuration, the
 //! published schema and audit are made of the rows; a new signal is a file and a line in `rows!`.
-//! What a profile sees as it comes, such as a network that is new, the profile hands to the file of
-//! the signal; whatever can be told from a profile is the row's `level`.
+//! Whatever can be told from a profile at any moment is the row's `level`; a signal that is an event
+//! says in its file what it `Remembers`, and has a line in `memories!`.
 //!
 //! | file | what is in it |
 //! | --- | --- |
 //! | `field` | what can be said of a signal, and in which units it is kept |
+//! | `memory` | what becomes of what an event remembers |
+//! | `familiar` | things that are known for a while, as two events remember them |
+//! | `tokens` | which networks an identity's tokens are used on |
 //! | `measure` | what several levels are measured by |
 //! | `words` | what several sentences say |
 
+mod familiar;
 pub mod field;
-pub(super) mod measure;
+mod measure;
+mod memory;
+mod tokens;
 mod words;
 
 pub(super) mod denials;
 pub(super) mod failures;
 mod new_route;
 mod new_source;
-pub(super) mod odd_hour;
+mod odd_hour;
 mod rate_shift;
 mod source_fanout;
 mod spread;
 pub(super) mod token_fanout;
 mod volume_shift;
 
+pub use familiar::Familiar;
+use field::{FieldForm, SignalField};
+pub use memory::Circumstances;
+use memory::Remembers;
+pub use new_route::KnownRoutes;
+pub use new_source::KnownNetworks;
+pub use odd_hour::UsedHours;
+pub use token_fanout::TokenPlaces;
+pub use tokens::{Newcomer, RecentTokens, Token};
+
+use super::observation::Arrival;
 use super::profile::Profile;
 use super::settings::Settings;
-use field::{FieldForm, SignalField};
 
 /// All that is particular to a signal.
 pub struct Row {
@@ -106,6 +122,61 @@ rows! {
     TokenFanout = token_fanout,
     NewRoute = new_route,
     OddHour = odd_hour,
+}
+
+macro_rules! memories {
+    ($($signal:ident = $field:ident: $memory:ident,)*) => {
+        /// What the signals that are events remember of an identity.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+        pub struct Memories {
+            $(
+                #[doc = concat!("What `", stringify!($signal), "` does.")]
+                pub $field: $memory,
+            )*
+        }
+
+        /// How strong each event is that just was, in parts of `ONE`.
+        pub type EventStrengths = [(Signal, u32); [$(Signal::$signal),*].len()];
+
+        impl Memories {
+            /// Takes note of a request.
+            pub(super) fn arrive(&mut self, arrival: &Arrival, at: &Circumstances) -> EventStrengths {
+                [$((Signal::$signal, self.$field.arrive(arrival, at))),*]
+            }
+
+            /// Ends a second.
+            pub(super) fn close(&mut self, second: u32) {
+                $(self.$field.close(second);)*
+            }
+
+            /// Goes on from one second, zero before the first, to a later one.
+            pub(super) fn advance(&mut self, from: u32, to: u32, settings: &Settings) -> EventStrengths {
+                [$((Signal::$signal, self.$field.advance(from, to, settings))),*]
+            }
+
+            /// Learns from a window which is over, in parts of `ONE`.
+            pub(super) fn learn(&mut self, lesson: u32) {
+                $(self.$field.learn(lesson);)*
+            }
+
+            /// What is learned fades by so much.
+            pub(super) fn forget_own(&mut self, faded: u8) {
+                $(self.$field.forget_own(faded);)*
+            }
+
+            /// Forgets what belongs to this moment: the clock was set back.
+            pub(super) fn forget_moment(&mut self) {
+                $(self.$field.forget_moment();)*
+            }
+        }
+    };
+}
+
+memories! {
+    NewSource = networks: KnownNetworks,
+    NewRoute = routes: KnownRoutes,
+    TokenFanout = tokens: TokenPlaces,
+    OddHour = hours: UsedHours,
 }
 
 impl Signal {

@@ -59,13 +59,7 @@ fn callers(policy: &Policy<'_>, index: usize, route: &Route, path: &str, found: 
 
 fn conditions(route: &Route, path: &str, found: &mut Found) {
     for (index, condition) in route.when.conditions().iter().enumerate() {
-        if matches!(
-            condition,
-            Condition::HeaderIn {
-                required: false,
-                ..
-            }
-        ) {
+        if matches!(condition, Condition::Header(header) if !header.required) {
             found.add("skippable-condition", format!("{path}.when[{index}].required"), "is false, so a caller passes by leaving the header out; remove it where the condition is meant to hold");
         }
     }

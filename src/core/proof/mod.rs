@@ -1,22 +1,45 @@
 //! Proof of possession: a token bound to a key is good only beside that key.
 //!
 //! A bound token is checked wherever it turns up, asked for or not: without its proof it is a
-//! stolen token.
+//! stolen token. A method has its member of `cnf`, its check and its denials in a file of its own;
+//! a new one is a file and a row in `methods!`, and what its check is held against in [`Shown`].
 
+mod method;
+mod mtls;
+
+use method::ProofMethod;
+pub use method::Shown;
 use serde_json::{Map, Value};
-use subtle::ConstantTimeEq;
 
-use crate::base::base64url;
 use crate::decision::{Denial, Reason};
 
-/// What a token must be bound to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Demand {
-    /// Nothing.
-    #[default]
-    None,
+macro_rules! methods {
+    ($($(#[$doc:meta])* $demand:ident = $file:ident;)+) => {
+        /// What a token must be bound to, the weakest first: of two demands the stronger counts.
+        #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Demand {
+            /// Nothing.
+            #[default]
+            None,
+            $($(#[$doc])* $demand,)+
+        }
+
+        impl Demand {
+            const fn method(self) -> Option<&'static ProofMethod> {
+                match self {
+                    Self::None => None,
+                    $(Self::$demand => Some(&$file::METHOD),)+
+                }
+            }
+        }
+
+        const METHODS: &[ProofMethod] = &[$($file::METHOD),+];
+    };
+}
+
+methods! {
     /// The certificate that its sender presents (RFC 8705).
-    Mtls,
+    Mtls = mtls;
 }
 
 /// What the gate may ask about the connection while it decides.
@@ -31,17 +54,12 @@ pub trait Connection {
     fn peer_certificate_validated(&self) -> bool;
 }
 
-/// Checks the token's confirmation claim, where it has one (RFC 7800 section 3.1).
-///
-/// `presented` gives the SHA-256 of the certificate that the caller presented, if any.
+/// Checks the token's confirmation claim, where it has one (RFC 7800 section 3.1): every member of
+/// it must be shown to hold.
 ///
 /// # Errors
-/// `proof_missing` where the connection has no certificate, `proof_invalid` where it has another,
-/// or where the token is bound in a way that cannot be checked here.
-pub fn check(
-    claims: &Map<String, Value>,
-    presented: impl Fn() -> Option<[u8; 32]>,
-) -> Result<(), Denial> {
+/// What the method of a member says, or that it is one that cannot be checked here.
+pub fn check(claims: &Map<String, Value>, shown: &Shown<'_>) -> Result<(), Denial> {
     let Some(confirmation) = claims.get("cnf") else {
         return Ok(());
     };
@@ -49,42 +67,41 @@ pub fn check(
         .as_object()
         .filter(|members| !members.is_empty())
     else {
-        return Err(invalid("the token's cnf is not an object with a member"));
+        return Err(method::invalid(
+            "the token's cnf is not an object with a member",
+        ));
     };
-    members
-        .iter()
-        .try_for_each(|(method, value)| match method.as_str() {
-            "x5t#S256" => certificate(value, presented()),
-            "jkt" => Err(Denial::new(
-                Reason::ProofMissing,
-                "the token is bound to a DPoP key, and this gate takes no DPoP proofs",
-            )),
-            _ => Err(invalid(
-                "the token is bound in a way that cannot be checked here",
-            )),
-        })
+    members.iter().try_for_each(|(member, value)| {
+        let method = METHODS.iter().find(|method| method.member == member);
+        method.map_or_else(|| Err(unchecked(member)), |own| (own.check)(value, shown))
+    })
 }
 
-// RFC 8705 section 3.1: base64url of the SHA-256 of the certificate's DER.
-fn certificate(value: &Value, presented: Option<[u8; 32]>) -> Result<(), Denial> {
-    let bound = value
-        .as_str()
-        .and_then(|text| base64url::decode(text.as_bytes()));
-    let Some(bound) = bound.filter(|digest| digest.len() == 32) else {
-        return Err(invalid("the token's x5t#S256 is not a SHA-256 digest"));
-    };
-    match presented {
-        None => Err(Denial::new(
+fn unchecked(member: &str) -> Denial {
+    match member {
+        "jkt" => Denial::new(
             Reason::ProofMissing,
-            "the token is bound to a certificate, and none was presented",
-        )),
-        Some(presented) if bool::from(presented.ct_eq(&bound)) => Ok(()),
-        Some(_) => Err(invalid("the token is bound to another certificate")),
+            "the token is bound to a DPoP key, and this gate takes no DPoP proofs",
+        ),
+        _ => method::invalid("the token is bound in a way that cannot be checked here"),
     }
 }
 
-fn invalid(detail: &'static str) -> Denial {
-    Denial::new(Reason::ProofInvalid, detail)
+/// Checks that a token is bound in the way that is asked for; whether that holds is for [`check`].
+///
+/// # Errors
+/// `proof_missing` where it is not.
+pub fn check_bound(
+    confirmation: Option<&Map<String, Value>>,
+    demand: Demand,
+) -> Result<(), Denial> {
+    let is_bound = |method: &ProofMethod| {
+        confirmation.is_some_and(|members| members.contains_key(method.member))
+    };
+    match demand.method() {
+        Some(method) if !is_bound(method) => Err(Denial::new(Reason::ProofMissing, method.unbound)),
+        _ => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -95,7 +112,8 @@ mod tests {
     use crate::base::digest_from_hex;
 
     fn checked(claims: &Value, peer: Option<[u8; 32]>) -> Result<(), Reason> {
-        check(claims.as_object().unwrap(), || peer).map_err(|denial| denial.reason)
+        let certificate = &|| peer;
+        check(claims.as_object().unwrap(), &Shown { certificate }).map_err(|denial| denial.reason)
     }
 
     #[test]

@@ -1,8 +1,10 @@
-//! Hours of the day and days of the week, in UTC.
+//! `hours`: it is one of these hours of the day and days of the week, in UTC.
 
 use std::fmt;
 
+use super::kind::{ConditionKind, Facts, denied};
 use crate::base::Now;
+use crate::decision::Denial;
 
 const MINUTES_A_DAY: u64 = 24 * 60;
 
@@ -44,6 +46,21 @@ impl Hours {
         let yesterday = day.checked_sub(1);
         let began_yesterday = minute < self.to && yesterday.is_some_and(|d| self.days.contains(d));
         began_today || began_yesterday
+    }
+}
+
+impl ConditionKind for Hours {
+    fn check(&self, facts: &Facts<'_>) -> Result<(), Denial> {
+        if self.contains(facts.now) {
+            return Ok(());
+        }
+        Err(denied("this is outside the allowed hours"))
+    }
+}
+
+impl fmt::Display for Hours {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("hours")
     }
 }
 
