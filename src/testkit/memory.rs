@@ -25,6 +25,8 @@ pub enum Call {
     SetRequestHeader,
     /// [`Exchange::remove_request_header`].
     RemoveRequestHeader,
+    /// [`Exchange::request_body`].
+    RequestBody,
     /// [`Exchange::request_trailers`].
     RequestTrailers,
     /// [`Exchange::response_headers`].
@@ -138,6 +140,7 @@ type Fields = RefCell<Vec<(Vec<u8>, Vec<u8>)>>;
 pub struct MemoryHost {
     now: Cell<Now>,
     headers: Fields,
+    body: RefCell<Vec<u8>>,
     trailers: Fields,
     response_headers: Fields,
     properties: RefCell<BTreeMap<Property, Vec<u8>>>,
@@ -221,6 +224,13 @@ impl MemoryHost {
         self.headers
             .borrow_mut()
             .push((name.to_vec(), value.to_vec()));
+    }
+
+    /// Keeps more of the request's body; answers how much is kept by now.
+    pub fn push_request_body(&self, bytes: &[u8]) -> u64 {
+        let mut body = self.body.borrow_mut();
+        body.extend_from_slice(bytes);
+        u64::try_from(body.len()).unwrap_or(u64::MAX)
     }
 
     /// Sets the request's trailers.
@@ -350,6 +360,12 @@ impl Exchange for MemoryHost {
         self.permitted(Call::RemoveRequestHeader)?;
         remove(&self.headers, name);
         Ok(())
+    }
+
+    fn request_body(&self, bytes: usize) -> Result<Vec<u8>, HostError> {
+        self.permitted(Call::RequestBody)?;
+        let body = self.body.borrow();
+        Ok(body.get(..bytes).unwrap_or(&body).to_vec())
     }
 
     fn request_trailers(&self) -> Result<Headers, HostError> {

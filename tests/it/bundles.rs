@@ -16,7 +16,7 @@ use postern_testkit::memory::{Flavour, MemoryHost, SharedData};
 use serde_json::{Value, json};
 
 use postern_testkit::spiffe::*;
-use postern_testkit::stories::{START, at};
+use postern_testkit::stories::{START, at, settled};
 
 /// One worker: its gate, and the host of its root context.
 struct Worker {
@@ -196,7 +196,7 @@ impl Proxy {
     fn resume(&self, (waiting, host): (Waiting, MemoryHost)) -> Answer {
         assert!(waiting.is_ready(self.now));
         host.set_now(self.now);
-        let (next, decided) = waiting.resume(&host);
+        let (next, decided) = settled(waiting.resume(&host));
         Answer::end(next, decided, host)
     }
 

@@ -5,6 +5,7 @@
 #[macro_use]
 mod flavours;
 
+mod body;
 mod clients;
 mod fields;
 mod requests;

@@ -161,6 +161,15 @@ pub trait Exchange {
     /// The host refused; the field may still be there.
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError>;
 
+    /// The first `bytes` of what the host keeps of the request's body by now.
+    ///
+    /// # Errors
+    /// The host keeps nothing; one that never does is status 12.
+    fn request_body(&self, bytes: usize) -> Result<Vec<u8>, HostError> {
+        let _ = bytes;
+        Err(HostError(UNIMPLEMENTED))
+    }
+
     /// Every trailer field of the request.
     ///
     /// # Errors
