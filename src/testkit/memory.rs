@@ -11,8 +11,8 @@ use std::rc::Rc;
 use postern_core::base::Now;
 use postern_core::decision::Reply;
 use postern_core::host::{
-    Calls, Cas, Clock, Exchange, GrpcCall, HostError, HttpCall, LogLevel, MetricKind, Property,
-    SharedValue, Store, Telemetry, UNIMPLEMENTED,
+    Calls, Cas, Clock, Exchange, GrpcCall, HostError, HttpCall, LogLevel, Metric, MetricKind,
+    Property, SharedValue, Store, Telemetry, UNIMPLEMENTED,
 };
 use postern_core::request::Headers;
 
@@ -152,6 +152,8 @@ pub struct MemoryHost {
     grpc_calls: RefCell<Vec<GrpcCall>>,
     response: RefCell<(Headers, Vec<u8>)>,
     metrics: RefCell<Vec<(String, i64)>>,
+    /// Whether it keeps labels apart from names.
+    has_labels: bool,
 }
 
 impl MemoryHost {
@@ -173,6 +175,15 @@ impl MemoryHost {
         };
         host.now.set(now);
         host
+    }
+
+    /// The same host, if its metrics have labels.
+    #[must_use]
+    pub fn labelled(self) -> Self {
+        Self {
+            has_labels: true,
+            ..self
+        }
     }
 
     /// Gives this request's worker the shared data of its proxy.
@@ -197,7 +208,8 @@ impl MemoryHost {
         *self.response.borrow_mut() = (Headers::new(fields.iter().copied()), body.to_vec());
     }
 
-    /// The value of a metric; none where it was never made.
+    /// The value of a metric; none where it was never made. One with labels is called as
+    /// `name{label="value",...}`.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<i64> {
         self.metrics
@@ -453,6 +465,18 @@ impl Telemetry for MemoryHost {
         let mut metrics = self.metrics.borrow_mut();
         metrics.push((name.to_owned(), 0));
         u32::try_from(metrics.len().saturating_sub(1)).ok()
+    }
+
+    fn define_labelled(&self, kind: MetricKind, metric: &Metric<'_>) -> Option<u32> {
+        if !self.has_labels || metric.labels.is_empty() {
+            return self.define_metric(kind, &metric.folded());
+        }
+        let labels = metric.labels.iter();
+        let labels: Vec<_> = labels
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        let name = format!("{}{{{}}}", metric.bare_name(), labels.join(","));
+        self.define_metric(kind, &name)
     }
 
     fn increment_metric(&self, metric: u32, by: i64) {

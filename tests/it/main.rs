@@ -8,6 +8,7 @@ mod flavours;
 mod body;
 mod clients;
 mod fields;
+mod metrics;
 mod requests;
 mod spiffe;
 mod steps;

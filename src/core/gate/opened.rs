@@ -221,7 +221,7 @@ impl Open {
                 charge_failure(&self.config, counters, source, now, decision);
             });
             if decision.pressed {
-                limits.count(host, "source_throttled");
+                limits.count(host, "postern.limits.source_throttled");
             }
         }
     }

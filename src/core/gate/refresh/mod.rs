@@ -8,9 +8,11 @@
 //! | `source` | one source: asked for, fetched, published, taken up |
 //! | `records` | what workers share of a source, behind compare-and-swap |
 //! | `hold` | what a request waits for |
+//! | `shown` | what operators see of a source |
 
 mod hold;
 mod records;
+mod shown;
 mod source;
 
 use std::time::Duration;
@@ -175,8 +177,7 @@ impl Refresh {
         let count = self.waiters.count().unwrap_or(self.shown);
         let by = signed(count).saturating_sub(signed(self.shown));
         if by != 0 {
-            self.metrics
-                .shift(host, "postern.keys.waiting".to_owned(), by);
+            self.metrics.shift(host, "postern.keys.waiting", by);
             self.shown = count;
         }
     }
