@@ -25,7 +25,7 @@ enum Phase {
     Ended,
 }
 
-/// The requests that the proxy holds until the root context lets them go on.
+/// The requests that the proxy holds until the root context lets them go on, or their bodies come.
 #[derive(Clone, Default)]
 pub struct Held {
     /// In the order of their deadlines.

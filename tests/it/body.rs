@@ -242,6 +242,23 @@ fn what_is_decided_anew_is_charged_once() {
 }
 
 #[test]
+fn what_is_decided_anew_is_no_refusal_of_its_caller() {
+    let mut configuration = limited();
+    configuration["limits"][0]["quota"] = json!("1000/1h");
+    let gate = open(&configuration, with(&[WORDS], "risk"));
+    for number in 0..300 {
+        let host = poster(&[]);
+        host.set_now(at(number / 2));
+        let stream = Stream::begin(&gate, host).chunk(b"open", true);
+        let (reason, event) = stream.end();
+        assert_eq!(
+            (reason.as_str(), &event["risk_score"]),
+            ("allowed", &json!(0))
+        );
+    }
+}
+
+#[test]
 fn a_step_sees_a_body_of_every_size_as_it_is() {
     let long = [b"open".as_slice(), &[b'!'; 40]].concat();
     let cases: [(&[&[u8]], &str); 9] = [

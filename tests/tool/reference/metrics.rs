@@ -49,7 +49,7 @@ fn made() -> BTreeMap<String, String> {
         for (call, kind) in CALLS {
             for name in named(&text, call) {
                 assert!(name.starts_with("postern."), "{file}: {name}");
-                made.insert(in_capitals(&name), (*kind).to_owned());
+                made.insert(in_capitals(name), (*kind).to_owned());
             }
         }
     }
