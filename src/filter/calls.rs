@@ -26,6 +26,7 @@ const CALL_RESPONSE_BODY: u32 = 4;
 const VM_CONFIGURATION: u32 = 6;
 const PLUGIN_CONFIGURATION: u32 = 7;
 const HTTP_REQUEST: u32 = 0;
+const REQUEST_BODY: u32 = 0;
 
 #[link(wasm_import_module = "env")]
 unsafe extern "C" {
@@ -221,6 +222,10 @@ impl Exchange for Proxy {
 
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError> {
         Self::remove(REQUEST_HEADERS, name)
+    }
+
+    fn request_body(&self, bytes: usize) -> Result<Vec<u8>, HostError> {
+        buffer(REQUEST_BODY, bytes)
     }
 
     fn request_trailers(&self) -> Result<Headers, HostError> {

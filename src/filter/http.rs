@@ -25,7 +25,7 @@ enum Phase {
     Ended,
 }
 
-/// The requests that the proxy holds until the root context lets them go on.
+/// The requests that the proxy holds until the root context lets them go on, or their bodies come.
 #[derive(Clone, Default)]
 pub struct Held {
     /// In the order of their deadlines.
@@ -54,21 +54,30 @@ impl Held {
         }
         let now = Proxy.now();
         let mut more = false;
+        let mut held_on = Vec::new();
         let held = self.requests.take();
         for request in held {
             // A request whose caller left is gone.
             let Some(phase) = request.phase.upgrade() else {
                 continue;
             };
-            let is_ready = phase
-                .try_borrow()
-                .is_ok_and(|phase| !is_waiting(&phase, now));
+            let is_ready = match phase.try_borrow().as_deref() {
+                Ok(Phase::Waiting(waiting)) => waiting.is_ready(now),
+                // Its body came, and it is held no longer.
+                Ok(_) => continue,
+                Err(_) => false,
+            };
             if is_ready && self.take_one() {
-                resume(request.id, &phase);
+                if let Some(deadline) = resume(request.id, &phase) {
+                    held_on.push((request.id, phase, deadline));
+                }
             } else {
                 more |= is_ready;
                 self.requests.borrow_mut().push(request);
             }
+        }
+        for (id, phase, deadline) in held_on {
+            self.add(id, &phase, deadline);
         }
         // What the root context does next is its own again. It cannot be gone while it is called.
         let _ = Proxy.speak_for(root);
@@ -96,24 +105,28 @@ impl Held {
     }
 }
 
-fn is_waiting(phase: &Phase, now: Now) -> bool {
-    matches!(phase, Phase::Waiting(waiting) if !waiting.is_ready(now))
-}
-
-fn resume(id: u32, phase: &RefCell<Phase>) {
-    if Proxy.speak_for(id).is_err() {
-        return;
-    }
+/// Answers until when the request is held on, if it is.
+fn resume(id: u32, phase: &RefCell<Phase>) -> Option<Now> {
+    Proxy.speak_for(id).ok()?;
     let before = phase.replace(Phase::Ended);
     let Phase::Waiting(waiting) = before else {
         phase.replace(before);
-        return;
+        return None;
     };
-    let (next, decided) = waiting.resume(&Proxy);
-    phase.replace(Phase::Decided(Box::new(decided)));
-    if next == Next::Continue {
-        // A host that refuses keeps holding the request until its own timeout ends it.
-        let _ = Proxy.continue_request();
+    match waiting.resume(&Proxy) {
+        Stage::Decided(next, decided) => {
+            phase.replace(Phase::Decided(decided));
+            if next == Next::Continue {
+                // A host that refuses keeps holding the request until its own timeout ends it.
+                let _ = Proxy.continue_request();
+            }
+            None
+        }
+        Stage::Waiting(waiting) => {
+            let deadline = waiting.deadline();
+            phase.replace(Phase::Waiting(waiting));
+            Some(deadline)
+        }
     }
 }
 
@@ -123,20 +136,41 @@ impl Http {
         Self { id, phase, held }
     }
 
+    /// Hands on what came behind the header fields; `note` answers whether a request waited for it.
     fn decided(
         &mut self,
         step: impl FnOnce(&mut Decided) -> Next,
-        note: impl FnOnce(&mut Waiting),
+        note: impl FnOnce(&mut Waiting) -> bool,
     ) -> Action {
         // Nothing passes that was not decided.
         match self.phase.try_borrow_mut().as_deref_mut() {
-            Ok(Phase::Decided(decided)) => action(step(decided)),
+            Ok(Phase::Decided(decided)) => return action(step(decided)),
             Ok(Phase::Waiting(waiting)) => {
-                note(waiting);
+                if !note(waiting) {
+                    return Action::Pause;
+                }
+            }
+            _ => return Action::Pause,
+        }
+        match self.phase.replace(Phase::Ended) {
+            Phase::Waiting(waiting) => self.enter(waiting.resume(&Proxy)),
+            before => {
+                self.phase.replace(before);
                 Action::Pause
             }
-            _ => Action::Pause,
         }
+    }
+
+    fn enter(&self, stage: Stage) -> Action {
+        let (phase, answer) = match stage {
+            Stage::Decided(next, decided) => (Phase::Decided(decided), action(next)),
+            Stage::Waiting(waiting) => {
+                self.held.add(self.id, &self.phase, waiting.deadline());
+                (Phase::Waiting(waiting), Action::Pause)
+            }
+        };
+        self.phase.replace(phase);
+        answer
     }
 }
 
@@ -154,25 +188,21 @@ fn bytes(size: usize) -> u64 {
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _fields: usize, _end: bool) -> Action {
-        let (phase, answer) = match self.phase.replace(Phase::Ended) {
-            Phase::Opened(opened) => match opened.headers(&Proxy) {
-                Stage::Decided(next, decided) => (Phase::Decided(decided), action(next)),
-                Stage::Waiting(waiting) => {
-                    self.held.add(self.id, &self.phase, waiting.deadline());
-                    (Phase::Waiting(waiting), Action::Pause)
-                }
-            },
-            before => (before, Action::Pause),
-        };
-        self.phase.replace(phase);
-        answer
+    fn on_http_request_headers(&mut self, _fields: usize, end: bool) -> Action {
+        match self.phase.replace(Phase::Ended) {
+            Phase::Opened(opened) if end => self.enter(opened.without_body().headers(&Proxy)),
+            Phase::Opened(opened) => self.enter(opened.headers(&Proxy)),
+            before => {
+                self.phase.replace(before);
+                Action::Pause
+            }
+        }
     }
 
-    fn on_http_request_body(&mut self, size: usize, _end: bool) -> Action {
+    fn on_http_request_body(&mut self, size: usize, end: bool) -> Action {
         self.decided(
             |decided| decided.request_body(&Proxy, bytes(size)),
-            |waiting| waiting.request_body(bytes(size)),
+            |waiting| waiting.request_body(bytes(size), end),
         )
     }
 

@@ -11,8 +11,8 @@ use std::rc::Rc;
 use postern_core::base::Now;
 use postern_core::decision::Reply;
 use postern_core::host::{
-    Calls, Cas, Clock, Exchange, GrpcCall, HostError, HttpCall, LogLevel, MetricKind, Property,
-    SharedValue, Store, Telemetry, UNIMPLEMENTED,
+    Calls, Cas, Clock, Exchange, GrpcCall, HostError, HttpCall, LogLevel, Metric, MetricKind,
+    Property, SharedValue, Store, Telemetry, UNIMPLEMENTED,
 };
 use postern_core::request::Headers;
 
@@ -25,6 +25,8 @@ pub enum Call {
     SetRequestHeader,
     /// [`Exchange::remove_request_header`].
     RemoveRequestHeader,
+    /// [`Exchange::request_body`].
+    RequestBody,
     /// [`Exchange::request_trailers`].
     RequestTrailers,
     /// [`Exchange::response_headers`].
@@ -138,6 +140,7 @@ type Fields = RefCell<Vec<(Vec<u8>, Vec<u8>)>>;
 pub struct MemoryHost {
     now: Cell<Now>,
     headers: Fields,
+    body: RefCell<Vec<u8>>,
     trailers: Fields,
     response_headers: Fields,
     properties: RefCell<BTreeMap<Property, Vec<u8>>>,
@@ -149,6 +152,8 @@ pub struct MemoryHost {
     grpc_calls: RefCell<Vec<GrpcCall>>,
     response: RefCell<(Headers, Vec<u8>)>,
     metrics: RefCell<Vec<(String, i64)>>,
+    /// Whether it keeps labels apart from names.
+    has_labels: bool,
 }
 
 impl MemoryHost {
@@ -170,6 +175,15 @@ impl MemoryHost {
         };
         host.now.set(now);
         host
+    }
+
+    /// The same host, if its metrics have labels.
+    #[must_use]
+    pub fn labelled(self) -> Self {
+        Self {
+            has_labels: true,
+            ..self
+        }
     }
 
     /// Gives this request's worker the shared data of its proxy.
@@ -194,7 +208,8 @@ impl MemoryHost {
         *self.response.borrow_mut() = (Headers::new(fields.iter().copied()), body.to_vec());
     }
 
-    /// The value of a metric; none where it was never made.
+    /// The value of a metric; none where it was never made. One with labels is called as
+    /// `name{label="value",...}`.
     #[must_use]
     pub fn metric(&self, name: &str) -> Option<i64> {
         self.metrics
@@ -221,6 +236,13 @@ impl MemoryHost {
         self.headers
             .borrow_mut()
             .push((name.to_vec(), value.to_vec()));
+    }
+
+    /// Keeps more of the request's body; answers how much is kept by now.
+    pub fn push_request_body(&self, bytes: &[u8]) -> u64 {
+        let mut body = self.body.borrow_mut();
+        body.extend_from_slice(bytes);
+        u64::try_from(body.len()).unwrap_or(u64::MAX)
     }
 
     /// Sets the request's trailers.
@@ -352,6 +374,12 @@ impl Exchange for MemoryHost {
         Ok(())
     }
 
+    fn request_body(&self, bytes: usize) -> Result<Vec<u8>, HostError> {
+        self.permitted(Call::RequestBody)?;
+        let body = self.body.borrow();
+        Ok(body.get(..bytes).unwrap_or(&body).to_vec())
+    }
+
     fn request_trailers(&self) -> Result<Headers, HostError> {
         self.permitted(Call::RequestTrailers)?;
         Ok(self.upstream_trailers())
@@ -437,6 +465,18 @@ impl Telemetry for MemoryHost {
         let mut metrics = self.metrics.borrow_mut();
         metrics.push((name.to_owned(), 0));
         u32::try_from(metrics.len().saturating_sub(1)).ok()
+    }
+
+    fn define_labelled(&self, kind: MetricKind, metric: &Metric<'_>) -> Option<u32> {
+        if !self.has_labels || metric.labels.is_empty() {
+            return self.define_metric(kind, &metric.folded());
+        }
+        let labels = metric.labels.iter();
+        let labels: Vec<_> = labels
+            .map(|(name, value)| format!("{name}=\"{value}\""))
+            .collect();
+        let name = format!("{}{{{}}}", metric.bare_name(), labels.join(","));
+        self.define_metric(kind, &name)
     }
 
     fn increment_metric(&self, metric: u32, by: i64) {

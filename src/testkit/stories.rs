@@ -96,7 +96,12 @@ pub fn request(path: &str, token: Option<&str>, more: &[(&str, &str)]) -> Memory
 
 /// The request's header phase.
 pub fn headers(gate: &Rc<Gate>, host: &MemoryHost) -> (Next, Decided) {
-    match Opened::new(Rc::clone(gate)).headers(host) {
+    settled(Opened::new(Rc::clone(gate)).headers(host))
+}
+
+/// A request that is decided.
+pub fn settled(stage: Stage) -> (Next, Decided) {
+    match stage {
         Stage::Decided(next, decided) => (next, *decided),
         Stage::Waiting(_) => panic!("the request is held"),
     }

@@ -88,12 +88,18 @@ impl Trial {
         if self.gate.needs_ticks() {
             self.gate.tick(&host);
         }
-        let (mut next, mut decided) =
-            match Opened::new(Rc::clone(&self.gate)).headers_watched(&host, watch) {
-                Stage::Decided(next, decided) => (next, *decided),
-                // Nobody fetches keys here.
-                Stage::Waiting(waiting) => waiting.resume_watched(&host, watch),
-            };
+        let mut opened = Opened::new(Rc::clone(&self.gate));
+        if asked.body_bytes == 0 {
+            opened = opened.without_body();
+        }
+        let mut stage = opened.headers_watched(&host, watch);
+        let (mut next, mut decided) = loop {
+            match stage {
+                Stage::Decided(next, decided) => break (next, *decided),
+                // Nobody fetches keys here, and of a body there is no more than its size.
+                Stage::Waiting(waiting) => stage = waiting.resume_watched(&host, watch),
+            }
+        };
         if next == Next::Continue && asked.body_bytes > 0 {
             next = decided.request_body(&host, asked.body_bytes);
         }

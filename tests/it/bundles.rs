@@ -14,7 +14,7 @@ use postern_testkit::memory::{Flavour, MemoryHost};
 use serde_json::{Value, json};
 
 use postern_testkit::spiffe::*;
-use postern_testkit::stories::{START, at};
+use postern_testkit::stories::{START, at, settled};
 use postern_testkit::workers::{Worker, Workers};
 
 /// A proxy with workers that share data, and the one bundle endpoint they have.
@@ -155,7 +155,7 @@ impl Proxy {
     fn resume(&self, (waiting, host): (Waiting, MemoryHost)) -> Answer {
         assert!(waiting.is_ready(self.now));
         host.set_now(self.now);
-        let (next, decided) = waiting.resume(&host);
+        let (next, decided) = settled(waiting.resume(&host));
         Answer::end(next, decided, host)
     }
 

@@ -223,7 +223,7 @@ fn requests_wait_for_the_first_keys_and_then_go_on() {
     proxy.pass(200);
     for (waiting, host) in waiting.into_iter().zip([&first, &second]) {
         assert!(waiting.is_ready(proxy.now));
-        let (next, decided) = waiting.resume(host);
+        let (next, decided) = settled(waiting.resume(host));
         assert_eq!(next, Next::Continue);
         decided.finish(host);
         assert_eq!(events(host)[0]["status_detail"], "allowed");
@@ -242,7 +242,7 @@ fn requests_that_waited_in_vain_get_503_at_their_deadline() {
     assert!(!waiting.is_ready(proxy.now));
     proxy.pass(200);
     assert!(waiting.is_ready(proxy.now));
-    let (next, decided) = waiting.resume(&host);
+    let (next, decided) = settled(waiting.resume(&host));
     decided.finish(&host);
     assert_eq!(next, Next::Stop);
     assert_eq!(host.replies()[0].status, 503);
@@ -322,12 +322,12 @@ fn body_and_trailers_that_come_while_a_request_is_held_are_seen_to_when_it_goes_
         let mut waiting = proxy.hold(0, &host);
         // A proxy that keeps the body says how much of it there is by now.
         for bytes in [300, 900, bytes] {
-            waiting.request_body(bytes);
+            waiting.request_body(bytes, false);
         }
         waiting.request_trailers();
         proxy.pass(200);
         proxy.answer_with(GOOD, &document());
-        let (next, decided) = waiting.resume(&host);
+        let (next, decided) = settled(waiting.resume(&host));
         decided.finish(&host);
         assert_eq!(next, expected, "{bytes}");
         assert_eq!(events(&host)[0]["http_request"]["body_length"], bytes);
@@ -363,7 +363,7 @@ fn an_unknown_key_is_fetched_once_a_cooldown_and_its_request_is_decided_with_it(
     proxy.answer_with(GOOD, &renamed("k2"));
     proxy.pass(200);
     assert!(waiting.is_ready(proxy.now));
-    let (_, decided) = waiting.resume(&host);
+    let (_, decided) = settled(waiting.resume(&host));
     decided.finish(&host);
     assert_eq!(events(&host)[0]["status_detail"], "allowed");
     assert_eq!(events(&host)[0]["unmapped"]["keys"]["version"], 2);
@@ -384,7 +384,7 @@ fn an_unknown_key_is_fetched_once_a_cooldown_and_its_request_is_decided_with_it(
     proxy.pass(200);
     proxy.answer_with(GOOD, &renamed("k2"));
     assert!(waiting.is_ready(proxy.now));
-    waiting.resume(&host).1.finish(&host);
+    settled(waiting.resume(&host)).1.finish(&host);
     assert_eq!(events(&host)[0]["status_detail"], "key_unknown");
     assert_eq!(proxy.fetched.len(), 3);
 }
@@ -415,7 +415,7 @@ fn a_remembered_token_of_a_withdrawn_key_does_not_pass_after_a_refresh() {
                 proxy.pass(200);
                 proxy.answer_with(GOOD, &renamed("k2"));
                 proxy.pass(200);
-                waiting.resume(&host).1.finish(&host);
+                settled(waiting.resume(&host)).1.finish(&host);
                 assert_eq!(events(&host)[0]["status_detail"], "key_unknown");
             }
         }

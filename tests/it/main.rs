@@ -5,8 +5,10 @@
 #[macro_use]
 mod flavours;
 
+mod body;
 mod clients;
 mod fields;
+mod metrics;
 mod requests;
 mod spiffe;
 mod steps;

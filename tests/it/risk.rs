@@ -17,7 +17,7 @@ use postern_core::risk::profile::Profile;
 use postern_core::risk::settings::{Number, Override, Settings};
 use postern_testkit::memory::{Call, Flavour, MemoryHost, SharedData};
 use postern_testkit::stories::{
-    at, claims, configuration, events, headers, key_set, request, signed, upstream,
+    at, claims, configuration, events, headers, key_set, request, settled, signed, upstream,
 };
 use serde_json::{Value, json};
 
@@ -1301,7 +1301,7 @@ fn a_request_that_waits_for_keys_is_counted_once() {
     assert_eq!(asked.calls().len(), 1);
     asked.set_response(&[(":status", "200")], &document);
     gate.response(asked, 1, document.len());
-    let (next, decided) = waiting.resume(&host);
+    let (next, decided) = settled(waiting.resume(&host));
     assert_eq!(next, Next::Continue);
     decided.finish(&host);
     assert_eq!(events(&host)[0]["risk_score"], 0);

@@ -139,6 +139,7 @@ fn every_step_is_shown_in_the_order_and_the_first_refusal_is_the_last_that_decid
                 assert_eq!(*detail, "allowed", "{path}");
             }
             Verdict::NotJudged(needed) => panic!("{path}: {} lacks {needed}", last.0),
+            Verdict::NeedsBody(_) => panic!("{path}: {} asks for the body", last.0),
         }
     }
 }

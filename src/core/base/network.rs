@@ -19,6 +19,15 @@ impl Cidr {
     /// # Errors
     ///
     /// A [`CidrError`]; where host bits are set it holds the network that was perhaps meant.
+    ///
+    /// ```
+    /// use postern_core::base::Cidr;
+    ///
+    /// let network = Cidr::parse("10.0.0.0/8").unwrap();
+    /// assert!(network.contains("10.1.2.3".parse().unwrap()));
+    /// assert!(network.contains("::ffff:10.1.2.3".parse().unwrap()));
+    /// assert!(Cidr::parse("10.0.0.1/8").is_err(), "host bits are set");
+    /// ```
     pub fn parse(text: &str) -> Result<Self, CidrError> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),

@@ -221,15 +221,6 @@ impl<'a> KeyOwner<'a> {
             Self::TrustDomain(domain) => domain.jwt_svid.as_ref().map(|svid| &svid.bundle),
         }
     }
-
-    /// What the names of their metrics begin with.
-    #[must_use]
-    pub fn metrics(self) -> String {
-        match self {
-            Self::Issuer(issuer) => format!("postern.keys.{}", issuer.name),
-            Self::TrustDomain(domain) => format!("postern.bundles.{}", domain.name),
-        }
-    }
 }
 
 impl fmt::Display for KeyOwner<'_> {

@@ -32,6 +32,20 @@ impl Config {
     /// # Errors
     ///
     /// Everything that is wrong with it, each with its path and what would be accepted.
+    ///
+    /// ```
+    /// use postern_core::config::Config;
+    ///
+    /// let document = br#"{
+    ///     "version": 1,
+    ///     "routes": [{"name": "health", "match": {"path": "/healthz"}, "public": true}]
+    /// }"#;
+    /// let config = Config::parse(document).unwrap();
+    /// assert_eq!(config.settings.routes.len(), 1);
+    ///
+    /// let errors = Config::parse(br#"{"version": 1, "routs": []}"#).unwrap_err();
+    /// assert_eq!(errors.listed()[0].path, "routs");
+    /// ```
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
         let document = document(bytes).map_err(ConfigErrors::of_document)?;
         let found = Found::default();

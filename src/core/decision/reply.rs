@@ -77,6 +77,21 @@ pub struct Reply {
 
 impl Reply {
     /// Makes the answer to a refused request.
+    ///
+    /// ```
+    /// use postern_core::decision::{Asked, Denial, Detail, Reason, Reply, ReplyOptions};
+    ///
+    /// let denial = Denial::new(Reason::CredentialMissing, "no token was sent");
+    /// let options = ReplyOptions {
+    ///     scheme: "Bearer",
+    ///     realm: Some("orders"),
+    ///     resource_metadata: None,
+    ///     detail: Detail::Reason,
+    /// };
+    /// let reply = Reply::new(&denial, &options, Asked::default());
+    /// assert_eq!(reply.status, 401);
+    /// assert!(reply.fields.contains(&("www-authenticate", "Bearer realm=\"orders\"".to_owned())));
+    /// ```
     #[must_use]
     pub fn new(denial: &Denial, options: &ReplyOptions<'_>, request: Asked<'_>) -> Self {
         let mut fields = vec![("cache-control", "no-store".to_owned())];

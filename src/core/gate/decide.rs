@@ -5,7 +5,7 @@
 use std::net::IpAddr;
 use std::rc::Rc;
 
-use super::steps::{self, Case, Request, State, Watch, throttled};
+use super::steps::{self, Case, Request, State, Step, Unread, Watch, throttled};
 use crate::base::{KeyOwnerId, Now, RouteId};
 use crate::caller::certificate::Forwarding;
 use crate::caller::identity::Proven;
@@ -40,6 +40,8 @@ pub struct Decision {
     pub forwarding: Forwarding,
     /// Keys that could change the verdict, if they were fetched.
     pub wanted: Option<Wanted>,
+    /// How much of the body could change the verdict, if it were read.
+    pub unread: Option<Unread>,
     /// How unusual the request is for its caller; none where that is not asked.
     pub risk: Option<Assessment>,
     /// What was charged.
@@ -65,6 +67,7 @@ impl Decision {
             forwarded_by: None,
             forwarding: Forwarding::default(),
             wanted: None,
+            unread: None,
             risk: None,
             charged: Charged::default(),
             pressed: false,
@@ -75,14 +78,16 @@ impl Decision {
 
 /// Decides a request: `Decision = f(&Config, &Request, &mut State, Now)`.
 ///
-/// The configuration, the keys in force and the instant are in `judge`; `watch` is shown each step.
+/// The configuration, the keys in force and the instant are in `judge`; `watch` is shown each of the
+/// `steps`.
 pub fn decide<'a, W: Watch>(
+    steps: &'static [Step],
     judge: &Judge<'a>,
     request: &Request<'a>,
     state: &mut State<'_>,
     watch: &mut W,
 ) -> Decision {
-    let (mut case, verdict) = steps::walk(judge, request, state, watch);
+    let (mut case, verdict) = steps::walk(steps, judge, request, state, watch);
     if let Err(refusal) = &verdict
         && let Some(assessment) = steps::note_refused(judge, request, state, &case, refusal)
     {
@@ -119,6 +124,7 @@ fn decision(
         forwarded_by: presented.forwarded_by,
         forwarding: presented.forwarding,
         wanted,
+        unread: case.unread,
         risk: case.risk,
         charged: case.charged,
         pressed: case.pressed,

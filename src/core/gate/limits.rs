@@ -30,7 +30,7 @@ impl Limits {
                 "limits: the host has no shared data to count in: each worker counts for itself";
             host.log(LogLevel::Warn, line);
         }
-        metrics.set(host, PER_WORKER.to_owned(), u64::from(apart));
+        metrics.set(host, PER_WORKER, u64::from(apart));
         Self {
             limiter: Limiter::new(
                 &config.limits,
@@ -59,22 +59,21 @@ impl Limits {
         done
     }
 
-    /// Counts one more of something that has to do with limits.
-    pub fn count(&mut self, host: &dyn Host, what: &str) {
-        self.metrics.count(host, format!("postern.limits.{what}"));
+    /// Counts one more of something that has to do with limits, by the name of its metric.
+    pub fn count(&mut self, host: &dyn Host, name: &'static str) {
+        self.metrics.count(host, name);
     }
 
     fn report(&mut self, host: &dyn Host, failed: bool, incidents: Incidents) {
         let counts = [
-            ("unavailable", u64::from(failed)),
-            ("contended", incidents.contended),
-            ("evicted", incidents.evictions),
-            ("damaged", incidents.damaged),
-            ("not_given_back", incidents.lost_refunds),
+            ("postern.limits.unavailable", u64::from(failed)),
+            ("postern.limits.contended", incidents.contended),
+            ("postern.limits.evicted", incidents.evictions),
+            ("postern.limits.damaged", incidents.damaged),
+            ("postern.limits.not_given_back", incidents.lost_refunds),
         ];
-        for (what, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
-            self.metrics
-                .add(host, format!("postern.limits.{what}"), times);
+        for (name, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
+            self.metrics.add(host, name, times);
         }
     }
 }

@@ -1,8 +1,8 @@
 //! One request from first header to last byte, as a state machine over [`Host`].
 //!
 //! [`Opened`] becomes [`Decided`] when the header fields are in, by way of [`Waiting`] where keys
-//! have to be fetched first, and ends with one audit event. Each step consumes the state it leaves,
-//! so that a finished request cannot be decided again. Everything that touches the host is here, but
+//! have to be fetched first or a step asks for the body, and ends with one audit event. Each of them
+//! consumes the state it leaves, so that a finished request cannot be decided again. Everything that touches the host is here, but
 //! for its shared data, which is lent by [`crate::shared`]; what is decided is in [`mod@decide`], by
 //! the [`steps`].
 
@@ -25,6 +25,7 @@ pub mod steps;
 mod summary;
 mod tokens;
 pub mod upstream;
+mod waiters;
 mod waiting;
 
 use std::cell::{Cell, RefCell};
@@ -46,7 +47,9 @@ pub use refresh::TICK;
 use refresh::{Asker, Refresh};
 use risk::Risk;
 pub use settings::{METHOD_PARAMETER, OVERRIDES, Route, Settings, Source, Upstream};
+use steps::{STEPS, Step};
 use tokens::TokenMemory;
+use waiters::Waiters;
 pub use waiting::{HURRY, RELEASES, Waiting};
 
 /// What the proxy does with the request after a step.
@@ -62,7 +65,7 @@ pub enum Next {
 pub enum Stage {
     /// It was decided.
     Decided(Next, Box<Decided>),
-    /// It is held until keys were fetched, or its time is up.
+    /// It is held until keys were fetched or its body has come, or its time is up.
     Waiting(Box<Waiting>),
 }
 
@@ -83,6 +86,10 @@ struct Open {
     looked: RefCell<expiry::Looked>,
     sinks: RefCell<Sinks>,
     chance: Chance,
+    /// What is asked of requests, in this order.
+    steps: &'static [Step],
+    /// The requests that are held for their bodies.
+    bodies: Waiters,
     /// Whether it was said that the proxy does not say where requests come from.
     told_of_no_source: Cell<bool>,
 }
@@ -98,6 +105,16 @@ impl Gate {
     ///
     /// `vm_configuration` is what all workers of one VM are given; it keys what they tell each other.
     pub fn open(config: Settings, vm_configuration: &[u8], host: &dyn Host) -> Self {
+        Self::with_steps(config, vm_configuration, host, STEPS)
+    }
+
+    /// As [`Self::open`], with other steps than [`STEPS`].
+    pub fn with_steps(
+        config: Settings,
+        vm_configuration: &[u8],
+        host: &dyn Host,
+        steps: &'static [Step],
+    ) -> Self {
         let crypto = KnownAnswers::probe(&|argument| {
             host.call_foreign_function("verify_signature", argument)
         });
@@ -122,6 +139,8 @@ impl Gate {
                 looked: RefCell::default(),
                 sinks: RefCell::new(sinks),
                 chance,
+                steps,
+                bodies: Waiters::default(),
                 told_of_no_source: Cell::default(),
             }),
         }
@@ -133,8 +152,12 @@ impl Gate {
         let has_sources =
             |open: &Open| matches!(open.refresh.try_borrow(), Ok(refresh) if refresh.has_sources());
         let gathers = |open: &Open| open.config.audit.batch > 0;
-        let open = self.open.as_ref();
-        open.is_some_and(|open| open.risk.is_some() || has_sources(open) || gathers(open))
+        // Whoever is held goes on with a tick, should the body not come.
+        let reads_bodies = |open: &Open| open.steps.iter().any(|step| step.reads_body);
+        let needs = |open: &Open| {
+            open.risk.is_some() || has_sources(open) || gathers(open) || reads_bodies(open)
+        };
+        self.open.as_ref().is_some_and(needs)
     }
 
     /// Takes up what other workers published, fetches what is due, and tells them what is due.

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use super::decide::{Decision, charge_failure, decide};
 use super::judge::Judge;
-use super::refresh::{Advice, Waiter};
-use super::steps::{Request, State, Unwatched, Watch};
+use super::refresh::Advice;
+use super::steps::{KeptBody, Request, State, Unread, Unwatched, Watch};
 use super::summary::Summary;
-use super::waiting::Waiting;
+use super::waiters::{Ticket, Waiter};
+use super::waiting::{Arrived, Awaited, BODY_PATIENCE, Waiting};
 use super::{Decided, Gate, Open, Stage, upstream};
 use crate::base::{Now, digest_from_hex};
 use crate::caller;
@@ -23,13 +24,21 @@ use crate::request::Headers;
 /// A request whose header fields have not been seen.
 pub struct Opened {
     gate: Rc<Gate>,
+    /// Whether nothing follows the header fields.
+    ends: bool,
 }
 
 impl Opened {
     /// A request that has just begun.
     #[must_use]
     pub fn new(gate: Rc<Gate>) -> Self {
-        Self { gate }
+        Self { gate, ends: false }
+    }
+
+    /// Takes note that nothing follows the header fields, before they are looked at.
+    #[must_use]
+    pub fn without_body(self) -> Self {
+        Self { ends: true, ..self }
     }
 
     /// Decides the request now that its header fields are in, or holds it until it can be decided.
@@ -52,21 +61,29 @@ impl Opened {
             return self.refuse(host, &headers, unconfigured());
         };
         let summary = self.summary(&headers, host);
-        let mut decision = open.decide(host, &headers, &summary, summary.time, watch);
+        let (time, arrived) = (summary.time, Arrived::headers(self.ends));
+        let kept = arrived.kept(&[]);
+        let mut decision = open.decide(host, &headers, &summary, kept, time, watch);
         for _ in 0..2 {
             match open.ask(&decision, &headers, &summary, host) {
                 // What is only observed is not held up.
                 Advice::Wait(hold, ticket) if decision.mode == Mode::Enforce => {
-                    let waiting = Waiting::new(self.gate, headers, summary, hold, ticket);
+                    let awaited = Awaited::Keys(hold);
+                    let waiting =
+                        Waiting::new(self.gate, headers, summary, arrived, awaited, ticket);
                     return Stage::Waiting(Box::new(waiting));
                 }
                 Advice::Again => {
-                    decision = open.decide(host, &headers, &summary, summary.time, watch)
+                    decision = open.decide(host, &headers, &summary, kept, time, watch)
                 }
                 Advice::Wait(..) | Advice::No => break,
             }
         }
-        open.conclude(host, &summary, summary.time, &mut decision);
+        if let Some((awaited, ticket)) = open.ask_body(&decision, &headers, &summary, time, host) {
+            let waiting = Waiting::new(self.gate, headers, summary, arrived, awaited, ticket);
+            return Stage::Waiting(Box::new(waiting));
+        }
+        open.conclude(host, &summary, time, &mut decision);
         decided(self.gate, host, &headers, summary, decision)
     }
 
@@ -121,6 +138,7 @@ impl Open {
         host: &dyn Host,
         headers: &Headers,
         summary: &Summary,
+        kept: KeptBody<'_>,
         now: Now,
         watch: &mut W,
     ) -> Decision {
@@ -129,7 +147,11 @@ impl Open {
         let source = summary.source.map(|source| source.ip());
         let upstream = || host.property(Property::UpstreamCluster);
         let connection = ConnectionOf(host);
-        let request = Request::read(headers, source, summary.peer, &connection, &upstream);
+        let request = Request {
+            kept,
+            ..Request::read(headers, source, summary.peer, &connection, &upstream)
+        };
+        let steps = self.steps;
         // A host that calls back into a refresh under way gets a decision without fetched keys, which
         // are then unavailable.
         let refresh = self.refresh.try_borrow();
@@ -154,11 +176,11 @@ impl Open {
                 let risk = self.risk.as_ref().map(RefCell::try_borrow_mut);
                 let Some(Ok(mut risk)) = risk else {
                     let mut state = State::of(memory, counters, None);
-                    return decide(&judge, &request, &mut state, watch);
+                    return decide(steps, &judge, &request, &mut state, watch);
                 };
                 let decision = risk.with(host, &self.config, |desk| {
                     let mut state = State::of(memory, counters, Some(desk));
-                    decide(&judge, &request, &mut state, watch)
+                    decide(steps, &judge, &request, &mut state, watch)
                 });
                 decision.unwrap_or_else(|| Decision::bare(Err(unconfigured()), Mode::Enforce))
             })
@@ -199,7 +221,7 @@ impl Open {
                 charge_failure(&self.config, counters, source, now, decision);
             });
             if decision.pressed {
-                limits.count(host, "source_throttled");
+                limits.count(host, "postern.limits.source_throttled");
             }
         }
     }
@@ -219,12 +241,35 @@ impl Open {
         if decision.pressed && wanted.want == Want::UnknownKey {
             return Advice::No;
         }
-        let waiter = Waiter {
-            source: summary.source.map(|source| source.ip()),
-            connection: connection_id(host),
-            bytes: headers.as_abi().len(),
-        };
-        refresh.ask(wanted, waiter, host)
+        refresh.ask(wanted, waiter(headers, summary, host), host)
+    }
+
+    /// What a request waits for of which a step needs the body, and its place; none where it does not
+    /// wait: too many do, or it is only observed, and what is only observed is not held up.
+    pub(super) fn ask_body(
+        &self,
+        decision: &Decision,
+        headers: &Headers,
+        summary: &Summary,
+        now: Now,
+        host: &dyn Host,
+    ) -> Option<(Awaited, Ticket)> {
+        let Unread(most) = decision.unread?;
+        if decision.mode == Mode::Observe {
+            return None;
+        }
+        let ticket = self.bodies.admit(waiter(headers, summary, host))?;
+        let deadline = now.after(BODY_PATIENCE);
+        Some((Awaited::Body { most, deadline }, ticket))
+    }
+}
+
+/// Who waits; the body is kept by the proxy, by its own limits.
+fn waiter(headers: &Headers, summary: &Summary, host: &dyn Host) -> Waiter {
+    Waiter {
+        source: summary.source.map(|source| source.ip()),
+        connection: connection_id(host),
+        bytes: headers.as_abi().len(),
     }
 }
 

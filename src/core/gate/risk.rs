@@ -63,25 +63,24 @@ impl Risk {
 
     /// Counts what was done about a score.
     pub fn count(&mut self, host: &dyn Host, reaction: Reaction) {
-        let what = match reaction {
-            Reaction { denied: true, .. } => "denied",
-            Reaction { factor: 2.., .. } => "throttled",
-            Reaction { tagged: true, .. } => "tagged",
+        let name = match reaction {
+            Reaction { denied: true, .. } => "postern.risk.denied",
+            Reaction { factor: 2.., .. } => "postern.risk.throttled",
+            Reaction { tagged: true, .. } => "postern.risk.tagged",
             Reaction { .. } => return,
         };
-        self.metrics.count(host, format!("postern.risk.{what}"));
+        self.metrics.count(host, name);
     }
 
     fn report(&mut self, host: &dyn Host, incidents: PageIncidents) {
         let counts = [
-            ("evicted", incidents.evicted),
-            ("full", incidents.full),
-            ("damaged", incidents.damaged),
-            ("contended", incidents.contended),
+            ("postern.risk.evicted", incidents.evicted),
+            ("postern.risk.full", incidents.full),
+            ("postern.risk.damaged", incidents.damaged),
+            ("postern.risk.contended", incidents.contended),
         ];
-        for (what, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
-            self.metrics
-                .add(host, format!("postern.risk.{what}"), times);
+        for (name, times) in counts.into_iter().filter(|(_, times)| *times > 0) {
+            self.metrics.add(host, name, times);
         }
     }
 }

@@ -56,13 +56,13 @@ impl TokenMemory {
 
     fn report(&mut self, host: &dyn Host, tally: Tally) {
         if tally.tried > 0 {
-            self.metrics.add(host, TRIED.to_owned(), tally.tried);
+            self.metrics.add(host, TRIED, tally.tried);
         }
         if tally.verified > 0 {
-            self.metrics.add(host, VERIFIED.to_owned(), tally.verified);
+            self.metrics.add(host, VERIFIED, tally.verified);
         }
         if tally.shared > 0 {
-            self.metrics.add(host, SHARED.to_owned(), tally.shared);
+            self.metrics.add(host, SHARED, tally.shared);
         }
     }
 }

@@ -129,6 +129,68 @@ pub enum MetricKind {
     Gauge = 1,
 }
 
+/// A metric, and what tells it from others of its name.
+///
+/// ```
+/// use postern_core::host::Metric;
+///
+/// let labels = &[("issuer", "corp"), ("outcome", "ok")];
+/// let metric = Metric::of("postern.keys.{issuer}.fetches.{outcome}", labels);
+/// assert_eq!(metric.folded(), "postern.keys.corp.fetches.ok");
+/// assert_eq!(metric.bare_name(), "postern.keys.fetches");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Metric<'a> {
+    /// Its name, in which a part in braces stands for the label of that name.
+    pub name: &'static str,
+    /// The labels and their values: from the configuration or from the code, never from a caller, so
+    /// that there are only so many.
+    pub labels: &'a [(&'static str, &'a str)],
+}
+
+impl<'a> Metric<'a> {
+    /// A metric of that name, with what its labels stand for.
+    #[must_use]
+    pub const fn of(name: &'static str, labels: &'a [(&'static str, &'a str)]) -> Self {
+        Self { name, labels }
+    }
+
+    /// The name that it has at a host without labels: with the values in it.
+    #[must_use]
+    pub fn folded(&self) -> String {
+        let value = |part| match self.labels.iter().find(|(label, _)| is_of(part, label)) {
+            Some((_, value)) => *value,
+            None => part,
+        };
+        joined(self.name.split('.').map(value))
+    }
+
+    /// The name that it has beside its labels.
+    #[must_use]
+    pub fn bare_name(&self) -> String {
+        let is_bare = |part: &&str| !self.labels.iter().any(|(label, _)| is_of(part, label));
+        joined(self.name.split('.').filter(is_bare))
+    }
+}
+
+fn is_of(part: &str, label: &str) -> bool {
+    let inner = part
+        .strip_prefix('{')
+        .and_then(|part| part.strip_suffix('}'));
+    inner == Some(label)
+}
+
+fn joined<'a>(parts: impl Iterator<Item = &'a str>) -> String {
+    parts.collect::<Vec<_>>().join(".")
+}
+
+/// A metric that nothing has to be told from.
+impl From<&'static str> for Metric<'_> {
+    fn from(name: &'static str) -> Self {
+        Self::of(name, &[])
+    }
+}
+
 /// Time and chance.
 pub trait Clock {
     /// The host's clock, UTC.
@@ -160,6 +222,15 @@ pub trait Exchange {
     /// # Errors
     /// The host refused; the field may still be there.
     fn remove_request_header(&self, name: &[u8]) -> Result<(), HostError>;
+
+    /// The first `bytes` of what the host keeps of the request's body by now.
+    ///
+    /// # Errors
+    /// The host keeps nothing; one that never does is status 12.
+    fn request_body(&self, bytes: usize) -> Result<Vec<u8>, HostError> {
+        let _ = bytes;
+        Err(HostError(UNIMPLEMENTED))
+    }
 
     /// Every trailer field of the request.
     ///
@@ -250,6 +321,12 @@ pub trait Telemetry {
 
     /// Makes a metric; none where the host has none.
     fn define_metric(&self, kind: MetricKind, name: &str) -> Option<u32>;
+
+    /// Makes a metric that may have labels; none where the host has none. A host that keeps labels
+    /// apart from names does not fold them.
+    fn define_labelled(&self, kind: MetricKind, metric: &Metric<'_>) -> Option<u32> {
+        self.define_metric(kind, &metric.folded())
+    }
 
     /// Moves a metric.
     fn increment_metric(&self, metric: u32, by: i64);

@@ -125,6 +125,50 @@ impl UnverifiedJws {
     /// [`JwsError::AlgorithmNotAllowed`], [`JwsError::KeyUnsuited`], [`JwsError::KidUnknown`],
     /// [`JwsError::NoKeyFits`], [`JwsError::SignatureInvalid`], or [`JwsError::KeyAmbiguous`] where
     /// there are keys left that may not be tried.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use postern_core::base::Now;
+    /// use postern_core::crypto::{AlgorithmSet, Pure, Work};
+    /// use postern_core::jose::{
+    ///     Audiences, Claims, ClaimsError, Expectations, KeyRules, KeySet, KeyUse, TokenProfile,
+    ///     UnverifiedJws,
+    /// };
+    ///
+    /// let rules = KeyRules {
+    ///     algorithms: AlgorithmSet::asymmetric(),
+    ///     allow_rsa_exponent_3: false,
+    ///     allow_large_rsa: false,
+    ///     key_use: KeyUse::Signature,
+    /// };
+    /// let published = serde_json::json!({"keys": [{
+    ///     "kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo",
+    /// }]});
+    /// let (keys, skipped) = KeySet::parse(&published, &rules).unwrap();
+    /// assert!(skipped.is_empty());
+    ///
+    /// let token = b"eyJhbGciOiJFZERTQSJ9.eyJpc3MiOiJodHRwczovL2lkcC5leGFtcGxlIiwiYXVkIjoib3JkZXJz\
+    ///     Iiwic3ViIjoiYmF0Y2gtNyIsImV4cCI6MTc3MjQ0NTkwMH0.HJuKB0eeU5vNeZroJFOs0ibA7vFQmXaO-Nibd1c\
+    ///     nCEK3Sz_uhi1HTaI_bPy7vz8qum8DWH2Ss5qzu8l-Szz2Bg";
+    /// let unverified = UnverifiedJws::parse(token, 8192).unwrap();
+    /// let verified = unverified
+    ///     .verify(&keys, rules.algorithms, &Pure, &mut Work::default())
+    ///     .unwrap();
+    /// let claims = Claims::from_verified(verified).unwrap();
+    /// assert_eq!(claims.subject(), Some("batch-7"));
+    ///
+    /// let expected = Expectations {
+    ///     issuer: "https://idp.example",
+    ///     audiences: &Audiences::OneOf(vec!["orders".to_owned()]),
+    ///     profile: TokenProfile::Jwt,
+    ///     clock_skew: Duration::ZERO,
+    ///     max_lifetime: None,
+    /// };
+    /// assert_eq!(claims.check(&expected, Now::from_secs(1_772_445_899)), Ok(()));
+    /// let late = claims.check(&expected, Now::from_secs(1_772_445_900));
+    /// assert!(matches!(late, Err(ClaimsError::Expired { .. })));
+    /// ```
     pub fn verify(
         self,
         keys: &KeySet,

@@ -45,6 +45,14 @@ impl ScopeSet {
     /// # Errors
     ///
     /// A [`ScopeError`] where a scope is malformed (two spaces included) or there are too many.
+    ///
+    /// ```
+    /// use postern_core::jose::{Scope, ScopeSet};
+    ///
+    /// let scopes = ScopeSet::parse_list("orders.read orders.list").unwrap();
+    /// assert!(scopes.contains(&Scope::parse("orders.read").unwrap()));
+    /// assert!(ScopeSet::parse_list("orders.read  orders.list").is_err(), "two spaces");
+    /// ```
     pub fn parse_list(text: &str) -> Result<Self, ScopeError> {
         if text.is_empty() {
             return Ok(Self::default());

@@ -72,6 +72,25 @@ pub struct Schedule {
 
 impl Schedule {
     /// Asks whether to fetch; `holder` tells this fetch from any other.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use postern_core::base::Now;
+    /// use postern_core::keys::schedule::{Claimed, Periods, Schedule, Want};
+    ///
+    /// let periods = Periods {
+    ///     timeout: Duration::from_secs(5),
+    ///     refresh: Duration::from_secs(300),
+    ///     cooldown: Duration::from_secs(10),
+    /// };
+    /// let now = Now::from_secs(1_772_445_600);
+    /// let (answer, shared) = Schedule::default().claim(Want::First, &periods, now, 1);
+    /// assert_eq!(answer, Claimed::Fetch);
+    /// // Another worker sees that somebody fetches.
+    /// let (answer, _) = shared.claim(Want::First, &periods, now, 2);
+    /// assert_eq!(answer, Claimed::UnderWay);
+    /// ```
     #[must_use]
     pub fn claim(self, want: Want, periods: &Periods, now: Now, holder: u64) -> (Claimed, Self) {
         if self.is_leased(now, periods) {

@@ -40,6 +40,15 @@ impl HttpUri {
     ///
     /// # Errors
     /// A [`UriError`] that says which part is not one.
+    ///
+    /// ```
+    /// use postern_core::keys::uri::HttpUri;
+    ///
+    /// let issuer = HttpUri::parse("https://idp.example/tenant").unwrap();
+    /// assert_eq!((issuer.scheme(), issuer.authority()), ("https", "idp.example"));
+    /// let metadata = issuer.openid_configuration().unwrap();
+    /// assert_eq!(metadata.path(), "/tenant/.well-known/openid-configuration");
+    /// ```
     pub fn parse(text: &str) -> Result<Self, UriError> {
         if text.len() > 2048 {
             return Err(UriError::TooLong);

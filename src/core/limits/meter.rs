@@ -79,6 +79,21 @@ pub enum Charge {
 
 impl Meter {
     /// Whether `cost` units can be had now.
+    ///
+    /// ```
+    /// use postern_core::base::Now;
+    /// use postern_core::limits::meter::{Charge, Meter, Position};
+    ///
+    /// // One a second, one at once.
+    /// let meter = Meter::Rate { interval: 1_000_000_000, burst: 1 };
+    /// let now = Now::from_secs(1_772_445_600);
+    /// let Charge::Fits(position) = meter.charge(Position::default(), 1, now) else {
+    ///     panic!("the first one is free");
+    /// };
+    /// let next = Now::from_secs(1_772_445_601);
+    /// assert_eq!(meter.charge(position, 1, now), Charge::Later(next));
+    /// assert!(matches!(meter.charge(position, 1, next), Charge::Fits(_)));
+    /// ```
     #[must_use]
     pub fn charge(self, position: Position, cost: u64, now: Now) -> Charge {
         match self {

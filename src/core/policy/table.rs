@@ -34,6 +34,24 @@ impl<R> RouteTable<R> {
     ///
     /// Every [`Overlap`]: two routes that are equally specific and
     /// can match the same request.
+    ///
+    /// ```
+    /// use postern_core::policy::{PathTemplate, RouteMatch, RouteTable};
+    /// use postern_core::request::NormalPath;
+    ///
+    /// let to = |path| RouteMatch {
+    ///     hosts: vec![],
+    ///     methods: vec![],
+    ///     path: PathTemplate::parse(path).unwrap(),
+    /// };
+    /// let routes = vec![(to("/{rest*}"), "all"), (to("/v1/{id}"), "one")];
+    /// let table = RouteTable::compile(routes).unwrap();
+    /// let path = NormalPath::parse(b"/v1/7").unwrap();
+    /// assert_eq!(table.find("api.example", "GET", &path).unwrap().route, &"one");
+    ///
+    /// let overlaps = RouteTable::compile(vec![(to("/{a}"), ()), (to("/{b}"), ())]).unwrap_err();
+    /// assert_eq!((overlaps[0].first, overlaps[0].second), (0, 1));
+    /// ```
     pub fn compile(routes: Vec<(RouteMatch, R)>) -> Result<Self, Vec<Overlap>> {
         let routes: Listed<RouteId, _> = routes.into_iter().collect();
         let mut index = Trie::new();

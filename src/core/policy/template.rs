@@ -46,6 +46,15 @@ impl PathTemplate {
     /// # Errors
     ///
     /// A [`TemplateError`] where the text is no template, or one that no path could match.
+    ///
+    /// ```
+    /// use postern_core::policy::PathTemplate;
+    /// use postern_core::request::NormalPath;
+    ///
+    /// let template = PathTemplate::parse("/v1/orders/{id}").unwrap();
+    /// let path = NormalPath::parse(b"/v1/orders/7").unwrap();
+    /// assert_eq!(template.capture(&path), Some(vec![("id", "7")]));
+    /// ```
     pub fn parse(text: &str) -> Result<Self, TemplateError> {
         let body = text.strip_prefix('/').ok_or(TemplateError::NotAbsolute)?;
         let mut template = Self {

@@ -56,6 +56,17 @@ const SIZES: usize = 8;
 
 impl Headers {
     /// Takes the fields as they were received.
+    ///
+    /// ```
+    /// use postern_core::request::{Headers, Sole};
+    ///
+    /// let fields = [(":path", "/v1"), ("X-Tenant", "a"), ("x_tenant", "b")];
+    /// let headers = Headers::new(fields);
+    /// assert_eq!(headers.only(":path"), Some(&b"/v1"[..]));
+    /// assert_eq!(headers.all("x-tenant").count(), 1);
+    /// // Some readers take the one for the other.
+    /// assert!(!matches!(headers.sole("x-tenant"), Sole::One(_)));
+    /// ```
     pub fn new<N: AsRef<[u8]>, V: AsRef<[u8]>>(fields: impl IntoIterator<Item = (N, V)>) -> Self {
         let as_size = |text: &[u8]| u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes();
         let (mut count, mut sizes, mut texts) = (0_u32, Vec::new(), Vec::new());

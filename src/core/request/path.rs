@@ -27,6 +27,16 @@ impl NormalPath {
     /// # Errors
     ///
     /// A [`PathError`] where two readers could read the path differently; nothing is repaired.
+    ///
+    /// ```
+    /// use postern_core::request::NormalPath;
+    ///
+    /// let path = NormalPath::parse(b"/v1/orders/a%20b").unwrap();
+    /// assert_eq!(path.as_str(), "/v1/orders/a b");
+    /// for two_readings in [&b"/v1/%2e%2e/admin"[..], b"/v1/a%2Fb", b"/v1//orders"] {
+    ///     assert!(NormalPath::parse(two_readings).is_err());
+    /// }
+    /// ```
     pub fn parse(raw: &[u8]) -> Result<Self, PathError> {
         if raw == b"*" {
             return Ok(Self {

@@ -13,6 +13,15 @@ use crate::base::fold;
 /// # Errors
 ///
 /// A [`QueryError`] where two readers could find different values.
+///
+/// ```
+/// use postern_core::request::{QueryError, parameter};
+///
+/// let query = Some("tenant=north+sea&page=2");
+/// assert_eq!(parameter(query, "tenant"), Ok(Some("north sea".to_owned())));
+/// assert_eq!(parameter(query, "sort"), Ok(None));
+/// assert_eq!(parameter(Some("page=1&page=2"), "page"), Err(QueryError::Ambiguous));
+/// ```
 pub fn parameter(query: Option<&str>, name: &str) -> Result<Option<String>, QueryError> {
     let mut found = None;
     for pair in query.unwrap_or_default().split('&') {

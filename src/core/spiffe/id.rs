@@ -78,6 +78,15 @@ impl SpiffeId {
     /// # Errors
     ///
     /// A [`SpiffeIdError`] for whatever is not in the one form that there is; nothing is repaired.
+    ///
+    /// ```
+    /// use postern_core::spiffe::SpiffeId;
+    ///
+    /// let id = SpiffeId::parse("spiffe://prod.example/ns/pay/sa/batch").unwrap();
+    /// assert_eq!(id.trust_domain().as_str(), "prod.example");
+    /// assert_eq!(id.segments().last(), Some("batch"));
+    /// assert!(SpiffeId::parse("spiffe://Prod.example/ns/pay").is_err());
+    /// ```
     pub fn parse(text: &str) -> Result<Self, SpiffeIdError> {
         let (trust_domain, path) = split(text)?;
         let trust_domain = TrustDomain::parse(trust_domain)?;

@@ -52,6 +52,15 @@ impl SpiffePattern {
     /// # Errors
     ///
     /// A [`SpiffePatternError`], whose text says what would be accepted.
+    ///
+    /// ```
+    /// use postern_core::spiffe::{SpiffeId, SpiffePattern};
+    ///
+    /// let pattern = SpiffePattern::parse("spiffe://prod.example/ns/*/sa/reader").unwrap();
+    /// let id = |text| SpiffeId::parse(text).unwrap();
+    /// assert!(pattern.matches(&id("spiffe://prod.example/ns/pay/sa/reader")));
+    /// assert!(!pattern.matches(&id("spiffe://prod.example/ns/a/b/sa/reader")));
+    /// ```
     pub fn parse(text: &str) -> Result<Self, SpiffePatternError> {
         let (trust_domain, path) = split(text)?;
         if trust_domain.contains('*') {

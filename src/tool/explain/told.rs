@@ -86,7 +86,7 @@ impl Watch for Told {
             Verdict::NotAsked => Outcome::NotAsked,
             _ if !seen.decides => Outcome::NotReached,
             Verdict::Passed | Verdict::Ended => Outcome::Passed,
-            Verdict::Refused(_) | Verdict::NotJudged(_) => Outcome::Failed,
+            Verdict::Refused(_) | Verdict::NotJudged(_) | Verdict::NeedsBody(_) => Outcome::Failed,
         };
         self.steps.push(Step {
             name: seen.step,
@@ -141,6 +141,7 @@ impl Told {
                     return;
                 }
             }
+            Verdict::NeedsBody(_) => says.push("cannot be judged without the body".to_owned()),
             Verdict::Passed | Verdict::Ended | Verdict::Refused(_) => {}
         }
         match seen.step {

@@ -39,7 +39,7 @@ fn every_outcome_of_a_fetch_is_on_its_page() {
     );
 }
 
-/// Every metric that the code makes, with its kind; `ISSUER`, `DOMAIN` and `OUTCOME` stand for names.
+/// Every metric that the code makes, with its kind; labels stand in its name in capitals.
 fn made() -> BTreeMap<String, String> {
     let mut made = BTreeMap::new();
     for (file, text) in sources() {
@@ -48,101 +48,60 @@ fn made() -> BTreeMap<String, String> {
         }
         for (call, kind) in CALLS {
             for name in named(&text, call) {
-                for name in spelled_out(&file, &text, &name) {
-                    made.insert(name, (*kind).to_owned());
-                }
+                assert!(name.starts_with("postern."), "{file}: {name}");
+                made.insert(in_capitals(name), (*kind).to_owned());
             }
         }
     }
     made
 }
 
-/// The names that calls of that kind are given as they stand in the text.
-fn named(text: &str, call: &str) -> Vec<String> {
+/// The names that calls of that kind are given in the text of a file.
+fn named<'a>(text: &'a str, call: &str) -> Vec<&'a str> {
     let mut names = Vec::new();
     for rest in text.split(call).skip(1) {
-        let arguments: String = rest.split_whitespace().collect::<Vec<_>>().join(" ");
-        let Some(name) = ["host, ", "*host, "]
+        let rest = rest.trim_start();
+        let Some(argument) = ["host, ", "*host, "]
             .iter()
-            .find_map(|host| arguments.strip_prefix(host))
+            .find_map(|host| rest.strip_prefix(host))
         else {
             continue;
         };
-        let name = name.split([',', ')']).next().unwrap_or_default();
-        let literal = name.split('"').nth(1);
-        match (literal, name.strip_suffix(".to_owned(")) {
-            (Some(literal), _) if name.starts_with("name(") => {
-                names.push(format!("{{}}.{literal}"))
+        let argument = argument.strip_prefix("Metric::of(").unwrap_or(argument);
+        let word = argument.split([',', ')']).next().unwrap_or_default();
+        match word.strip_prefix('"') {
+            Some(literal) => names.push(literal.trim_end_matches('"')),
+            None if word == "name" => names.extend(rows(text)),
+            None => {
+                let member = word.rsplit('.').next().unwrap_or_default();
+                names.extend(quoted(text, &format!("const {member}: &str = \"")));
+                names.extend(quoted(text, &format!("    {member}: \"")));
             }
-            (Some(literal), _) => names.push(literal.to_owned()),
-            (None, Some(constant)) => names.push(constant_of(text, constant)),
-            // The reaction, which `=>` puts in words.
-            (None, None) => {}
         }
     }
     names
 }
 
-fn constant_of(text: &str, name: &str) -> String {
-    let value = text.split(&format!("const {name}: &str = \"")).nth(1);
-    let value = value.and_then(|rest| rest.split('"').next());
-    value.expect("the constant is in the file").to_owned()
+/// The names in a table of counts, or in the arms of a match.
+fn rows(text: &str) -> impl Iterator<Item = &str> {
+    let rows = text.split(['(', '>']).map(str::trim_start);
+    let names = rows.filter_map(|row| row.strip_prefix('"')?.split('"').next());
+    names.filter(|name| name.starts_with("postern."))
 }
 
-/// A name with its holes filled.
-fn spelled_out(file: &str, text: &str, name: &str) -> Vec<String> {
-    if let Some(start) = name.strip_suffix("{what}") {
-        return words(text).map(|word| format!("{start}{word}")).collect();
-    }
-    // A word for the limits, from another file.
-    if !name.contains('.') {
-        return vec![format!("postern.limits.{name}")];
-    }
-    let Some(rest) = name.strip_prefix("{}.") else {
-        return vec![name.to_owned()];
-    };
-    assert_eq!(file, "src/core/gate/refresh/source.rs");
-    let rest = match rest {
-        "fetches.ok" | "fetches.{}" => "fetches.OUTCOME",
-        rest => rest,
-    };
-    owners()
-        .iter()
-        .map(|owner| format!("{owner}.{rest}"))
-        .collect()
+/// What stands behind each of these up to the next quote.
+fn quoted<'a>(text: &'a str, start: &str) -> Vec<&'a str> {
+    let ends = text.split(start).skip(1);
+    ends.filter_map(|rest| rest.split('"').next()).collect()
 }
 
-/// What the names of an issuer's metrics and of a trust domain's begin with.
-fn owners() -> Vec<String> {
-    let sources = sources();
-    let file = sources
-        .iter()
-        .find(|(file, _)| file == "src/core/caller/settings.rs");
-    let (_, text) = file.expect("owners of keys have a file");
-    let patterns = text.split("format!(\"postern.").skip(1);
-    let patterns = patterns
-        .filter_map(|rest| rest.split_once(".{}\""))
-        .map(|(kind, rest)| {
-            let owner = if rest.starts_with(", issuer.") {
-                "ISSUER"
-            } else {
-                "DOMAIN"
-            };
-            format!("postern.{kind}.{owner}")
-        });
-    patterns.collect()
-}
-
-/// What a report calls the things that it counts: the first of each pair, and what `=>` ends in.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    text.lines().map(str::trim).filter_map(|line| {
-        let rest = line.strip_prefix("(\"").or_else(|| {
-            let (_, rest) = line.split_once("=> \"")?;
-            Some(rest)
-        })?;
-        let word = rest.split('"').next()?;
-        word.bytes()
-            .all(|b| b.is_ascii_lowercase() || b == b'_')
-            .then_some(word)
-    })
+/// `{issuer}` as `ISSUER`.
+fn in_capitals(name: &str) -> String {
+    let parts = name.split('.').map(|part| {
+        let label = part
+            .strip_prefix('{')
+            .and_then(|part| part.strip_suffix('}'));
+        label.map_or_else(|| part.to_owned(), str::to_uppercase)
+    });
+    parts.collect::<Vec<_>>().join(".")
 }

@@ -11,6 +11,41 @@ use crate::audit::{Outcome, Record, Who};
 use crate::decision::{Mode, Reason};
 
 /// The event as one line of JSON, without a line break at its end.
+///
+/// ```
+/// use postern_core::audit::{LimitNames, Outcome, Record, forms::ocsf};
+/// use postern_core::base::Now;
+/// use postern_core::decision::{Mode, Reason};
+///
+/// let record = Record {
+///     time: Now::from_secs(1_772_445_600),
+///     end: Now::from_secs(1_772_445_600),
+///     outcome: Outcome::Denied(Reason::CredentialMissing),
+///     detail: "no token was sent",
+///     mode: Mode::Enforce,
+///     route: Some("orders"),
+///     who: None,
+///     registration: None,
+///     beside: None,
+///     forwarded_by: None,
+///     purpose: None,
+///     keys: None,
+///     risk: None,
+///     limits: LimitNames::default(),
+///     source: None,
+///     method: "GET",
+///     host: "api.example",
+///     path: "/v1/orders/7",
+///     path_bytes: None,
+///     user_agent: None,
+///     request_id: None,
+///     status: Some(401),
+///     request_bytes: 0,
+///     response_bytes: 0,
+/// };
+/// let event: serde_json::Value = serde_json::from_str(&ocsf::line(&record)).unwrap();
+/// assert_eq!(event["status_detail"], "credential_missing");
+/// ```
 #[must_use]
 pub fn line(record: &Record<'_>) -> String {
     let mut line = String::new();

@@ -7,16 +7,19 @@
 //! | --- | --- |
 //! | `source` | one source: asked for, fetched, published, taken up |
 //! | `records` | what workers share of a source, behind compare-and-swap |
-//! | `hold` | requests that wait, counted and bounded |
+//! | `hold` | what a request waits for |
+//! | `shown` | what operators see of a source |
 
 mod hold;
 mod records;
+mod shown;
 mod source;
 
 use std::time::Duration;
 
 use super::chance::Chance;
 use super::metrics::Metrics;
+use super::waiters::{Ticket, Waiter, Waiters};
 use crate::base::KeyOwnerId;
 use crate::caller::Wanted;
 use crate::calls::Pending;
@@ -28,8 +31,7 @@ use crate::keys::ring::Ring;
 use crate::keys::schedule::Want;
 use crate::shared::Sharing;
 
-use hold::Waiters;
-pub use hold::{Hold, Ticket, Waiter};
+pub use hold::Hold;
 use records::Records;
 use source::Fetcher;
 
@@ -51,6 +53,8 @@ pub struct Refresh {
     ring: Ring,
     sources: Vec<Fetcher>,
     waiters: Waiters,
+    /// How many of them the gauge has.
+    shown: usize,
     metrics: Metrics,
 }
 
@@ -84,6 +88,7 @@ impl Refresh {
             ring: Ring::new(owners().count()),
             sources,
             waiters: Waiters::default(),
+            shown: 0,
             metrics: Metrics::default(),
         }
     }
@@ -141,7 +146,7 @@ impl Refresh {
                 host,
             });
         }
-        self.waiters.show(&mut self.metrics, host);
+        self.show_waiters(host);
     }
 
     /// Takes the answer that a source asked for.
@@ -165,6 +170,17 @@ impl Refresh {
             host,
         };
         source.response(&answer(host, body_bytes), &mut tools);
+    }
+
+    /// Moves the gauge that all workers share by what has changed here since it was last shown.
+    fn show_waiters(&mut self, host: &dyn Host) {
+        let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        let count = self.waiters.count().unwrap_or(self.shown);
+        let by = signed(count).saturating_sub(signed(self.shown));
+        if by != 0 {
+            self.metrics.shift(host, "postern.keys.waiting", by);
+            self.shown = count;
+        }
     }
 }
 

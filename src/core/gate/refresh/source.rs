@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::hold::Hold;
 use super::records::Records;
+use super::shown::Shown;
 use super::{Asker, TICK, Tools};
 use crate::base::{KeyOwnerId, Now};
 use crate::caller::Wanted;
@@ -23,8 +24,7 @@ pub struct Fetcher {
     owner: KeyOwnerId,
     /// How lines of the log speak of it.
     name: String,
-    /// What the names of its metrics begin with.
-    metrics: String,
+    shown: Shown,
     remote: Remote,
     records: Records,
     /// How many fetches had ended when this worker last looked; none before it did.
@@ -59,7 +59,7 @@ impl Fetcher {
         Self {
             owner: id,
             name: owner.to_string(),
-            metrics: owner.metrics(),
+            shown: Shown::of(owner),
             remote: remote.clone(),
             records,
             seen: None,
@@ -299,7 +299,7 @@ impl Fetcher {
         self.end(*host, |schedule| {
             schedule.succeeded(holder, &periods, fresh_for, now, jitter)
         });
-        metrics.count(*host, format!("{}.fetches.ok", self.metrics));
+        self.shown.fetched(metrics, *host, "ok");
         let Some(number) = number else {
             // What another worker published meanwhile is taken up with the next tick.
             self.seen = None;
@@ -339,7 +339,7 @@ impl Fetcher {
             schedule.failed(holder, error.cause(), now, jitter)
         });
         ring.note_failure(self.owner, error.code());
-        metrics.count(*host, format!("{}.fetches.{}", self.metrics, error.code()));
+        self.shown.fetched(metrics, *host, error.code());
         // Others may have published meanwhile who fetch at other times.
         self.seen = None;
         let line = format!("{} were not fetched: {error}", self.name);
@@ -373,12 +373,9 @@ impl Fetcher {
             host,
             ..
         } = tools;
-        let Some(fresh) = ring.freshness(self.owner, host.now()) else {
-            return;
-        };
-        let name = |what| format!("{}.{what}", self.metrics);
-        metrics.set(*host, name("version"), fresh.version);
-        metrics.set(*host, name("age_seconds"), fresh.age);
+        if let Some(fresh) = ring.freshness(self.owner, host.now()) {
+            self.shown.in_force(metrics, *host, fresh);
+        }
     }
 }
 

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use super::request::Request;
+use super::request::{Request, Unread};
 use crate::base::KeyOwnerId;
 use crate::caller::certificate::{Presented, Surroundings};
 use crate::caller::{Attempt, Caller, Known, Recognised, Refusal, Sealed};
@@ -54,6 +54,8 @@ pub struct Case<'a> {
     pub risk: Option<Assessment>,
     /// What was charged.
     pub charged: Charged,
+    /// How much of the body a step asked for that was not there.
+    pub unread: Option<Unread>,
 }
 
 /// What one step came to.
@@ -77,6 +79,8 @@ pub enum Verdict {
     Refused(Refusal),
     /// It needs this, which no step before it gave; before the first refusal that cannot be.
     NotJudged(&'static str),
+    /// It needs the body, or the beginning of one that is too long.
+    NeedsBody(Unread),
 }
 
 /// What a step has found out.
@@ -161,6 +165,12 @@ impl From<Denial> for Verdict {
     }
 }
 
+impl From<Unread> for Verdict {
+    fn from(unread: Unread) -> Self {
+        Self::NeedsBody(unread)
+    }
+}
+
 impl From<Refusal> for Verdict {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)
@@ -177,6 +187,10 @@ impl Verdict {
             // Whoever puts a step before the one that it needs must not let anybody in by that.
             Self::NotJudged(_) => {
                 let detail = "a step came before the one that it needs";
+                Some(Err(Denial::new(Reason::HostUnavailable, detail).into()))
+            }
+            Self::NeedsBody(_) => {
+                let detail = "the request's body could not be read";
                 Some(Err(Denial::new(Reason::HostUnavailable, detail).into()))
             }
         }
@@ -208,6 +222,7 @@ impl<'a> Case<'a> {
             proven: false,
             risk: None,
             charged: Charged::default(),
+            unread: None,
         }
     }
 
@@ -230,6 +245,7 @@ impl<'a> Case<'a> {
             proven: self.proven,
             risk: self.risk.clone(),
             charged: self.charged.clone(),
+            unread: None,
         }
     }
 
@@ -266,6 +282,11 @@ impl<'a> Case<'a> {
             Learned::Risk(assessment) => self.risk = Some(assessment),
             Learned::Charged(charged) => self.charged = charged,
         }
+    }
+
+    /// Whether anything was counted for the request that would be counted again.
+    pub(super) fn has_counted(&self) -> bool {
+        self.risk.is_some() || !self.charged.standings.is_empty()
     }
 
     pub(super) fn path(&self) -> Result<&NormalPath, Verdict> {

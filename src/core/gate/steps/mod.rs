@@ -31,7 +31,11 @@
 //!    for a caller before it is certain whose request it is.
 //! 3. If a later step has to know what it found out, give that a variant of [`Learned`] and a field of
 //!    [`Case`].
-//! 4. Write its line into `docs/reference/steps.md`; a test compares the two. The tool shows it as it
+//! 4. A step that needs the body says `reads_body` in its row, and asks for it with
+//!    [`Request::body`] and `?`: the request is held until the body is there, and then all steps are
+//!    made anew with it. So it stands before whatever counts (`risk`, `limits`), or must be made once
+//!    only, and behind whatever can refuse without it.
+//! 5. Write its line into `docs/reference/steps.md`; a test compares the two. The tool shows it as it
 //!    is; what it says of a step beside its name and its refusal is in `explain/told`.
 
 mod case;
@@ -50,17 +54,20 @@ use crate::gate::judge::Judge;
 use crate::risk::watch::Assessment;
 
 pub use case::{Case, Learned, StepOutcome, Verdict};
-pub use request::Request;
+pub use request::{BODY_BYTES, KeptBody, Request, RequestBody, Unread};
 pub(super) use risk::subject;
 pub(super) use source::throttled;
 pub use state::State;
 
 /// One check of a request.
+#[derive(Clone, Copy)]
 pub struct Step {
     /// How the documentation, the tool and whoever talks of it call it.
     pub name: &'static str,
     /// What it comes to.
     pub check: Check,
+    /// Whether it may ask for the body.
+    pub reads_body: bool,
 }
 
 /// A check: the configuration and the instant, what is asked, what is known, and what changes.
@@ -117,7 +124,11 @@ pub const STEPS: &[Step] = &[
 ];
 
 const fn step(name: &'static str, check: Check) -> Step {
-    Step { name, check }
+    Step {
+        name,
+        check,
+        reads_body: false,
+    }
 }
 
 /// Who looks on while steps are made.
@@ -161,13 +172,14 @@ pub struct Seen<'s, 'a> {
 
 /// Makes the steps to the first refusal; what is known then, and the refusal.
 pub(super) fn walk<'a, W: Watch>(
+    steps: &'static [Step],
     judge: &Judge<'a>,
     request: &Request<'a>,
     state: &mut State<'_>,
     watch: &mut W,
 ) -> (Case<'a>, Result<(), Refusal>) {
     let mut case = Case::open(judge, request, state.memory.known);
-    let mut steps = STEPS.iter();
+    let mut steps = steps.iter();
     watch.begin();
     for step in steps.by_ref() {
         let StepOutcome { learned, verdict } = (step.check)(judge, request, &case, state);
@@ -180,6 +192,13 @@ pub(super) fn walk<'a, W: Watch>(
             request,
             case: &case,
         });
+        // What was counted would be counted again: such a step stands in the wrong place.
+        if let Verdict::NeedsBody(unread) = verdict
+            && step.reads_body
+            && !case.has_counted()
+        {
+            case.unread = Some(unread);
+        }
         let ended = match verdict.into_end() {
             None => continue,
             Some(ended) => ended,

@@ -5,6 +5,36 @@ use std::net::IpAddr;
 use crate::proof::Connection;
 use crate::request::{Headers, RequestView, split_target};
 
+/// The most bytes of a body that a step can ask for.
+pub const BODY_BYTES: usize = 64 * 1024;
+
+/// What the proxy keeps of a request's body by now.
+#[derive(Clone, Copy, Debug, Default)]
+pub enum KeptBody<'a> {
+    /// Nothing that was read.
+    #[default]
+    Unread,
+    /// How it begins; there is more.
+    Start(&'a [u8]),
+    /// All of it.
+    Whole(&'a [u8]),
+}
+
+/// A request's body, as a step sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RequestBody<'a> {
+    /// There is none.
+    Empty,
+    /// This is all of it.
+    Whole(&'a [u8]),
+    /// It has more bytes than the step asked for.
+    TooLong,
+}
+
+/// Of the body, so many bytes and one more have to be read first, or all if it has fewer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread(pub usize);
+
 /// A request as it arrived.
 ///
 /// Nothing is checked yet: that is what the steps are for. What would be asked of the proxy is asked
@@ -23,6 +53,8 @@ pub struct Request<'a> {
     pub query: Option<&'a [u8]>,
     /// How many bytes of body it declares.
     pub body_bytes: Option<u64>,
+    /// What there is of the body by now.
+    pub kept: KeptBody<'a>,
     /// The caller's address; none where the host does not say.
     pub source: Option<IpAddr>,
     /// The address that the connection comes from: the caller's, or a proxy's.
@@ -51,10 +83,32 @@ impl<'a> Request<'a> {
             path,
             query,
             body_bytes: text(headers.only("content-length")).parse().ok(),
+            kept: KeptBody::Unread,
             source,
             peer,
             connection,
             upstream,
+        }
+    }
+
+    /// The body, of which a step can use `most` bytes ([`BODY_BYTES`] at most).
+    ///
+    /// # Errors
+    ///
+    /// It was not read that far: with `?` the step asks for it, and the request is held and decided
+    /// anew when it is there.
+    pub fn body(&self, most: usize) -> Result<RequestBody<'a>, Unread> {
+        let most = most.min(BODY_BYTES);
+        let is_other = |bytes: &[u8]| self.body_bytes.is_some_and(|n| n != size(bytes.len()));
+        match self.kept {
+            // A proxy that gives another body than it announced has not given it.
+            KeptBody::Whole(bytes) if is_other(bytes) => Err(Unread(most)),
+            KeptBody::Whole([]) => Ok(RequestBody::Empty),
+            KeptBody::Whole(bytes) if bytes.len() <= most => Ok(RequestBody::Whole(bytes)),
+            KeptBody::Whole(_) => Ok(RequestBody::TooLong),
+            KeptBody::Start(bytes) if bytes.len() > most => Ok(RequestBody::TooLong),
+            _ if self.body_bytes.is_some_and(|n| n > size(most)) => Ok(RequestBody::TooLong),
+            KeptBody::Unread | KeptBody::Start(_) => Err(Unread(most)),
         }
     }
 
@@ -80,6 +134,10 @@ fn authority(headers: &Headers) -> &str {
         (Some(only), None) => std::str::from_utf8(only).unwrap_or(UNREADABLE),
         (Some(_), Some(_)) => UNREADABLE,
     }
+}
+
+fn size(bytes: usize) -> u64 {
+    u64::try_from(bytes).unwrap_or(u64::MAX)
 }
 
 fn text(value: Option<&[u8]>) -> &str {

@@ -58,7 +58,8 @@ fn check(assessment: &Assessment) -> Result<(), Denial> {
 /// Takes note of a request that was refused for what its caller asked, and says what that comes to.
 ///
 /// Whoever does not prove a token its own is not its caller, whatever else it is refused for: what a
-/// thief does must not count against the owner. A request that keys are wanted for is decided again.
+/// thief does must not count against the owner. A request that keys or its body are wanted for is decided
+/// again.
 pub(super) fn refused<'a>(
     judge: &Judge<'a>,
     request: &Request<'a>,
@@ -66,7 +67,8 @@ pub(super) fn refused<'a>(
     refusal: &Refusal,
     desk: &mut Desk<'_>,
 ) -> Option<Assessment> {
-    if case.risk.is_some() || matches!(refusal, Refusal::Keys(..)) {
+    let is_decided_again = case.unread.is_some() || matches!(refusal, Refusal::Keys(..));
+    if case.risk.is_some() || is_decided_again {
         return None;
     }
     let visit = Visit::of(judge, request, case, true).ok()?;
