@@ -1,5 +1,5 @@
-//! What everything is made of, and knows nobody: time as data, text made safe to show, names as
-//! readers fold them, base64url, hex, and networks.
+//! What everything is made of, and knows nobody: time as data, text made safe to show and why texts
+//! are not taken, names as readers fold them, base64url, hex, and networks.
 
 pub mod base64url;
 mod excerpt;
@@ -8,8 +8,10 @@ mod hex;
 pub mod network;
 pub mod printable;
 mod time;
+mod wrong_text;
 
 pub use excerpt::Excerpt;
 pub use hex::digest_from_hex;
 pub use network::{Cidr, CidrError, CidrSet};
 pub use time::Now;
+pub use wrong_text::WrongText;

@@ -1,9 +1,12 @@
 //! Where in the document an error is, and all the errors found so far.
 
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
-use super::errors::{ConfigError, ConfigErrors};
+use super::errors::ConfigErrors;
+use super::finding::Finding;
+use super::mistake::{Mistake, Wrong};
 use crate::base::Excerpt;
 
 /// A place in the document: the root, or a member or element of another place.
@@ -41,9 +44,20 @@ impl<'a> Place<'a> {
         Self { errors, step }
     }
 
-    /// Notes an error here: what is wrong, and what would be accepted.
-    pub(super) fn error(&self, problem: impl fmt::Display) {
-        self.errors.push(self, &problem);
+    /// Notes an error here: its kind, what is wrong, and what would be accepted.
+    pub(super) fn error(
+        &self,
+        mistake: Mistake,
+        problem: impl fmt::Display,
+        remedy: impl Into<Cow<'static, str>>,
+    ) {
+        self.errors.push(self, mistake, &problem, remedy.into());
+    }
+
+    /// Notes what is wrong with the value here.
+    pub(super) fn wrong(&self, wrong: &Wrong) {
+        self.errors
+            .push(self, wrong.mistake, &wrong.problem, wrong.remedy.clone());
     }
 
     /// How many errors were noted so far, anywhere.
@@ -78,10 +92,16 @@ fn is_plain(name: &str) -> bool {
 pub(super) struct Found(RefCell<ConfigErrors>);
 
 impl Found {
-    fn push(&self, place: &Place<'_>, problem: &dyn fmt::Display) {
-        self.0.borrow_mut().push(|| ConfigError {
-            path: place.to_string(),
-            problem: problem.to_string(),
+    fn push(
+        &self,
+        place: &Place<'_>,
+        mistake: Mistake,
+        problem: &dyn fmt::Display,
+        remedy: Cow<'static, str>,
+    ) {
+        self.0.borrow_mut().push(|| {
+            let (place, problem) = (place.to_string(), problem.to_string());
+            Finding::error(mistake, place, problem, remedy)
         });
     }
 
