@@ -121,7 +121,7 @@ pub(super) fn check_offered(
             place.error(
                 Mistake::UnknownName,
                 format_args!("is of {name}, which is no configured trust domain"),
-                format!("trust_domains are: {names}"),
+                format_args!("trust_domains are: {names}"),
             );
         }
         Some(offer) if needs.x509 && !offer.x509 => place.error(

@@ -44,7 +44,7 @@ pub(super) fn given_span(
         place.error(
             Mistake::OutOfRange,
             format_args!("is {span}"),
-            format!("{least} to {most} is accepted"),
+            format_args!("{least} to {most} is accepted"),
         );
     }
     Some(span.0)
@@ -71,7 +71,7 @@ pub(super) fn bytes(
         place.error(
             Mistake::OutOfRange,
             format_args!("is {size}"),
-            format!("{least} to {most} is accepted"),
+            format_args!("{least} to {most} is accepted"),
         );
     }
     Some(size.0)
@@ -89,7 +89,7 @@ pub(super) fn whole_number(
         place.error(
             Mistake::OutOfRange,
             format_args!("is {number}"),
-            format!("{least} to {most} is accepted"),
+            format_args!("{least} to {most} is accepted"),
         );
     }
     Some(number)
@@ -110,7 +110,7 @@ pub(super) fn number_within(
     place.error(
         Mistake::OutOfRange,
         format_args!("is {number}"),
-        format!("{least} to {most} is accepted"),
+        format_args!("{least} to {most} is accepted"),
     );
     None
 }

@@ -74,10 +74,8 @@ fn compile(
     let name = required(&wire.name, &place.member("name"), "a name", names::name);
     let matching = matching(&wire.matching, &place.member("match"), known);
     let expires = text(&wire.expires, &place.member("expires"), |day| {
-        Day::parse(day).ok_or(Wrong::malformed(
-            "is no day",
-            "a day such as 2027-01-31 is accepted",
-        ))
+        Day::parse(day)
+            .ok_or_else(|| Wrong::malformed("is no day", "a day such as 2027-01-31 is accepted"))
     });
     let purposes = place.member("purposes");
     if !wire.purposes.is_absent() && !known.purpose {

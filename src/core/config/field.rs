@@ -49,7 +49,7 @@ impl<T> Field<T> {
             place.error(
                 Mistake::MissingField,
                 "is missing",
-                format!("{needed} is needed"),
+                format_args!("{needed} is needed"),
             );
         }
         self.optional(place)

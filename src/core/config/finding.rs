@@ -160,3 +160,34 @@ impl fmt::Display for Finding {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Excerpt;
+    use crate::jose::JwkError;
+
+    #[test]
+    fn an_error_says_what_would_be_accepted_and_a_warning_leaves_that_to_who_asks() {
+        let error = |place| Finding::error(Mistake::OutOfRange, place, "is 0", "1 is accepted");
+        assert_eq!(error("a[1].b").to_string(), "a[1].b: is 0; 1 is accepted");
+        assert_eq!(error("").to_string(), "is 0; 1 is accepted");
+        assert_eq!(error("a").rule, "out-of-range");
+        let warning = Finding::warning(Rule::OBSERVE_MODE, &"mode", "lets all through");
+        assert_eq!(warning.to_string(), "mode: lets all through");
+        assert_eq!(warning.remedy, "remove it to enforce");
+    }
+
+    #[test]
+    fn a_key_that_is_passed_over_is_named() {
+        let unused = |kid: Option<&str>| {
+            let kid = kid.map(Excerpt::of);
+            let (index, why) = (0, JwkError::Private);
+            Finding::unused_key(&SkippedKey { index, kid, why }, &"keys[0]").to_string()
+        };
+        let why = JwkError::Private;
+        assert_eq!(unused(None), format!("keys[0] is not used: {why}"));
+        let named = format!("keys[0] (kid \"a\") is not used: {why}");
+        assert_eq!(unused(Some("a")), named);
+    }
+}

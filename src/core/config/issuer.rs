@@ -191,7 +191,7 @@ pub(super) fn clock_skew(field: &Field<Span>, place: &Place<'_>) -> Duration {
         place.error(
             Mistake::OutOfRange,
             format_args!("is {skew}"),
-            format!("at most {} is accepted", Span(MAX_SKEW)),
+            format_args!("at most {} is accepted", Span(MAX_SKEW)),
         );
     }
     skew.0

@@ -263,7 +263,7 @@ impl Timing {
             place.member("max_stale").error(
                 Mistake::OutOfRange,
                 format_args!("is {max_stale}"),
-                format!("at least refresh, {refresh}, is accepted"),
+                format_args!("at least refresh, {refresh}, is accepted"),
             );
         }
         timing
@@ -319,7 +319,7 @@ fn key_set(
             place.error(
                 Mistake::UnusableKeys,
                 format_args!("is not taken: {error}"),
-                format!("a JWK Set with a key for {names} is needed"),
+                format_args!("a JWK Set with a key for {names} is needed"),
             );
             None
         }

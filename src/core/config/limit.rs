@@ -41,7 +41,7 @@ pub(super) fn of_route(
         place.error(
             Mistake::OutOfRange,
             format_args!("has more than {OF_ROUTE} entries"),
-            format!("at most {OF_ROUTE} are accepted"),
+            format_args!("at most {OF_ROUTE} are accepted"),
         );
     }
     places

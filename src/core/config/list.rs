@@ -65,13 +65,16 @@ pub(super) fn text<T, E: Into<Wrong>>(
 ) -> Option<T> {
     let text = field.optional(place)?;
     let parsed = parse(text).map_err(Into::into);
-    parsed.map_err(|wrong| refuse(text, wrong, place)).ok()
+    parsed
+        .map_err(|wrong: Wrong| refuse(text, &wrong, place))
+        .ok()
 }
 
 #[cold]
-fn refuse(text: &str, wrong: Wrong, place: &Place<'_>) {
+fn refuse(text: &str, wrong: &Wrong, place: &Place<'_>) {
+    let wrong = wrong.value();
     let problem = format_args!("{} {}", Excerpt::of(text), wrong.problem);
-    place.error(wrong.mistake, problem, wrong.remedy);
+    place.error(wrong.mistake, problem, &wrong.remedy);
 }
 
 /// Parses a text that must be there.

@@ -69,45 +69,56 @@ mistakes! {
     WrongType = "wrong-type",
 }
 
-/// What is wrong with one value, wherever it is.
+/// What is wrong with one value, wherever it is. In a box, since every field has room for one.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Wrong {
-    pub(super) mistake: Mistake,
-    pub(super) problem: Cow<'static, str>,
-    pub(super) remedy: Cow<'static, str>,
+pub struct Wrong(Box<WrongValue>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct WrongValue {
+    pub mistake: Mistake,
+    pub problem: Cow<'static, str>,
+    pub remedy: Cow<'static, str>,
 }
 
+// Not inlined, which keeps what says so small.
 impl Wrong {
+    #[cold]
+    #[inline(never)]
     pub(super) fn new(
         mistake: Mistake,
         problem: impl Into<Cow<'static, str>>,
         remedy: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self {
+        Self(Box::new(WrongValue {
             mistake,
             problem: problem.into(),
             remedy: remedy.into(),
-        }
+        }))
     }
 
     /// A text that is not in its notation.
-    pub(super) const fn malformed(problem: &'static str, remedy: &'static str) -> Self {
-        Self {
-            mistake: Mistake::Malformed,
-            problem: Cow::Borrowed(problem),
-            remedy: Cow::Borrowed(remedy),
-        }
+    pub(super) fn malformed(problem: &'static str, remedy: &'static str) -> Self {
+        Self::new(Mistake::Malformed, problem, remedy)
+    }
+
+    #[cold]
+    fn text(error: &dyn WrongText) -> Self {
+        Self::new(Mistake::Malformed, error.to_string(), error.remedy())
     }
 
     /// The same where something else would be accepted as well.
-    pub(super) fn or(self, other: &str) -> Self {
-        let remedy = format!("{}, or {other}", self.remedy).into();
-        Self { remedy, ..self }
+    pub(super) fn or(mut self, other: &str) -> Self {
+        self.0.remedy = format!("{}, or {other}", self.0.remedy).into();
+        self
+    }
+
+    pub(super) fn value(&self) -> &WrongValue {
+        &self.0
     }
 }
 
 impl<E: WrongText> From<E> for Wrong {
     fn from(error: E) -> Self {
-        Self::new(Mistake::Malformed, error.to_string(), error.remedy())
+        Self::text(&error)
     }
 }

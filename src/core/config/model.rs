@@ -46,7 +46,7 @@ impl Config {
         let document = document(bytes).map_err(ConfigErrors::of_document)?;
         let found = Found::default();
         let wire = wire::Config::read(&document, &Place::root(&found))
-            .map_err(|wrong| ConfigErrors::of_document(refused(wrong)))?;
+            .map_err(|wrong| ConfigErrors::of_document(refused(&wrong)))?;
         // Fields that are not known come first, then whatever the rest has wrong.
         let mut errors = found.into_errors();
         match compiled(&wire) {
@@ -182,9 +182,10 @@ pub(super) fn mode(
 }
 
 /// The document is no configuration as a whole.
-fn refused(wrong: Wrong) -> Finding {
+fn refused(wrong: &Wrong) -> Finding {
+    let wrong = wrong.value();
     let problem = format!("the configuration {}", wrong.problem);
-    Finding::error(wrong.mistake, "", problem, wrong.remedy)
+    Finding::error(wrong.mistake, "", problem, wrong.remedy.clone())
 }
 
 fn document(bytes: &[u8]) -> Result<Value, Finding> {

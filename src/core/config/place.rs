@@ -1,6 +1,5 @@
 //! Where in the document an error is, and all the errors found so far.
 
-use std::borrow::Cow;
 use std::cell::RefCell;
 use std::fmt;
 
@@ -44,20 +43,24 @@ impl<'a> Place<'a> {
         Self { errors, step }
     }
 
-    /// Notes an error here: its kind, what is wrong, and what would be accepted.
+    /// Notes an error here: its kind, what is wrong, and what would be accepted. Not inlined, which
+    /// keeps the many that note some small.
+    #[cold]
+    #[inline(never)]
     pub(super) fn error(
         &self,
         mistake: Mistake,
         problem: impl fmt::Display,
-        remedy: impl Into<Cow<'static, str>>,
+        remedy: impl fmt::Display,
     ) {
-        self.errors.push(self, mistake, &problem, remedy.into());
+        self.errors.push(self, mistake, &problem, &remedy);
     }
 
     /// Notes what is wrong with the value here.
     pub(super) fn wrong(&self, wrong: &Wrong) {
+        let wrong = wrong.value();
         self.errors
-            .push(self, wrong.mistake, &wrong.problem, wrong.remedy.clone());
+            .push(self, wrong.mistake, &wrong.problem, &wrong.remedy);
     }
 
     /// How many errors were noted so far, anywhere.
@@ -97,11 +100,11 @@ impl Found {
         place: &Place<'_>,
         mistake: Mistake,
         problem: &dyn fmt::Display,
-        remedy: Cow<'static, str>,
+        remedy: &dyn fmt::Display,
     ) {
         self.0.borrow_mut().push(|| {
-            let (place, problem) = (place.to_string(), problem.to_string());
-            Finding::error(mistake, place, problem, remedy)
+            let (problem, remedy) = (problem.to_string(), remedy.to_string());
+            Finding::error(mistake, place.to_string(), problem, remedy)
         });
     }
 

@@ -102,12 +102,12 @@ fn note_unknown(place: &Place<'_>, name: &str, key: &str, fields: &[&str]) {
         Some(field) => place.error(
             Mistake::UnknownField,
             "is not a field",
-            format!("did you mean \"{field}\"? fields are: {fields_are}"),
+            format_args!("did you mean \"{field}\"? fields are: {fields_are}"),
         ),
         None => place.error(
             Mistake::UnknownField,
             "is not a field",
-            format!("fields are: {fields_are}"),
+            format_args!("fields are: {fields_are}"),
         ),
     }
 }

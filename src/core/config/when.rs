@@ -47,7 +47,7 @@ fn kind(wire: &wire::Condition, place: &Place<'_>) -> Option<&'static str> {
         place.error(
             Mistake::WrongChoice,
             found,
-            format!("each entry has one of: {}", names.join(", ")),
+            format_args!("each entry has one of: {}", names.join(", ")),
         );
         return None;
     };
@@ -62,7 +62,7 @@ fn kind(wire: &wire::Condition, place: &Place<'_>) -> Option<&'static str> {
         place.member(field).error(
             Mistake::MisplacedField,
             format_args!("does not go with {kind}"),
-            format!("it goes with {}", owners.join(" or ")),
+            format_args!("it goes with {}", owners.join(" or ")),
         );
     }
     Some(kind)
