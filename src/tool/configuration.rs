@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use postern_core::config::Config;
+use postern_core::config::{Config, Severity};
 
-use crate::document::{Configuration, Document, Problem};
+use crate::document::{Configuration, Document};
 use crate::failure::Failure;
 
 /// Reads and compiles the configuration in a file, be it bare or in what it is given to a proxy in.
@@ -19,7 +19,7 @@ pub fn read(file: &Path) -> Result<Config, Failure> {
     let wrong = contents
         .problems
         .iter()
-        .filter(|problem| problem.rule.is_none());
+        .filter(|problem| problem.finding.severity == Severity::Error);
     let wrong: Vec<String> = wrong.map(|problem| document.told(problem)).collect();
     if !wrong.is_empty() {
         return Err(Failure(wrong.join("\n")));
@@ -35,12 +35,8 @@ pub fn read(file: &Path) -> Result<Config, Failure> {
 
 fn compiled(document: &Document, configuration: &Configuration) -> Result<Config, Failure> {
     Config::parse(&configuration.bytes()).map_err(|errors| {
-        let listed = errors.listed().iter().map(|error| Problem {
-            rule: None,
-            at: Some(configuration.find(&error.path)),
-            path: error.path.clone(),
-            message: error.problem.clone(),
-        });
+        let listed = errors.listed().iter();
+        let listed = listed.map(|error| configuration.problem(error.clone()));
         let mut lines: Vec<String> = listed.map(|problem| document.told(&problem)).collect();
         if errors.more() > 0 {
             lines.push(format!("{}: and {} more", document.name, errors.more()));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use postern_core::config::Config;
+use postern_core::config::{Config, Mistake, Severity};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 
@@ -40,12 +40,60 @@ fn every_error_has_its_place_and_says_what_would_be_accepted() {
     for case in cases(BROKEN) {
         let errors = Config::parse(&bytes_of(&case["config"])).expect_err("it is broken");
         for error in errors.listed() {
-            let parts = error.problem.split_once([';', '?']);
-            assert!(
-                parts.is_some_and(|(wrong, accepted)| wrong.len() > 2 && accepted.len() > 2),
-                "{error}"
-            );
+            let (wrong, accepted) = (&error.problem, &error.remedy);
+            assert!(wrong.len() > 2 && accepted.len() > 2, "{error}");
+            assert!(error.to_string().ends_with(&format!("{wrong}; {accepted}")));
         }
+    }
+}
+
+#[test]
+fn every_error_is_by_a_rule_and_every_rule_finds_some() {
+    let rules: BTreeSet<&str> = Mistake::ALL.iter().map(|mistake| mistake.name()).collect();
+    assert_eq!(
+        rules.len(),
+        Mistake::ALL.len(),
+        "each has a name of its own"
+    );
+    let mut found = BTreeSet::new();
+    for case in cases(BROKEN) {
+        let errors = Config::parse(&bytes_of(&case["config"])).expect_err("it is broken");
+        for error in errors.listed() {
+            assert_eq!(error.severity, Severity::Error, "{error}");
+            assert!(
+                !error.problem.is_empty() && rules.contains(error.rule),
+                "{error:?}"
+            );
+            found.insert(error.rule);
+        }
+    }
+    assert_eq!(found, rules);
+}
+
+#[test]
+fn a_mistake_has_the_rule_that_says_what_kind_it_is() {
+    const CASES: &[(&str, &str, &str)] = &[
+        ("empty", "", "unreadable"),
+        (
+            "duplicate member inside",
+            "routes[0].match.path",
+            "duplicate",
+        ),
+        ("an array", "", "wrong-type"),
+        (
+            "a private key",
+            "issuers[0].keys.inline.keys[0]",
+            "disclosed-key",
+        ),
+    ];
+    let cases = cases(BROKEN);
+    for (name, place, rule) in CASES {
+        let case = cases.iter().find(|case| case["name"] == *name);
+        let config = &case.unwrap_or_else(|| panic!("{name}"))["config"];
+        let errors = Config::parse(&bytes_of(config)).expect_err("it is broken");
+        let listed = errors.listed().iter();
+        let mut listed = listed.map(|error| (error.place.as_str(), error.rule));
+        assert!(listed.any(|found| found == (*place, *rule)), "{errors:?}");
     }
 }
 

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use postern_core::config::Mistake;
 use serde_json::{Value, json};
 
 const BROKEN: &str = include_str!("../data/broken_configs.json");
@@ -163,8 +164,12 @@ fn every_dangerous_configuration_has_exactly_its_warnings() {
         "shared-cache",
         "worth-a-look",
         "written-address",
+        "unportable-yaml",
+        "wrong-wrapper",
     ];
-    let elsewhere = elsewhere.iter().map(|rule| (*rule).to_owned());
+    let mistakes = Mistake::ALL.iter().map(|mistake| mistake.name());
+    let elsewhere = elsewhere.into_iter().chain(mistakes);
+    let elsewhere = elsewhere.map(str::to_owned);
     assert_eq!(
         used.into_iter().chain(elsewhere).collect::<BTreeSet<_>>(),
         rules()
@@ -196,6 +201,12 @@ fn every_broken_configuration_is_told_of_with_its_line() {
                 .nth(usize::try_from(line.unwrap()).unwrap() - 1);
             let message = finding["message"].as_str().unwrap();
             assert!(message.contains([';', '?']), "{finding}");
+            let remedy = finding["remedy"].as_str().unwrap();
+            assert!(message.ends_with(&format!("; {remedy}")), "{finding}");
+            let mut mistakes = Mistake::ALL.iter().map(|mistake| mistake.name());
+            let rule = finding["rule"].as_str().unwrap();
+            let is_mistake = mistakes.any(|mistake| mistake == rule);
+            assert!(is_mistake || message.starts_with("and "), "{finding}");
             if !case["config"].is_string() {
                 let begins = line.unwrap().trim_start();
                 assert!(is_place(&case["config"], path, begins), "{path}: {begins}");
@@ -212,6 +223,74 @@ fn every_broken_configuration_is_told_of_with_its_line() {
             assert_eq!(lines, expected, "{}", case["name"]);
         }
     }
+}
+
+#[test]
+fn errors_have_the_rule_of_what_is_wrong() {
+    let untyped = BOOTSTRAP.to_owned()
+        + "configuration:\n                  version: 1\n                  routes: [{name: a, match: {path: /a}, public: true}]\n";
+    let cases: &[(&str, String, &[&str])] = &[
+        (
+            "twice.yaml",
+            format!("{CALM}mode: enforce\nmode: observe\n"),
+            &["duplicate"],
+        ),
+        (
+            "tag.yaml",
+            format!("{CALM}mode: !secret enforce\n"),
+            &["unportable-yaml"],
+        ),
+        (
+            "open.yaml",
+            "version: 1\nroutes: [".to_owned(),
+            &["unreadable"],
+        ),
+        ("syntax.json", "{".to_owned(), &["unreadable"]),
+        ("empty.yaml", String::new(), &["unreadable"]),
+        ("text.yaml", "version\n".to_owned(), &["wrong-type"]),
+        ("untyped.yaml", untyped, &["wrong-wrapper"]),
+        (
+            "several.yaml",
+            format!("{CALM}moed: enforce\ntokens: {{max_bytes: 1B, scheme: a b}}\n"),
+            &["unknown-field", "out-of-range", "malformed"],
+        ),
+    ];
+    let write = |(name, text, _): &(&str, String, _)| file("kinds", name, text);
+    let files: Vec<PathBuf> = cases.iter().map(write).collect();
+    let (found, _) = checked(&files);
+    for ((name, _, expected), findings) in cases.iter().zip(&found) {
+        let rules = errors(findings).into_iter();
+        let rules: Vec<&str> = rules.map(|f| f["rule"].as_str().unwrap()).collect();
+        assert_eq!(rules, *expected, "{name}: {findings:#?}");
+    }
+}
+
+#[test]
+fn no_error_is_passed_over() {
+    let wrong = file("allowed", "wrong.yaml", format!("{CALM}mode: never\n"));
+    let wrong = wrong.to_str().unwrap();
+    let sarif = postern(&["check", "--format", "sarif", wrong]);
+    let log: Value = serde_json::from_slice(&sarif.stdout).expect("the log is JSON");
+    let rules = log["runs"][0]["tool"]["driver"]["rules"].as_array();
+    let (refused, passed): (Vec<&Value>, Vec<&Value>) = rules
+        .expect("there are rules")
+        .iter()
+        .partition(|rule| rule["defaultConfiguration"]["level"] == "error");
+    let id = |rule: &&Value| rule["id"].as_str().unwrap().to_owned();
+    assert!(refused.len() > Mistake::ALL.len());
+    for rule in refused.iter().map(id) {
+        let output = postern(&["check", "--allow", &rule, wrong]);
+        assert_eq!(output.status.code(), Some(2), "{rule}");
+        let said = stderr(&output);
+        assert!(said.contains("no rule has this name"), "{said}");
+        assert!(!said.contains(&format!(" {rule},")), "{said}");
+    }
+    let passed: Vec<String> = passed.iter().map(id).collect();
+    let allowed = passed.iter().flat_map(|rule| ["--allow", rule]);
+    let arguments: Vec<&str> = ["check", wrong].into_iter().chain(allowed).collect();
+    let output = postern(&arguments);
+    assert_eq!(output.status.code(), Some(1), "{}", stderr(&output));
+    assert!(stdout(&output).contains("error: mode: is \"never\""));
 }
 
 /// Whether a line is where a path leads, as far as it leads.
@@ -1114,6 +1193,18 @@ fn the_sarif_log_is_one() {
     assert_eq!(
         (&results[0]["level"], &results[1]["level"]),
         (&json!("error"), &json!("warning"))
+    );
+    assert_eq!(
+        (&results[0]["ruleId"], &results[1]["ruleId"]),
+        (&json!("unknown-word"), &json!("observe-mode"))
+    );
+    let remedies = [
+        &results[0]["properties"]["remedy"],
+        &results[1]["properties"]["remedy"],
+    ];
+    assert_eq!(
+        remedies,
+        ["accepted are: enforce, observe", "remove it to enforce"]
     );
 }
 

@@ -1,7 +1,10 @@
 //! Networks that callers come from.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::WrongText;
 
 /// A network: an address with the host bits zero, and a prefix length.
 ///
@@ -116,18 +119,20 @@ pub enum CidrError {
 impl fmt::Display for CidrError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Invalid => f.write_str("is no network; a network is 10.0.0.0/8 or 2001:db8::/32"),
-            Self::Prefix { bits } => {
-                write!(
-                    f,
-                    "has no good prefix length; it is a number from 0 to {bits}"
-                )
-            }
+            Self::Invalid => f.write_str("is no network"),
+            Self::Prefix { .. } => f.write_str("has no good prefix length"),
+            Self::HostBits { .. } => f.write_str("has bits set beyond its prefix"),
+        }
+    }
+}
+
+impl WrongText for CidrError {
+    fn remedy(&self) -> Cow<'static, str> {
+        match self {
+            Self::Invalid => "a network is 10.0.0.0/8 or 2001:db8::/32".into(),
+            Self::Prefix { bits } => format!("it is a number from 0 to {bits}").into(),
             Self::HostBits { network, prefix } => {
-                write!(
-                    f,
-                    "has bits set beyond its prefix; the network is {network}/{prefix}"
-                )
+                format!("the network is {network}/{prefix}").into()
             }
         }
     }
@@ -290,7 +295,8 @@ mod tests {
             ),
         ];
         for (text, error) in CASES {
-            assert_eq!(Cidr::parse(text).unwrap_err().to_string(), *error, "{text}");
+            let wrong = Cidr::parse(text).unwrap_err();
+            assert_eq!(format!("{wrong}; {}", wrong.remedy()), *error, "{text}");
         }
     }
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::list::{Empty, elements, references, required, texts};
+use super::mistake::{Mistake, Wrong};
 use super::names::claim_path;
 use super::place::Place;
 use super::route::RouteNames;
@@ -27,10 +28,17 @@ pub(super) fn compile(
     let same_workload = place.member("same_workload");
     let same = wire.same_workload.optional(&same_workload) == Some(&true);
     if same && restricted {
-        same_workload.error("needs a JWT-SVID, which no issuer signs; remove it, or issuers");
+        same_workload.error(
+            Mistake::MisplacedField,
+            "needs a JWT-SVID, which no issuer signs",
+            "remove it, or issuers",
+        );
     } else if same && domains.is_some_and(|domains| !domains.iter().any(|d| d.jwt && d.x509)) {
-        same_workload
-            .error("can never hold; a trust domain with both jwt_svid and x509_svid is needed");
+        same_workload.error(
+            Mistake::UnmetNeed,
+            "can never hold",
+            "a trust domain with both jwt_svid and x509_svid is needed",
+        );
     }
     let needs = Needs {
         jwt: same,
@@ -60,14 +68,15 @@ fn clients(list: &List<String>, place: &Place<'_>, known: RouteNames<'_>) -> Vec
             continue;
         };
         let Some(at) = known.clients.id_of(name) else {
-            place.error(format_args!(
-                "no client is named {}; a name of one in clients is needed",
-                Excerpt::of(name)
-            ));
+            place.error(
+                Mistake::UnknownName,
+                format_args!("no client is named {}", Excerpt::of(name)),
+                "a name of one in clients is needed",
+            );
             continue;
         };
         match places.binary_search(&at) {
-            Ok(_) => place.error("is listed twice; once is enough"),
+            Ok(_) => place.error(Mistake::Duplicate, "is listed twice", "once is enough"),
             Err(to) => places.insert(to, at),
         }
     }
@@ -104,15 +113,27 @@ pub(super) fn check_offered(
     match offer {
         None => {
             let names: Vec<&str> = domains.iter().map(|offer| offer.name.as_str()).collect();
-            let names = if names.is_empty() { "none".to_owned() } else { names.join(", ") };
-            place.error(format_args!("is of {name}, which is no configured trust domain; trust_domains are: {names}"));
+            let names = if names.is_empty() {
+                "none".to_owned()
+            } else {
+                names.join(", ")
+            };
+            place.error(
+                Mistake::UnknownName,
+                format_args!("is of {name}, which is no configured trust domain"),
+                format_args!("trust_domains are: {names}"),
+            );
         }
-        Some(offer) if needs.x509 && !offer.x509 => place.error(format_args!(
-            "needs an X.509-SVID here, and {name} has none; x509_svid is needed in that trust domain"
-        )),
-        Some(offer) if needs.jwt && !offer.jwt => place.error(format_args!(
-            "needs a JWT-SVID here, and {name} has none; jwt_svid is needed in that trust domain"
-        )),
+        Some(offer) if needs.x509 && !offer.x509 => place.error(
+            Mistake::UnmetNeed,
+            format_args!("needs an X.509-SVID here, and {name} has none"),
+            "x509_svid is needed in that trust domain",
+        ),
+        Some(offer) if needs.jwt && !offer.jwt => place.error(
+            Mistake::UnmetNeed,
+            format_args!("needs a JWT-SVID here, and {name} has none"),
+            "jwt_svid is needed in that trust domain",
+        ),
         Some(_) => {}
     }
 }
@@ -129,7 +150,7 @@ fn scopes(wire: &Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
     } else {
         Empty::Refused
     };
-    let list = |list: &_, name| texts(list, &place.member(name), empty, Scope::parse);
+    let list = |list: &_, name| texts(list, &place.member(name), empty, scope);
     let rule = ScopeRule {
         all: list(&wire.all, "all"),
         any: list(&wire.any, "any"),
@@ -139,10 +160,18 @@ fn scopes(wire: &Field<wire::Scopes>, place: &Place<'_>) -> ScopeRule {
     for (index, scope) in rule.none.iter().enumerate() {
         if rule.all.contains(scope) || rule.any.contains(scope) {
             let place = none.element(index);
-            place.error("is asked for in all or any as well; a scope is in one of them");
+            place.error(
+                Mistake::Conflict,
+                "is asked for in all or any as well",
+                "a scope is in one of them",
+            );
         }
     }
     rule
+}
+
+fn scope(text: &str) -> Result<Scope, Wrong> {
+    Scope::parse(text).map_err(|_| Wrong::malformed("is no scope", Scope::FORM))
 }
 
 fn claims(list: &List<wire::Claim>, place: &Place<'_>) -> Vec<ClaimCondition> {
@@ -173,10 +202,14 @@ fn scalars(list: &List<Value>, place: &Place<'_>) -> Vec<Scalar> {
         };
         match Scalar::of(value) {
             Some(scalar) if scalars.contains(&scalar) => {
-                place.error("is listed twice; once is enough");
+                place.error(Mistake::Duplicate, "is listed twice", "once is enough");
             }
             Some(scalar) => scalars.push(scalar),
-            None => place.error("is no text, number or boolean; one of these is needed"),
+            None => place.error(
+                Mistake::WrongType,
+                "is no text, number or boolean",
+                "one of these is needed",
+            ),
         }
     }
     scalars

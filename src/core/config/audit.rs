@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::bounds::size;
 use super::decimal::decimal;
 use super::list::text;
+use super::mistake::Mistake;
 use super::names;
 use super::place::Place;
 use super::reader::Wire;
@@ -50,17 +51,15 @@ fn decisions(field: &Field<Value>, place: &Place<'_>) -> Option<(f64, f64)> {
     let value = field.optional(place)?;
     if value.is_object() {
         let rates = wire::DecisionRates::read(value, place);
-        let rates = rates.map_err(|error| place.error(error)).ok()?;
+        let rates = rates.map_err(|wrong| place.wrong(&wrong)).ok()?;
         let allowed = rate(&rates.allowed, &place.member("allowed"));
         return Some((allowed, rate(&rates.denied, &place.member("denied"))));
     }
     match wire::DecisionsWord::read(value, place) {
         Ok(wire::DecisionsWord::All) => Some((1.0, 1.0)),
         Ok(wire::DecisionsWord::Denied) => Some((0.0, 1.0)),
-        Err(error) => {
-            place.error(format_args!(
-                "{error}, or fractions such as {{allowed: 0.1, denied: 1.0}}"
-            ));
+        Err(wrong) => {
+            place.wrong(&wrong.or("fractions such as {allowed: 0.1, denied: 1.0}"));
             None
         }
     }
@@ -70,7 +69,11 @@ fn rate(field: &Field<f64>, place: &Place<'_>) -> f64 {
     let rate = field.optional(place).copied().unwrap_or(1.0);
     if !(0.0..=1.0).contains(&rate) {
         let rate = decimal(rate);
-        place.error(format_args!("is {rate}; a fraction from 0 to 1 is needed"));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("is {rate}"),
+            "a fraction from 0 to 1 is needed",
+        );
     }
     rate
 }

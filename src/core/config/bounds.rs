@@ -4,6 +4,7 @@ use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use super::decimal::decimal;
+use super::mistake::Mistake;
 use super::place::Place;
 use super::quantity::{Size, Span};
 use super::wire::Field;
@@ -12,7 +13,11 @@ use super::wire::Field;
 pub(super) fn nonzero_span(field: &Field<Span>, place: &Place<'_>) -> Option<Duration> {
     let span = field.optional(place)?;
     if span.0.is_zero() {
-        place.error("is zero; a longer duration is needed");
+        place.error(
+            Mistake::OutOfRange,
+            "is zero",
+            "a longer duration is needed",
+        );
     }
     Some(span.0)
 }
@@ -36,7 +41,11 @@ pub(super) fn given_span(
     let span = field.optional(place)?;
     if !bounds.contains(&span.0) {
         let (least, most) = (Span(*bounds.start()), Span(*bounds.end()));
-        place.error(format_args!("is {span}; {least} to {most} is accepted"));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("is {span}"),
+            format_args!("{least} to {most} is accepted"),
+        );
     }
     Some(span.0)
 }
@@ -59,7 +68,11 @@ pub(super) fn bytes(
     let size = field.optional(place)?;
     if !bounds.contains(&size.0) {
         let (least, most) = (Size(*bounds.start()), Size(*bounds.end()));
-        place.error(format_args!("is {size}; {least} to {most} is accepted"));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("is {size}"),
+            format_args!("{least} to {most} is accepted"),
+        );
     }
     Some(size.0)
 }
@@ -73,7 +86,11 @@ pub(super) fn whole_number(
     let number = *field.optional(place)?;
     if !bounds.contains(&number) {
         let (least, most) = bounds.into_inner();
-        place.error(format_args!("is {number}; {least} to {most} is accepted"));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("is {number}"),
+            format_args!("{least} to {most} is accepted"),
+        );
     }
     Some(number)
 }
@@ -90,6 +107,10 @@ pub(super) fn number_within(
         return Some(number);
     }
     let number = decimal(number);
-    place.error(format_args!("is {number}; {least} to {most} is accepted"));
+    place.error(
+        Mistake::OutOfRange,
+        format_args!("is {number}"),
+        format_args!("{least} to {most} is accepted"),
+    );
     None
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::finding::Finding;
 use super::list::{Empty, elements, note_unique, required, text, texts};
+use super::mistake::{Mistake, Wrong};
 use super::names;
 use super::place::Place;
 use super::risk::{self, Of};
@@ -54,9 +55,11 @@ pub(super) fn compile_all(
                 || "another client's".to_owned(),
                 |at| format!("clients[{at}].match"),
             );
-            place
-                .member("match")
-                .error(format_args!("is the same as {other}; each needs its own"));
+            place.member("match").error(
+                Mistake::Duplicate,
+                format_args!("is the same as {other}"),
+                "each needs its own",
+            );
         }
     }
     all
@@ -71,11 +74,16 @@ fn compile(
     let name = required(&wire.name, &place.member("name"), "a name", names::name);
     let matching = matching(&wire.matching, &place.member("match"), known);
     let expires = text(&wire.expires, &place.member("expires"), |day| {
-        Day::parse(day).ok_or("is no day; a day such as 2027-01-31 is accepted")
+        Day::parse(day)
+            .ok_or_else(|| Wrong::malformed("is no day", "a day such as 2027-01-31 is accepted"))
     });
     let purposes = place.member("purposes");
     if !wire.purposes.is_absent() && !known.purpose {
-        purposes.error("cannot be declared by requests; audit.purpose_header is needed");
+        purposes.error(
+            Mistake::UnmetNeed,
+            "cannot be declared by requests",
+            "audit.purpose_header is needed",
+        );
     }
     let declared = texts(&wire.purposes, &purposes, Empty::Refused, names::note);
     let networks = place.member("sources");
@@ -123,13 +131,21 @@ fn matching(
         .saturating_add(given(spiffe))
         != 1
     {
-        place.error("has none or several of client, subject and spiffe; exactly one is needed");
+        place.error(
+            Mistake::WrongChoice,
+            "has none or several of client, subject and spiffe",
+            "exactly one is needed",
+        );
         return None;
     }
     let issuer_place = place.member("issuer");
     if !spiffe.is_absent() {
         if !wire.issuer.is_absent() {
-            issuer_place.error("signs for no workload; remove it, or spiffe");
+            issuer_place.error(
+                Mistake::MisplacedField,
+                "signs for no workload",
+                "remove it, or spiffe",
+            );
         }
         return workload(spiffe, &place.member("spiffe"), known).map(Match::Workload);
     }
@@ -139,7 +155,7 @@ fn matching(
         let at = issuers.iter().position(|known| known == name);
         let at = at.map(IssuerId::at);
         if at.is_none() {
-            issuer_place.error(super::list::unknown(name, issuers, "issuer"));
+            issuer_place.wrong(&super::list::unknown(name, issuers, "issuer"));
         }
         at
     });

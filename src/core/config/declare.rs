@@ -49,7 +49,7 @@ macro_rules! object {
             fn read(
                 value: &Value,
                 place: &$crate::config::place::Place<'_>,
-            ) -> Result<Self, $crate::config::reader::WireError> {
+            ) -> Result<Self, $crate::config::mistake::Wrong> {
                 let mut object = Self::default();
                 $crate::config::reader::read_object(&mut object, value, place)?;
                 Ok(object)
@@ -76,6 +76,7 @@ macro_rules! word {
         }
     ) => {
         $(#[doc = $doc])*
+        #[allow(missing_docs, reason = "what a word says needs no words, and the schema would have them")]
         #[derive(Clone, Copy, Debug)]
         #[cfg_attr(feature = "schema", derive(JsonSchema))]
         pub enum $word {
@@ -90,7 +91,7 @@ macro_rules! word {
             fn read(
                 value: &Value,
                 _: &$crate::config::place::Place<'_>,
-            ) -> Result<Self, $crate::config::reader::WireError> {
+            ) -> Result<Self, $crate::config::mistake::Wrong> {
                 $crate::config::reader::read_word(value, &[$(($name, Self::$variant)),*])
             }
         }

@@ -2,38 +2,22 @@
 
 use std::fmt;
 
+use super::finding::Finding;
+
 /// The most errors that are listed.
 const MAX_LISTED: usize = 100;
-
-/// One mistake in a document.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ConfigError {
-    /// Where it is, such as `routes[3].limits[0]`; empty for the document as a whole.
-    pub path: String,
-    /// What is wrong, and after a semicolon what would be accepted.
-    pub problem: String,
-}
-
-impl fmt::Display for ConfigError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if !self.path.is_empty() {
-            write!(f, "{}: ", self.path)?;
-        }
-        f.write_str(&self.problem)
-    }
-}
 
 /// Everything that is wrong with a document: the first 100 mistakes, and how many more there are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ConfigErrors {
-    listed: Vec<ConfigError>,
+    listed: Vec<Finding>,
     more: usize,
 }
 
 impl ConfigErrors {
     /// The mistakes that are listed, at most 100.
     #[must_use]
-    pub fn listed(&self) -> &[ConfigError] {
+    pub fn listed(&self) -> &[Finding] {
         &self.listed
     }
 
@@ -50,15 +34,14 @@ impl ConfigErrors {
     }
 
     /// The one mistake of a document that cannot be read at all.
-    pub(super) fn of_document(problem: String) -> Self {
-        let path = String::new();
+    pub(super) fn of_document(mistake: Finding) -> Self {
         Self {
-            listed: vec![ConfigError { path, problem }],
+            listed: vec![mistake],
             more: 0,
         }
     }
 
-    pub(super) fn push(&mut self, error: impl FnOnce() -> ConfigError) {
+    pub(super) fn push(&mut self, error: impl FnOnce() -> Finding) {
         if self.listed.len() < MAX_LISTED {
             self.listed.push(error());
         } else {

@@ -1,5 +1,6 @@
 //! A member of a wire type: it keeps its own error, so that the rest of the document is read on.
 
+use super::mistake::{Mistake, Wrong};
 use super::place::Place;
 
 /// A member of a document.
@@ -9,14 +10,25 @@ pub enum Field<T> {
     #[default]
     Absent,
     /// It is there and cannot be read; what is wrong with it.
-    Wrong(String),
+    Wrong(Wrong),
     /// It is there.
     Given(T),
 }
 
 impl<T> Field<T> {
-    pub(super) const fn is_absent(&self) -> bool {
+    /// Whether the document does not have it.
+    #[must_use]
+    pub const fn is_absent(&self) -> bool {
         matches!(self, Self::Absent)
+    }
+
+    /// The value where it could be read.
+    #[must_use]
+    pub const fn given(&self) -> Option<&T> {
+        match self {
+            Self::Given(value) => Some(value),
+            Self::Absent | Self::Wrong(_) => None,
+        }
     }
 
     /// The value where it could be read; says what is wrong where it could not.
@@ -24,8 +36,8 @@ impl<T> Field<T> {
         match self {
             Self::Absent => None,
             Self::Given(value) => Some(value),
-            Self::Wrong(problem) => {
-                place.error(problem);
+            Self::Wrong(wrong) => {
+                place.wrong(wrong);
                 None
             }
         }
@@ -34,7 +46,11 @@ impl<T> Field<T> {
     /// As [`Self::optional`], and says what is needed where it is absent.
     pub(super) fn required(&self, place: &Place<'_>, needed: &str) -> Option<&T> {
         if self.is_absent() {
-            place.error(format_args!("is missing; {needed} is needed"));
+            place.error(
+                Mistake::MissingField,
+                "is missing",
+                format_args!("{needed} is needed"),
+            );
         }
         self.optional(place)
     }

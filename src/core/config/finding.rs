@@ -1,8 +1,9 @@
-//! What is worth a look in a document that is taken.
+//! What is found in a document: what is wrong with it, and what is worth a look where it is taken.
 
+use std::borrow::Cow;
 use std::fmt;
 
-use super::place::Place;
+use super::mistake::Mistake;
 use crate::jose::SkippedKey;
 
 /// How bad it is.
@@ -37,12 +38,12 @@ pub struct Finding {
     pub severity: Severity,
     /// Where it is, such as `routes[3].limits[0]`; empty for the document as a whole.
     pub place: String,
-    /// What leads from the place to the problem in a line: a colon, or the name of what is there.
-    pub lead: String,
+    /// What leads from the place to the problem in a line, where that is no colon.
+    lead: Option<Box<str>>,
     /// What is wrong.
     pub problem: String,
-    /// What to do about it.
-    pub remedy: &'static str,
+    /// What to do about it; of an error, what would be accepted.
+    pub remedy: Cow<'static, str>,
 }
 
 /// A rule of the reader's own, and what to do about what it finds.
@@ -96,39 +97,97 @@ impl Rule {
 }
 
 impl Finding {
-    /// A warning at a place.
-    pub(super) fn warning(rule: Rule, place: &Place<'_>, problem: &str) -> Self {
+    /// Something that was found by a rule, at a place.
+    #[must_use]
+    pub fn new(
+        rule: &'static str,
+        severity: Severity,
+        place: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<Cow<'static, str>>,
+    ) -> Self {
         Self {
-            rule: rule.name,
-            severity: Severity::Warning,
-            place: place.to_string(),
-            lead: ": ".to_owned(),
-            problem: problem.to_owned(),
-            remedy: rule.remedy,
+            rule,
+            severity,
+            place: place.into(),
+            lead: None,
+            problem: problem.into(),
+            remedy: remedy.into(),
         }
     }
 
-    /// A key of a set at a place is passed over.
-    pub(super) fn unused_key(key: &SkippedKey, place: &Place<'_>) -> Self {
-        let keys = place.member("keys");
+    /// A mistake at a place.
+    #[must_use]
+    pub fn error(
+        mistake: Mistake,
+        place: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        Self::new(mistake.name(), Severity::Error, place, problem, remedy)
+    }
+
+    /// A warning at a place.
+    pub(super) fn warning(rule: Rule, place: &dyn fmt::Display, problem: &str) -> Self {
+        let Rule { name, remedy } = rule;
+        Self::new(name, Severity::Warning, place.to_string(), problem, remedy)
+    }
+
+    /// A key at a place is passed over.
+    pub(super) fn unused_key(key: &SkippedKey, place: &dyn fmt::Display) -> Self {
         let kid = key.kid.as_ref();
+        let problem = format!("is not used: {}", key.why);
+        let lead = kid.map_or_else(|| " ".to_owned(), |kid| format!(" (kid {kid}) "));
         Self {
-            lead: kid.map_or_else(|| " ".to_owned(), |kid| format!(" (kid {kid}) ")),
-            ..Self::warning(
-                Rule::UNUSED_KEY,
-                &keys.element(key.index),
-                &format!("is not used: {}", key.why),
-            )
+            lead: Some(lead.into()),
+            ..Self::warning(Rule::UNUSED_KEY, place, &problem)
         }
     }
 }
 
 impl fmt::Display for Finding {
-    /// As one line, without what to do.
+    /// As one line; what would be accepted belongs to what is wrong, and what could be done about
+    /// the rest is left to who asks.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.place.is_empty() {
-            write!(f, "{}{}", self.place, self.lead)?;
+            let lead = self.lead.as_deref().unwrap_or(": ");
+            write!(f, "{}{lead}", self.place)?;
         }
-        f.write_str(&self.problem)
+        f.write_str(&self.problem)?;
+        if self.severity == Severity::Error {
+            write!(f, "; {}", self.remedy)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::Excerpt;
+    use crate::jose::JwkError;
+
+    #[test]
+    fn an_error_says_what_would_be_accepted_and_a_warning_leaves_that_to_who_asks() {
+        let error = |place| Finding::error(Mistake::OutOfRange, place, "is 0", "1 is accepted");
+        assert_eq!(error("a[1].b").to_string(), "a[1].b: is 0; 1 is accepted");
+        assert_eq!(error("").to_string(), "is 0; 1 is accepted");
+        assert_eq!(error("a").rule, "out-of-range");
+        let warning = Finding::warning(Rule::OBSERVE_MODE, &"mode", "lets all through");
+        assert_eq!(warning.to_string(), "mode: lets all through");
+        assert_eq!(warning.remedy, "remove it to enforce");
+    }
+
+    #[test]
+    fn a_key_that_is_passed_over_is_named() {
+        let unused = |kid: Option<&str>| {
+            let kid = kid.map(Excerpt::of);
+            let (index, why) = (0, JwkError::Private);
+            Finding::unused_key(&SkippedKey { index, kid, why }, &"keys[0]").to_string()
+        };
+        let why = JwkError::Private;
+        assert_eq!(unused(None), format!("keys[0] is not used: {why}"));
+        let named = format!("keys[0] (kid \"a\") is not used: {why}");
+        assert_eq!(unused(Some("a")), named);
     }
 }

@@ -7,6 +7,7 @@ use super::bounds::nonzero_span;
 use super::finding::{Finding, Rule};
 use super::keys;
 use super::list::{Empty, elements, note_unique, required, text, texts};
+use super::mistake::{Mistake, Wrong};
 use super::names::{self, claim_path};
 use super::place::Place;
 use super::quantity::Span;
@@ -118,12 +119,22 @@ fn audiences(
         names::identifier,
     );
     match (listed, any) {
-        (true, true) => any_place.error("is true beside audiences; give one of the two"),
-        (false, false) if missing => place
-            .member("audiences")
-            .error("is missing; the audiences of its tokens are needed, or any_audience: true"),
+        (true, true) => any_place.error(
+            Mistake::WrongChoice,
+            "is true beside audiences",
+            "give one of the two",
+        ),
+        (false, false) if missing => place.member("audiences").error(
+            Mistake::MissingField,
+            "is missing",
+            "the audiences of its tokens are needed, or any_audience: true",
+        ),
         (false, false) if denied => {
-            any_place.error("is false, and there are no audiences; give one of the two");
+            any_place.error(
+                Mistake::WrongChoice,
+                "is false, and there are no audiences",
+                "give one of the two",
+            );
         }
         (_, false) => {}
         (false, true) => {
@@ -145,7 +156,8 @@ fn algorithms(names: &List<String>, place: &Place<'_>) -> AlgorithmSet {
     let listed = texts(names, place, Empty::Refused, |name| {
         Algorithm::from_name(name).ok_or_else(|| {
             let names: Vec<&str> = Algorithm::ALL.iter().map(|a| a.name()).collect();
-            format!("is no algorithm; algorithms are: {}", names.join(", "))
+            let remedy = format!("algorithms are: {}", names.join(", "));
+            Wrong::new(Mistake::UnknownWord, "is no algorithm", remedy)
         })
     });
     let secrets = listed
@@ -153,7 +165,11 @@ fn algorithms(names: &List<String>, place: &Place<'_>) -> AlgorithmSet {
         .filter(|algorithm| algorithm.is_symmetric())
         .count();
     if secrets > 0 && secrets < listed.len() {
-        place.error("mixes HS with others; an issuer has shared secrets or public keys, not both");
+        place.error(
+            Mistake::Conflict,
+            "mixes HS with others",
+            "an issuer has shared secrets or public keys, not both",
+        );
     }
     listed.into_iter().collect()
 }
@@ -173,10 +189,11 @@ pub(super) fn clock_skew(field: &Field<Span>, place: &Place<'_>) -> Duration {
         return DEFAULT_SKEW;
     };
     if skew.0 > MAX_SKEW {
-        place.error(format_args!(
-            "is {skew}; at most {} is accepted",
-            Span(MAX_SKEW)
-        ));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("is {skew}"),
+            format_args!("at most {} is accepted", Span(MAX_SKEW)),
+        );
     }
     skew.0
 }
@@ -215,7 +232,7 @@ fn claim_headers_of(
         let place = place.member(name);
         let claim = text(claim, &place, claim_path);
         let header = names::claim_header(name, credential);
-        let header = header.map_err(|problem| place.error(problem)).ok();
+        let header = header.map_err(|wrong| place.wrong(&wrong)).ok();
         Some(ClaimHeader {
             header: header?,
             claim: claim?,

@@ -8,10 +8,12 @@ use serde_json::Value;
 use super::bounds::span;
 use super::finding::Finding;
 use super::list::required;
+use super::mistake::Mistake;
 use super::names;
 use super::place::Place;
 use super::quantity::Span;
 use super::wire::{self, Field};
+use crate::base::WrongText;
 use crate::crypto::{Algorithm, AlgorithmSet};
 use crate::jose::{JwkError, KeyRules, KeySet, KeySetError, KeyUse, SkippedKey};
 use crate::keys::schedule::Periods;
@@ -45,7 +47,11 @@ pub(super) fn compile(
     let rules = rules(exponent_3.copied().unwrap_or_default(), demands);
     match (&keys.inline, &keys.remote, &keys.discovery) {
         (Field::Absent, Field::Absent, Field::Absent) => {
-            place.error("has no source; one of inline, remote and discovery is needed");
+            place.error(
+                Mistake::WrongChoice,
+                "has no source",
+                "one of inline, remote and discovery is needed",
+            );
             None
         }
         (inline, Field::Absent, Field::Absent) => {
@@ -59,7 +65,11 @@ pub(super) fn compile(
             .intersection(AlgorithmSet::symmetric())
             .is_empty() =>
         {
-            place.error("has shared secrets fetched, which whoever can fetch them could sign with; with HS algorithms inline is needed");
+            place.error(
+                Mistake::Conflict,
+                "has shared secrets fetched, which whoever can fetch them could sign with",
+                "with HS algorithms inline is needed",
+            );
             None
         }
         (Field::Absent, remote, Field::Absent) => compile_remote(
@@ -78,7 +88,11 @@ pub(super) fn compile(
             )
         }
         _ => {
-            place.error("has several of inline, remote and discovery; exactly one is needed");
+            place.error(
+                Mistake::WrongChoice,
+                "has several of inline, remote and discovery",
+                "exactly one is needed",
+            );
             None
         }
     }
@@ -165,7 +179,11 @@ fn compile_discovery(
     // An issuer with an error of its own is not worth another one.
     let metadata = HttpUri::parse(iss);
     if let (Err(error), false) = (&metadata, iss.is_empty()) {
-        place.error(format_args!("cannot find the metadata: the issuer {error}"));
+        place.error(
+            Mistake::Malformed,
+            format_args!("cannot find the metadata: the issuer {error}"),
+            error.remedy(),
+        );
     }
     Some(timing.remote(
         Location::Metadata(metadata.ok()?),
@@ -186,7 +204,9 @@ fn authorities(
         let place = place.member(authority);
         if HttpUri::parse(&format!("https://{authority}")).is_err() || authority.contains('/') {
             place.error(
-                "is no authority; a host with any port is accepted, such as keys.example:8443",
+                Mistake::Malformed,
+                "is no authority",
+                "a host with any port is accepted, such as keys.example:8443",
             );
         }
         let cluster = required(cluster, &place, CLUSTER, names::cluster);
@@ -240,9 +260,11 @@ impl Timing {
         };
         if timing.max_stale < refresh {
             let (max_stale, refresh) = (Span(timing.max_stale), Span(refresh));
-            place.member("max_stale").error(format_args!(
-                "is {max_stale}; at least refresh, {refresh}, is accepted"
-            ));
+            place.member("max_stale").error(
+                Mistake::OutOfRange,
+                format_args!("is {max_stale}"),
+                format_args!("at least refresh, {refresh}, is accepted"),
+            );
         }
         timing
     }
@@ -279,11 +301,7 @@ fn key_set(
 ) -> Option<KeySet> {
     match KeySet::parse(document, rules) {
         Ok((keys, skipped)) => {
-            for key in skipped {
-                if !note_refused(&key, place) {
-                    warnings.push(Finding::unused_key(&key, place));
-                }
-            }
+            note_skipped(&skipped, place, warnings);
             Some(keys)
         }
         Err(error) => {
@@ -298,10 +316,22 @@ fn key_set(
             }
             let names: Vec<&str> = rules.algorithms.iter().map(Algorithm::name).collect();
             let names = names.join(", ");
-            place.error(format_args!(
-                "is not taken: {error}; a JWK Set with a key for {names} is needed"
-            ));
+            place.error(
+                Mistake::UnusableKeys,
+                format_args!("is not taken: {error}"),
+                format_args!("a JWK Set with a key for {names} is needed"),
+            );
             None
+        }
+    }
+}
+
+/// Says of every key that is passed over why, as an error or as a warning.
+pub(super) fn note_skipped(skipped: &[SkippedKey], place: &Place<'_>, warnings: &mut Vec<Finding>) {
+    let keys = place.member("keys");
+    for key in skipped {
+        if !note_refused(key, place) {
+            warnings.push(Finding::unused_key(key, &keys.element(key.index)));
         }
     }
 }
@@ -309,14 +339,20 @@ fn key_set(
 /// Says so where a key is one that a configuration may not hold at all: a private one
 /// ("configuration never holds a private key"), or one that is too large and was not asked for, which
 /// whoever wrote it down wants to be used.
-pub(super) fn note_refused(key: &SkippedKey, place: &Place<'_>) -> bool {
+fn note_refused(key: &SkippedKey, place: &Place<'_>) -> bool {
     let keys = place.member("keys");
     let place = keys.element(key.index);
     match key.why {
-        JwkError::Private => place.error("holds a private key; put the public key here, and replace the private one, which is disclosed now"),
-        JwkError::LargeRsa(bits) => place.error(format_args!(
-            "is an RSA key of {bits} bits, which takes long to check signatures with; at most 4096 are accepted, or up to 8192 of an issuer with lenient: [large_rsa]"
-        )),
+        JwkError::Private => place.error(
+            Mistake::DisclosedKey,
+            "holds a private key",
+            "put the public key here, and replace the private one, which is disclosed now",
+        ),
+        JwkError::LargeRsa(bits) => place.error(
+            Mistake::UnusableKeys,
+            format_args!("is an RSA key of {bits} bits, which takes long to check signatures with"),
+            "at most 4096 are accepted, or up to 8192 of an issuer with lenient: [large_rsa]",
+        ),
         _ => return false,
     }
     true

@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::bounds::whole_number;
 use super::finding::Finding;
 use super::list::{Empty, elements, note_unique, references, required, texts};
+use super::mistake::{Mistake, Wrong};
 use super::model::mode;
 use super::names;
 use super::place::Place;
@@ -38,9 +39,11 @@ pub(super) fn of_route(
 ) -> Vec<LimitId> {
     let ids = references(limits, place, known, "limit");
     if ids.len() > OF_ROUTE {
-        place.error(format_args!(
-            "has more than {OF_ROUTE} entries; at most {OF_ROUTE} are accepted"
-        ));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("has more than {OF_ROUTE} entries"),
+            format_args!("at most {OF_ROUTE} are accepted"),
+        );
     }
     ids
 }
@@ -74,9 +77,11 @@ fn compile(
 ) -> Option<Limit> {
     let name = required(&wire.name, &place.member("name"), "a name", names::name);
     if wire.key.is_absent() {
-        place
-            .member("key")
-            .error("is missing; a list of what to count by, such as [client], is needed");
+        place.member("key").error(
+            Mistake::MissingField,
+            "is missing",
+            "a list of what to count by, such as [client], is needed",
+        );
     }
     let key = texts(&wire.key, &place.member("key"), Empty::Refused, |part| {
         key_part(part, credential)
@@ -107,9 +112,9 @@ fn compile(
 }
 
 /// What a limit counts by, as it is written.
-fn key_part(text: &str, credential: &str) -> Result<KeyPart, String> {
-    const EXPECTED: &str = "is nothing to count by; that is one of: identity, issuer, client, \
-         route, source, source_network, claim:NAME, header:NAME";
+fn key_part(text: &str, credential: &str) -> Result<KeyPart, Wrong> {
+    const EXPECTED: &str = "that is one of: identity, issuer, client, route, source, \
+         source_network, claim:NAME, header:NAME";
     Ok(match text {
         "identity" => KeyPart::Identity,
         "issuer" => KeyPart::Issuer,
@@ -120,7 +125,7 @@ fn key_part(text: &str, credential: &str) -> Result<KeyPart, String> {
         _ => match text.split_once(':') {
             Some(("claim", claim)) => KeyPart::Claim(names::claim_path(claim)?),
             Some(("header", header)) => KeyPart::Header(names::public_header(header, credential)?),
-            _ => return Err(EXPECTED.to_owned()),
+            _ => return Err(Wrong::malformed("is nothing to count by", EXPECTED)),
         },
     })
 }
@@ -140,11 +145,19 @@ fn metered(
 ) -> Option<Metered> {
     match (rate.is_absent(), quota.is_absent()) {
         (true, true) => {
-            place.error("has neither rate nor quota; one of the two is needed");
+            place.error(
+                Mistake::WrongChoice,
+                "has neither rate nor quota",
+                "one of the two is needed",
+            );
             None
         }
         (false, false) => {
-            place.error("has both rate and quota; make two limits of them");
+            place.error(
+                Mistake::WrongChoice,
+                "has both rate and quota",
+                "make two limits of them",
+            );
             None
         }
         (false, true) => {
@@ -153,9 +166,11 @@ fn metered(
         }
         (true, false) => {
             if !burst.is_absent() {
-                place
-                    .member("burst")
-                    .error("does not go with a quota; remove it");
+                place.member("burst").error(
+                    Mistake::MisplacedField,
+                    "does not go with a quota",
+                    "remove it",
+                );
             }
             let place = place.member("quota");
             by_quota(*quota.optional(&place)?, &place)
@@ -171,11 +186,19 @@ pub(super) fn by_rate(rate: Rate, burst: &Field<u64>, place: &Place<'_>) -> Opti
     // Rounded up: rather a little slower than faster than asked for.
     let interval = period.div_ceil(rate.count);
     if period < rate.count || rate.count > QUOTA_MAX {
-        place.member("rate").error("is faster than can be counted; at most 999999999 units, and one in a nanosecond, are accepted");
+        place.member("rate").error(
+            Mistake::OutOfRange,
+            "is faster than can be counted",
+            "at most 999999999 units, and one in a nanosecond, are accepted",
+        );
         return None;
     }
     if burst.saturating_mul(interval) > HORIZON {
-        place.error("takes longer than 366 days to earn its burst; a smaller burst or a faster rate is needed");
+        place.error(
+            Mistake::OutOfRange,
+            "takes longer than 366 days to earn its burst",
+            "a smaller burst or a faster rate is needed",
+        );
         return None;
     }
     Some(Metered {
@@ -188,14 +211,19 @@ pub(super) fn by_rate(rate: Rate, burst: &Field<u64>, place: &Place<'_>) -> Opti
 fn by_quota(quota: Rate, place: &Place<'_>) -> Option<Metered> {
     let window = quota.period;
     if window.subsec_nanos() != 0 || window > Duration::from_nanos(HORIZON) {
-        place.error(format_args!(
-            "has a window of {}; whole seconds, up to 366d, are accepted",
-            Span(window)
-        ));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("has a window of {}", Span(window)),
+            "whole seconds, up to 366d, are accepted",
+        );
         return None;
     }
     if quota.count > QUOTA_MAX {
-        place.error("counts more than 999999999; fewer units are needed");
+        place.error(
+            Mistake::OutOfRange,
+            "counts more than 999999999",
+            "fewer units are needed",
+        );
         return None;
     }
     Some(Metered {
@@ -218,19 +246,23 @@ fn cost(field: &Field<Value>, place: &Place<'_>) -> Option<Cost> {
         Value::Number(number) => match number.as_u64() {
             Some(units) if units > 0 => Some(Cost::Units(units)),
             _ => {
-                place.error("is no whole number above zero; one is needed");
+                place.error(
+                    Mistake::OutOfRange,
+                    "is no whole number above zero",
+                    "one is needed",
+                );
                 None
             }
         },
         Value::Object(_) => match wire::Cost::read(value, place) {
             Ok(wire) => cost_of(&wire, place),
-            Err(error) => {
-                place.error(error);
+            Err(wrong) => {
+                place.wrong(&wrong);
                 None
             }
         },
         _ => {
-            place.error(format_args!("is no cost; {EXPECTED}"));
+            place.error(Mistake::WrongType, "is no cost", EXPECTED);
             None
         }
     }
@@ -241,9 +273,11 @@ fn cost_of(wire: &wire::Cost, place: &Place<'_>) -> Option<Cost> {
         (false, true) => {
             let name = wire.query.optional(&place.member("query"))?.clone();
             if !matches!(name.len(), 1..=256) {
-                place
-                    .member("query")
-                    .error("is no name of a parameter; 1 to 256 bytes are needed");
+                place.member("query").error(
+                    Mistake::Malformed,
+                    "is no name of a parameter",
+                    "1 to 256 bytes are needed",
+                );
             }
             let per = whole_number(&wire.per, &place.member("per"), 1..=u64::MAX);
             let per = per.unwrap_or(1);
@@ -251,19 +285,25 @@ fn cost_of(wire: &wire::Cost, place: &Place<'_>) -> Option<Cost> {
         }
         (true, false) => {
             if !wire.per.is_absent() {
-                place
-                    .member("per")
-                    .error("goes with query alone; remove it");
+                place.member("per").error(
+                    Mistake::MisplacedField,
+                    "goes with query alone",
+                    "remove it",
+                );
             }
             let bytes = place.member("response_bytes");
             let size = wire.response_bytes.optional(&bytes)?;
             if size.0 == 0 {
-                bytes.error("is zero; a larger size is needed");
+                bytes.error(Mistake::OutOfRange, "is zero", "a larger size is needed");
             }
             Some(Cost::ResponseBytes(size.0))
         }
         _ => {
-            place.error("has not exactly one kind; one of query and response_bytes is needed");
+            place.error(
+                Mistake::WrongChoice,
+                "has not exactly one kind",
+                "one of query and response_bytes is needed",
+            );
             None
         }
     }
@@ -275,8 +315,10 @@ fn check_cost(cost: Option<&Cost>, meter: Meter, place: &Place<'_>) {
         && holds > 0
         && *units > holds
     {
-        place.error(format_args!(
-            "is {units}, more than the {holds} that the limit ever holds; no request would pass"
-        ));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("is {units}, more than the {holds} that the limit ever holds"),
+            "no request would pass",
+        );
     }
 }

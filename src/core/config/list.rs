@@ -1,10 +1,10 @@
 //! Lists of texts, each parsed into something that cannot be wrong.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::iter::Enumerate;
 use std::slice;
 
+use super::mistake::{Mistake, Wrong};
 use super::place::Place;
 use super::wire::{Field, List};
 use crate::base::{Excerpt, Id};
@@ -26,13 +26,17 @@ pub(super) fn elements<'w, T>(
 ) -> Enumerate<slice::Iter<'w, Field<T>>> {
     let elements = list.optional(place);
     if empty == Empty::Refused && elements.is_some_and(Vec::is_empty) {
-        place.error("is empty; at least one entry is needed");
+        place.error(
+            Mistake::EmptyList,
+            "is empty",
+            "at least one entry is needed",
+        );
     }
     elements.map_or(&[][..], Vec::as_slice).iter().enumerate()
 }
 
 /// Parses every text of a list; says what is wrong with each, and which is there twice.
-pub(super) fn texts<T: PartialEq, E: Display>(
+pub(super) fn texts<T: PartialEq, E: Into<Wrong>>(
     list: &List<String>,
     place: &Place<'_>,
     empty: Empty,
@@ -45,7 +49,7 @@ pub(super) fn texts<T: PartialEq, E: Display>(
             continue;
         };
         if parsed.contains(&value) {
-            place.error("is listed twice; once is enough");
+            place.error(Mistake::Duplicate, "is listed twice", "once is enough");
         } else {
             parsed.push(value);
         }
@@ -54,23 +58,27 @@ pub(super) fn texts<T: PartialEq, E: Display>(
 }
 
 /// Parses a text; the error of `parse` goes on from the text, such as `is no host; …`.
-pub(super) fn text<T, E: Display>(
+pub(super) fn text<T, E: Into<Wrong>>(
     field: &Field<String>,
     place: &Place<'_>,
     parse: impl Fn(&str) -> Result<T, E>,
 ) -> Option<T> {
     let text = field.optional(place)?;
-    let parsed = parse(text);
-    parsed.map_err(|error| refuse(text, &error, place)).ok()
+    let parsed = parse(text).map_err(Into::into);
+    parsed
+        .map_err(|wrong: Wrong| refuse(text, &wrong, place))
+        .ok()
 }
 
 #[cold]
-fn refuse(text: &str, error: &dyn Display, place: &Place<'_>) {
-    place.error(format_args!("{} {error}", Excerpt::of(text)));
+fn refuse(text: &str, wrong: &Wrong, place: &Place<'_>) {
+    let wrong = wrong.value();
+    let problem = format_args!("{} {}", Excerpt::of(text), wrong.problem);
+    place.error(wrong.mistake, problem, &wrong.remedy);
 }
 
 /// Parses a text that must be there.
-pub(super) fn required<T, E: Display>(
+pub(super) fn required<T, E: Into<Wrong>>(
     field: &Field<String>,
     place: &Place<'_>,
     needed: &str,
@@ -112,21 +120,25 @@ pub(super) fn references<I: Id + PartialEq>(
             continue;
         };
         match known.iter().position(|known| known == name).map(I::at) {
-            Some(id) if ids.contains(&id) => place.error("is listed twice; once is enough"),
+            Some(id) if ids.contains(&id) => {
+                place.error(Mistake::Duplicate, "is listed twice", "once is enough")
+            }
             Some(id) => ids.push(id),
-            None => place.error(unknown(name, known, kind)),
+            None => place.wrong(&unknown(name, known, kind)),
         }
     }
     ids
 }
 
-pub(super) fn unknown(name: &str, known: &[String], kind: &str) -> String {
-    let name = Excerpt::of(name);
-    if known.is_empty() {
-        return format!("no {kind} is named {name}; there are none");
-    }
-    let known = known.join(", ");
-    format!("no {kind} is named {name}; {kind}s are: {known}")
+/// What is wrong with a name that nothing of a kind has.
+pub(super) fn unknown(name: &str, known: &[String], kind: &str) -> Wrong {
+    let remedy = if known.is_empty() {
+        "there are none".to_owned()
+    } else {
+        format!("{kind}s are: {}", known.join(", "))
+    };
+    let problem = format!("no {kind} is named {}", Excerpt::of(name));
+    Wrong::new(Mistake::UnknownName, problem, remedy)
 }
 
 /// Notes where a text is; says so where it was there before.
@@ -139,7 +151,11 @@ pub(super) fn note_unique(
         return;
     };
     match seen.get(text) {
-        Some(first) => place.error(format_args!("is the same as {first}; each needs its own")),
+        Some(first) => place.error(
+            Mistake::Duplicate,
+            format_args!("is the same as {first}"),
+            "each needs its own",
+        ),
         None => {
             seen.insert(text.clone(), place.to_string());
         }

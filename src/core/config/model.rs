@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::errors::ConfigErrors;
 use super::finding::{Finding, Rule};
 use super::list::names;
+use super::mistake::{Mistake, Wrong};
 use super::place::{Found, Place};
 use super::reader::Wire;
 use super::wire::{self, Field};
@@ -47,14 +48,23 @@ impl Config {
     /// assert_eq!(errors.listed()[0].path, "routs");
     /// ```
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
+        Self::parse_written(bytes).map(|(config, _)| config)
+    }
+
+    /// As [`Self::parse`], with the document as it is written beside it, for who asks what was said.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::parse`].
+    pub fn parse_written(bytes: &[u8]) -> Result<(Self, wire::Config), ConfigErrors> {
         let document = document(bytes).map_err(ConfigErrors::of_document)?;
         let found = Found::default();
         let wire = wire::Config::read(&document, &Place::root(&found))
-            .map_err(|error| ConfigErrors::of_document(format!("the configuration {error}")))?;
+            .map_err(|wrong| ConfigErrors::of_document(refused(&wrong)))?;
         // Fields that are not known come first, then whatever the rest has wrong.
         let mut errors = found.into_errors();
-        match Self::try_from(wire) {
-            Ok(config) if errors.count() == 0 => return Ok(config),
+        match compiled(&wire) {
+            Ok(config) if errors.count() == 0 => return Ok((config, wire)),
             Ok(_) => {}
             Err(later) => errors.append(later),
         }
@@ -62,17 +72,13 @@ impl Config {
     }
 }
 
-impl TryFrom<wire::Config> for Config {
-    type Error = ConfigErrors;
-
-    fn try_from(wire: wire::Config) -> Result<Self, ConfigErrors> {
-        let found = Found::default();
-        let config = compile(&wire, &Place::root(&found));
-        let errors = found.into_errors();
-        match config {
-            Some(config) if errors.count() == 0 => Ok(config),
-            _ => Err(errors),
-        }
+fn compiled(wire: &wire::Config) -> Result<Config, ConfigErrors> {
+    let found = Found::default();
+    let config = compile(wire, &Place::root(&found));
+    let errors = found.into_errors();
+    match config {
+        Some(config) if errors.count() == 0 => Ok(config),
+        _ => Err(errors),
     }
 }
 
@@ -162,7 +168,11 @@ fn compile(wire: &wire::Config, place: &Place<'_>) -> Option<Config> {
 fn check_version(version: &Field<u64>, place: &Place<'_>) {
     match version.required(place, "1") {
         Some(1) | None => {}
-        Some(other) => place.error(format_args!("is {other}; this version of Postern reads 1")),
+        Some(other) => place.error(
+            Mistake::Unsupported,
+            format_args!("is {other}"),
+            "this version of Postern reads 1",
+        ),
     }
 }
 
@@ -185,23 +195,39 @@ pub(super) fn mode(
     })
 }
 
-fn document(bytes: &[u8]) -> Result<Value, String> {
+/// The document is no configuration as a whole.
+fn refused(wrong: &Wrong) -> Finding {
+    let wrong = wrong.value();
+    let problem = format!("the configuration {}", wrong.problem);
+    Finding::error(wrong.mistake, "", problem, wrong.remedy.clone())
+}
+
+fn document(bytes: &[u8]) -> Result<Value, Finding> {
     if bytes.iter().all(u8::is_ascii_whitespace) {
-        return Err(
-            "there is no configuration; a JSON object with version, issuers and routes is needed"
-                .to_owned(),
-        );
+        return Err(Finding::error(
+            Mistake::Unreadable,
+            "",
+            "there is no configuration",
+            "a JSON object with version, issuers and routes is needed",
+        ));
     }
     // A Struct's first byte is also a line break, which JSON may begin with.
     let document = json::parse(bytes, Bounds::CONFIGURATION);
     document
         .or_else(|error| proto_struct::read(bytes).ok_or(error))
-        .map_err(|error| match error {
+        .map_err(|unread| match unread {
             // Names of members are quoted there, which paths here are not.
-            JsonError::Duplicate { path, line, column } => format!(
-                "{}: is there twice (line {line}, column {column}); once is needed",
-                path.replace('"', "")
+            JsonError::Duplicate { path, line, column } => Finding::error(
+                Mistake::Duplicate,
+                path.replace('"', ""),
+                format!("is there twice (line {line}, column {column})"),
+                "once is needed",
             ),
-            error => format!("the configuration is not read: {error}; one JSON object is needed"),
+            unread => Finding::error(
+                Mistake::Unreadable,
+                "",
+                format!("the configuration is not read: {unread}"),
+                "one JSON object is needed",
+            ),
         })
 }

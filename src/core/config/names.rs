@@ -1,15 +1,19 @@
 //! Names, header names, claims, and texts that go into quoted header values.
 
+use super::mistake::{Mistake, Wrong};
 use crate::base::fold;
 use crate::jose::ClaimPath;
 
 /// A name: how routes, limits and audit refer to something.
-pub(super) fn name(text: &str) -> Result<String, &'static str> {
+pub(super) fn name(text: &str) -> Result<String, Wrong> {
     let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-');
     if matches!(text.len(), 1..=64) && text.bytes().all(fits) {
         return Ok(text.to_owned());
     }
-    Err("is no name; a name is 1 to 64 of a-z, 0-9, \".\", \"_\" and \"-\"")
+    Err(Wrong::malformed(
+        "is no name",
+        "a name is 1 to 64 of a-z, 0-9, \".\", \"_\" and \"-\"",
+    ))
 }
 
 /// Fields that say where a message ends, where it goes, or that belong to one connection only
@@ -34,13 +38,20 @@ const RESERVED: &[&str] = &[
 
 /// A header that may be read: a field name (RFC 9110 section 5.1) in lower case, none of Postern's
 /// own.
-pub(super) fn header(text: &str) -> Result<String, &'static str> {
+pub(super) fn header(text: &str) -> Result<String, Wrong> {
     let fits = |byte: u8| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'!' | b'#'..=b'\'' | b'*' | b'+' | b'-' | b'.' | b'^'..=b'`' | b'|' | b'~');
     if !matches!(text.len(), 1..=128) || !text.bytes().all(fits) {
-        return Err("is no header; a header is named in lower case, such as x-client-id");
+        return Err(Wrong::malformed(
+            "is no header",
+            "a header is named in lower case, such as x-client-id",
+        ));
     }
     if fold::begins_alike(text.as_bytes(), b"x-postern-") {
-        return Err("is one of Postern's own headers; another is needed");
+        return Err(Wrong::new(
+            Mistake::ReservedName,
+            "is one of Postern's own headers",
+            "another is needed",
+        ));
     }
     Ok(text.to_owned())
 }
@@ -55,60 +66,81 @@ fn is_among(header: &str, names: &[&str]) -> bool {
 }
 
 /// A header that a credential may come in.
-pub(super) fn token_header(text: &str) -> Result<String, &'static str> {
+pub(super) fn token_header(text: &str) -> Result<String, Wrong> {
     let header = header(text)?;
     if is_among(&header, RESERVED) || header == "cookie" {
-        return Err("has a meaning of its own in HTTP; another header is needed");
+        return Err(Wrong::new(
+            Mistake::ReservedName,
+            "has a meaning of its own in HTTP",
+            "another header is needed",
+        ));
     }
     Ok(header)
 }
 
 /// A header that a claim may be written to, where credentials come in the header `credential`.
-pub(super) fn claim_header(text: &str, credential: &str) -> Result<String, &'static str> {
+pub(super) fn claim_header(text: &str, credential: &str) -> Result<String, Wrong> {
     let header = public_header(text, credential)?;
     if is_among(&header, RESERVED) {
-        return Err("has a meaning of its own in HTTP; another header is needed");
+        return Err(Wrong::new(
+            Mistake::ReservedName,
+            "has a meaning of its own in HTTP",
+            "another header is needed",
+        ));
     }
     Ok(header)
 }
 
 /// The name of one of the proxy's clusters.
-pub(super) fn cluster(text: &str) -> Result<String, &'static str> {
+pub(super) fn cluster(text: &str) -> Result<String, Wrong> {
     if matches!(text.len(), 1..=256) && text.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Ok(text.to_owned());
     }
-    Err("is no cluster; a cluster is named by 1 to 256 printable ASCII characters without space")
+    Err(Wrong::malformed(
+        "is no cluster",
+        "a cluster is named by 1 to 256 printable ASCII characters without space",
+    ))
 }
 
 /// A header that may be shown: none that holds credentials.
-pub(super) fn public_header(text: &str, credential: &str) -> Result<String, &'static str> {
+pub(super) fn public_header(text: &str, credential: &str) -> Result<String, Wrong> {
     let header = header(text)?;
     if is_among(&header, SECRET) || is_among(&header, &[credential]) {
-        return Err("is a header that credentials come in; another is needed");
+        return Err(Wrong::new(
+            Mistake::ReservedName,
+            "is a header that credentials come in",
+            "another is needed",
+        ));
     }
     Ok(header)
 }
 
 /// An authentication scheme: a token (RFC 9110 section 11.1).
-pub(super) fn scheme(text: &str) -> Result<String, &'static str> {
+pub(super) fn scheme(text: &str) -> Result<String, Wrong> {
     let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
     if matches!(text.len(), 1..=32) && text.bytes().all(fits) {
         return Ok(text.to_owned());
     }
-    Err("is no scheme; a scheme is one word, such as Bearer")
+    Err(Wrong::malformed(
+        "is no scheme",
+        "a scheme is one word, such as Bearer",
+    ))
 }
 
 /// A text that can stand in a quoted string of a header without escapes.
-pub(super) fn quotable(text: &str) -> Result<String, &'static str> {
+pub(super) fn quotable(text: &str) -> Result<String, Wrong> {
     let fits = |byte: u8| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
     if matches!(text.len(), 1..=256) && text.bytes().all(fits) {
         return Ok(text.to_owned());
     }
-    Err("cannot be quoted; 1 to 256 printable ASCII characters without \" and \\ are needed")
+    Err(Wrong::malformed(
+        "cannot be quoted",
+        "1 to 256 printable ASCII characters without \" and \\ are needed",
+    ))
 }
 
 /// An absolute URL that can stand in a quoted string.
-pub(super) fn url(text: &str) -> Result<String, &'static str> {
+pub(super) fn url(text: &str) -> Result<String, Wrong> {
     let rest = text
         .strip_prefix("https://")
         .or_else(|| text.strip_prefix("http://"));
@@ -116,33 +148,39 @@ pub(super) fn url(text: &str) -> Result<String, &'static str> {
         |rest: &str| !rest.is_empty() && !rest.starts_with('/') && !text.contains([' ', '#']);
     match quotable(text) {
         Ok(url) if rest.is_some_and(is_url) && text.len() <= 256 => Ok(url),
-        _ => {
-            Err("is no URL; it is such as https://api.example/.well-known/oauth-protected-resource")
-        }
+        _ => Err(Wrong::malformed(
+            "is no URL",
+            "it is such as https://api.example/.well-known/oauth-protected-resource",
+        )),
     }
 }
 
 /// A text that tokens carry: an `iss`, an audience.
-pub(super) fn identifier(text: &str) -> Result<String, &'static str> {
+pub(super) fn identifier(text: &str) -> Result<String, Wrong> {
     if matches!(text.len(), 1..=2048) && !text.contains(char::is_control) {
         return Ok(text.to_owned());
     }
-    Err("cannot be in a token; 1 to 2048 bytes without control characters are needed")
+    Err(Wrong::malformed(
+        "cannot be in a token",
+        "1 to 2048 bytes without control characters are needed",
+    ))
 }
 
 /// A text for people and for audit.
-pub(super) fn note(text: &str) -> Result<String, &'static str> {
+pub(super) fn note(text: &str) -> Result<String, Wrong> {
     if matches!(text.len(), 1..=256) && !text.contains(char::is_control) && text.trim() == text {
         return Ok(text.to_owned());
     }
-    Err(
-        "is no note; 1 to 256 bytes without control characters and without white space around are needed",
-    )
+    Err(Wrong::malformed(
+        "is no note",
+        "1 to 256 bytes without control characters and without white space around are needed",
+    ))
 }
 
 /// A claim's place, with an error that goes on from the text.
-pub(super) fn claim_path(text: &str) -> Result<ClaimPath, String> {
-    ClaimPath::parse(text).map_err(|error| format!("names no claim; {error}"))
+pub(super) fn claim_path(text: &str) -> Result<ClaimPath, Wrong> {
+    let parsed = ClaimPath::parse(text);
+    parsed.map_err(|error| Wrong::new(Mistake::Malformed, "names no claim", error.to_string()))
 }
 
 #[cfg(test)]

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::fmt;
 
-use super::errors::{ConfigError, ConfigErrors};
+use super::errors::ConfigErrors;
+use super::finding::Finding;
+use super::mistake::{Mistake, Wrong};
 use crate::base::Excerpt;
 
 /// A place in the document: the root, or a member or element of another place.
@@ -41,9 +43,24 @@ impl<'a> Place<'a> {
         Self { errors, step }
     }
 
-    /// Notes an error here: what is wrong, and what would be accepted.
-    pub(super) fn error(&self, problem: impl fmt::Display) {
-        self.errors.push(self, &problem);
+    /// Notes an error here: its kind, what is wrong, and what would be accepted. Not inlined, which
+    /// keeps the many that note some small.
+    #[cold]
+    #[inline(never)]
+    pub(super) fn error(
+        &self,
+        mistake: Mistake,
+        problem: impl fmt::Display,
+        remedy: impl fmt::Display,
+    ) {
+        self.errors.push(self, mistake, &problem, &remedy);
+    }
+
+    /// Notes what is wrong with the value here.
+    pub(super) fn wrong(&self, wrong: &Wrong) {
+        let wrong = wrong.value();
+        self.errors
+            .push(self, wrong.mistake, &wrong.problem, &wrong.remedy);
     }
 
     /// How many errors were noted so far, anywhere.
@@ -78,10 +95,16 @@ fn is_plain(name: &str) -> bool {
 pub(super) struct Found(RefCell<ConfigErrors>);
 
 impl Found {
-    fn push(&self, place: &Place<'_>, problem: &dyn fmt::Display) {
-        self.0.borrow_mut().push(|| ConfigError {
-            path: place.to_string(),
-            problem: problem.to_string(),
+    fn push(
+        &self,
+        place: &Place<'_>,
+        mistake: Mistake,
+        problem: &dyn fmt::Display,
+        remedy: &dyn fmt::Display,
+    ) {
+        self.0.borrow_mut().push(|| {
+            let (problem, remedy) = (problem.to_string(), remedy.to_string());
+            Finding::error(mistake, place.to_string(), problem, remedy)
         });
     }
 

@@ -5,8 +5,9 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::mistake::Wrong;
 use super::place::Place;
-use super::reader::{Wire, WireError, read_count, read_notation};
+use super::reader::{Wire, read_count, read_notation};
 
 /// A duration: `500ms`, `30s`, `5m`, `12h`, `7d`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -102,19 +103,19 @@ fn write_in(f: &mut fmt::Formatter<'_>, count: u64, units: &[(&str, u64)]) -> fm
 }
 
 impl Wire for Span {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         read_notation(value, Self::EXPECTED, Self::parse)
     }
 }
 
 impl Wire for Rate {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         read_notation(value, Self::EXPECTED, Self::parse)
     }
 }
 
 impl Wire for Size {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         if value.is_number() {
             return read_count(value, Self::EXPECTED).map(Self);
         }

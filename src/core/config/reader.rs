@@ -3,11 +3,11 @@
 //! Whatever differs from type to type is a table; the code that walks a document is there once.
 
 use std::collections::BTreeMap;
-use std::fmt;
 
 use serde_json::{Number, Value};
 
 use super::field::Field;
+use super::mistake::{Mistake, Wrong};
 use super::nearest::nearest;
 use super::not_built::not_built;
 use super::place::Place;
@@ -16,7 +16,7 @@ use crate::base::Excerpt;
 /// What a document can hold.
 pub(super) trait Wire: Sized {
     /// Reads a value; members that it does not have are noted as errors and passed over.
-    fn read(value: &Value, place: &Place<'_>) -> Result<Self, WireError>;
+    fn read(value: &Value, place: &Place<'_>) -> Result<Self, Wrong>;
 }
 
 /// A wire type of named members, as `object!` declares it.
@@ -47,34 +47,22 @@ impl<T: Wire> Member for Field<T> {
 pub(super) fn read_field<T: Wire>(value: &Value, place: &Place<'_>) -> Field<T> {
     match T::read(value, place) {
         Ok(value) => Field::Given(value),
-        Err(WireError(problem)) => Field::Wrong(problem),
+        Err(wrong) => Field::Wrong(wrong),
     }
 }
 
-/// What is wrong with one value.
-#[derive(Debug)]
-pub(super) struct WireError(String);
-
-impl WireError {
-    // The value itself is not shown: it may be a secret.
-    fn wrong_kind(value: &Value, needed: &str) -> Self {
-        let found = match value {
-            Value::Null => "null",
-            Value::Bool(_) => "a boolean",
-            Value::Number(number) if whole(number).is_some() => "a whole number",
-            Value::Number(_) => "a number with a fraction",
-            Value::String(_) => "a text",
-            Value::Array(_) => "an array",
-            Value::Object(_) => "an object",
-        };
-        Self(format!("is {found}; {needed} is needed"))
-    }
-}
-
-impl fmt::Display for WireError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
+/// A value of another type than is needed; it is not shown itself, since it may be a secret.
+fn wrong_type(value: &Value, needed: &str) -> Wrong {
+    let found = match value {
+        Value::Null => "is null",
+        Value::Bool(_) => "is a boolean",
+        Value::Number(number) if whole(number).is_some() => "is a whole number",
+        Value::Number(_) => "is a number with a fraction",
+        Value::String(_) => "is a text",
+        Value::Array(_) => "is an array",
+        Value::Object(_) => "is an object",
+    };
+    Wrong::new(Mistake::WrongType, found, format!("{needed} is needed"))
 }
 
 /// Reads the members that an object has.
@@ -82,11 +70,11 @@ pub(super) fn read_object(
     object: &mut dyn Object,
     value: &Value,
     place: &Place<'_>,
-) -> Result<(), WireError> {
+) -> Result<(), Wrong> {
     let (name, names) = (object.name(), object.members());
     let Value::Object(members) = value else {
         let needed = format!("an object with {}", names.join(", "));
-        return Err(WireError::wrong_kind(value, &needed));
+        return Err(wrong_type(value, &needed));
     };
     for key in members.keys().filter(|key| !names.contains(&key.as_str())) {
         note_unknown(&place.member(key), name, key, names);
@@ -102,25 +90,30 @@ pub(super) fn read_object(
 
 fn note_unknown(place: &Place<'_>, name: &str, key: &str, fields: &[&str]) {
     if let Some(what) = not_built(name, key) {
-        place.error(format_args!(
-            "{what} not built into this version of Postern yet; remove it"
-        ));
+        place.error(
+            Mistake::Unsupported,
+            format_args!("{what} not built into this version of Postern yet"),
+            "remove it",
+        );
         return;
     }
     let fields_are = fields.join(", ");
     match nearest(key, fields) {
-        Some(field) => place.error(format_args!(
-            "is not a field; did you mean \"{field}\"? fields are: {fields_are}"
-        )),
-        None => place.error(format_args!("is not a field; fields are: {fields_are}")),
+        Some(field) => place.error(
+            Mistake::UnknownField,
+            "is not a field",
+            format_args!("did you mean \"{field}\"? fields are: {fields_are}"),
+        ),
+        None => place.error(
+            Mistake::UnknownField,
+            "is not a field",
+            format_args!("fields are: {fields_are}"),
+        ),
     }
 }
 
 /// Reads one of several words, each with what it stands for.
-pub(super) fn read_word<T: Copy>(
-    value: &Value,
-    words: &[(&'static str, T)],
-) -> Result<T, WireError> {
+pub(super) fn read_word<T: Copy>(value: &Value, words: &[(&'static str, T)]) -> Result<T, Wrong> {
     let given = value.as_str();
     let meant = words.iter().find(|(word, _)| given == Some(word));
     meant.map(|(_, meaning)| *meaning).ok_or_else(|| {
@@ -129,13 +122,17 @@ pub(super) fn read_word<T: Copy>(
     })
 }
 
-fn no_word(value: &Value, words: &str) -> WireError {
+fn no_word(value: &Value, words: &str) -> Wrong {
     match value {
         Value::String(text) => {
             let text = Excerpt::of(text);
-            WireError(format!("is {text}; accepted are: {words}"))
+            Wrong::new(
+                Mistake::UnknownWord,
+                format!("is {text}"),
+                format!("accepted are: {words}"),
+            )
         }
-        other => WireError::wrong_kind(other, &format!("one of {words}")),
+        other => wrong_type(other, &format!("one of {words}")),
     }
 }
 
@@ -144,25 +141,35 @@ pub(super) fn read_notation<T>(
     value: &Value,
     needed: &str,
     parse: fn(&str) -> Option<T>,
-) -> Result<T, WireError> {
+) -> Result<T, Wrong> {
     let Value::String(text) = value else {
-        return Err(WireError::wrong_kind(value, needed));
+        return Err(wrong_type(value, needed));
     };
     parse(text).ok_or_else(|| {
         let text = Excerpt::of(text);
-        WireError(format!("is {text}; {needed} is needed"))
+        Wrong::new(
+            Mistake::Malformed,
+            format!("is {text}"),
+            format!("{needed} is needed"),
+        )
     })
 }
 
 /// Reads a whole number that is not negative.
-pub(super) fn read_count(value: &Value, needed: &str) -> Result<u64, WireError> {
+pub(super) fn read_count(value: &Value, needed: &str) -> Result<u64, Wrong> {
     let number = read_whole(value, needed)?;
-    u64::try_from(number).map_err(|_| WireError(format!("is negative; {needed} is needed")))
+    u64::try_from(number).map_err(|_| {
+        Wrong::new(
+            Mistake::OutOfRange,
+            "is negative",
+            format!("{needed} is needed"),
+        )
+    })
 }
 
-fn read_whole(value: &Value, needed: &str) -> Result<i64, WireError> {
+fn read_whole(value: &Value, needed: &str) -> Result<i64, Wrong> {
     let number = value.as_number().and_then(whole);
-    number.ok_or_else(|| WireError::wrong_kind(value, needed))
+    number.ok_or_else(|| wrong_type(value, needed))
 }
 
 /// The number where it is whole and a double holds it exactly.
@@ -178,40 +185,40 @@ fn whole(number: &Number) -> Option<i64> {
 }
 
 impl Wire for bool {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         let flag = value.as_bool();
-        flag.ok_or_else(|| WireError::wrong_kind(value, "a boolean"))
+        flag.ok_or_else(|| wrong_type(value, "a boolean"))
     }
 }
 
 impl Wire for u64 {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         read_count(value, "a whole number")
     }
 }
 
 impl Wire for i64 {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         read_whole(value, "a whole number")
     }
 }
 
 impl Wire for f64 {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         let number = value.as_f64();
-        number.ok_or_else(|| WireError::wrong_kind(value, "a number"))
+        number.ok_or_else(|| wrong_type(value, "a number"))
     }
 }
 
 impl Wire for String {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         let text = value.as_str().map(str::to_owned);
-        text.ok_or_else(|| WireError::wrong_kind(value, "a text"))
+        text.ok_or_else(|| wrong_type(value, "a text"))
     }
 }
 
 impl Wire for Value {
-    fn read(value: &Value, _: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, _: &Place<'_>) -> Result<Self, Wrong> {
         let mut value = value.clone();
         make_whole(&mut value);
         Ok(value)
@@ -232,9 +239,9 @@ fn make_whole(value: &mut Value) {
 }
 
 impl<T: Wire> Wire for Vec<Field<T>> {
-    fn read(value: &Value, place: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, place: &Place<'_>) -> Result<Self, Wrong> {
         let Value::Array(elements) = value else {
-            return Err(WireError::wrong_kind(value, "an array"));
+            return Err(wrong_type(value, "an array"));
         };
         let elements = elements.iter().enumerate();
         let read = elements.map(|(index, value)| read_field(value, &place.element(index)));
@@ -243,9 +250,9 @@ impl<T: Wire> Wire for Vec<Field<T>> {
 }
 
 impl<T: Wire> Wire for BTreeMap<String, Field<T>> {
-    fn read(value: &Value, place: &Place<'_>) -> Result<Self, WireError> {
+    fn read(value: &Value, place: &Place<'_>) -> Result<Self, Wrong> {
         let Value::Object(members) = value else {
-            return Err(WireError::wrong_kind(value, "an object"));
+            return Err(wrong_type(value, "an object"));
         };
         let mut read = Self::new();
         for (name, value) in members {

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::finding::Finding;
+use super::mistake::Mistake;
 use super::place::Place;
 use super::risk_numbers::NumbersReading;
 pub(super) use super::risk_numbers::Of;
@@ -46,7 +47,11 @@ pub(super) fn otherwise(
 ) -> Option<Box<Override>> {
     let value = wire.optional(place)?;
     let Some(settings) = known.settings else {
-        place.error("changes how callers are judged, and they are not; the section risk is needed, risk: {} will do");
+        place.error(
+            Mistake::UnmetNeed,
+            "changes how callers are judged, and they are not",
+            "the section risk is needed, risk: {} will do",
+        );
         return None;
     };
     let mut reading = NumbersReading::new(of, settings, known.limited, warnings);

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::bounds::whole_number;
 use super::finding::{Finding, Rule};
 use super::list::{Empty, elements};
+use super::mistake::Mistake;
 use super::place::Place;
 use super::reader::Wire;
 use super::wire::{self, Field, List};
@@ -28,7 +29,11 @@ pub(super) fn actions(
         };
         if actions.iter().any(|other| other.at == action.at) {
             let place = place.member("at");
-            place.error("is that of another action as well; each needs its own");
+            place.error(
+                Mistake::Duplicate,
+                "is that of another action as well",
+                "each needs its own",
+            );
         }
         if matches!(action.deed, Deed::Throttle(_)) && !limited {
             warnings.push(Finding::warning(
@@ -45,7 +50,7 @@ pub(super) fn actions(
 /// None only where an error was noted.
 fn action(field: &Field<Value>, place: &Place<'_>) -> Option<Action> {
     let wire = wire::RiskAction::read(field.optional(place)?, place);
-    let wire = wire.map_err(|error| place.error(error)).ok()?;
+    let wire = wire.map_err(|wrong| place.wrong(&wrong)).ok()?;
     let at = place.member("at");
     let score = wire.at.required(&at, "a score from 1 to 100");
     let score = score.and_then(|_| whole_number(&wire.at, &at, 1..=100));
@@ -71,7 +76,11 @@ fn deed(wire: &wire::RiskAction, place: &Place<'_>) -> Option<Deed> {
         }
     };
     if !wire.factor.is_absent() {
-        factor.error("goes with throttle alone; remove it");
+        factor.error(
+            Mistake::MisplacedField,
+            "goes with throttle alone",
+            "remove it",
+        );
     }
     Some(deed)
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::bounds::{bytes, given_span, number_within, whole_number};
 use super::finding::Finding;
+use super::mistake::Mistake;
 use super::place::Place;
 use super::quantity::Span;
 use super::reader::{Member, Object, read_field, read_object};
@@ -136,8 +137,8 @@ impl<'a> NumbersReading<'a> {
 
     fn within(&mut self, level: ScoreLevel, value: &Value, place: &Place<'_>) {
         let above = mem::replace(&mut self.level, level);
-        if let Err(error) = read_object(self, value, place) {
-            place.error(error);
+        if let Err(wrong) = read_object(self, value, place) {
+            place.wrong(&wrong);
         }
         self.level = above;
     }
@@ -146,7 +147,11 @@ impl<'a> NumbersReading<'a> {
         if self.of == Of::Document {
             self.slots = whole_number(&read_field(value, place), place, 8..=4 << 20);
         } else {
-            place.error("is for the whole document; remove it");
+            place.error(
+                Mistake::MisplacedField,
+                "is for the whole document",
+                "remove it",
+            );
         }
     }
 
@@ -165,13 +170,17 @@ impl<'a> NumbersReading<'a> {
         if let (Some(given), [Some(start), Some(full)]) = (self.given, self.ramp)
             && start >= full
         {
-            place.member(given).error("leaves no room from start to full; full must be above start, and what is not given here is as for the whole document, or the default");
+            place.member(given).error(Mistake::OutOfRange, "leaves no room from start to full", "full must be above start, and what is not given here is as for the whole document, or the default");
         }
     }
 
     fn number(&mut self, (number, kind): (Number, FieldKind), value: &Value, place: &Place<'_>) {
         if self.of == Of::Route && !matches!(number, Number::Weight(_)) {
-            place.error("is the identity's, whatever the route; give it for the whole document or for a client");
+            place.error(
+                Mistake::MisplacedField,
+                "is the identity's, whatever the route",
+                "give it for the whole document or for a client",
+            );
             return;
         }
         let kept = Self::kept(kind, value, place);
@@ -216,7 +225,11 @@ fn seconds(bounds: RangeInclusive<u64>, value: &Value, place: &Place<'_>) -> Opt
     let span = given_span(&read_field(value, place), place, bounds)?;
     if span.subsec_nanos() != 0 {
         let span = Span(span);
-        place.error(format_args!("is {span}; whole seconds are accepted"));
+        place.error(
+            Mistake::OutOfRange,
+            format_args!("is {span}"),
+            "whole seconds are accepted",
+        );
     }
     Some(span.as_secs())
 }

@@ -7,6 +7,7 @@ use super::client;
 use super::finding::Finding;
 use super::limit;
 use super::list::{Empty, elements, note_unique, required, texts};
+use super::mistake::Mistake;
 use super::model::mode;
 use super::names;
 use super::place::Place;
@@ -65,9 +66,11 @@ pub(super) fn compile_all(
     for Overlap { first, second } in overlaps {
         if let (Some(first), Some(second)) = (places.get(first), places.get(second)) {
             let (first, second) = (place.element(*first), place.element(*second));
-            second.member("match").error(format_args!(
-                "can match the same requests as {first} and is as specific; hosts, methods or path must tell them apart"
-            ));
+            second.member("match").error(
+                Mistake::OverlappingRoutes,
+                format_args!("can match the same requests as {first} and is as specific"),
+                "hosts, methods or path must tell them apart",
+            );
         }
     }
     None
@@ -92,7 +95,9 @@ fn compile(
         && known.trust_domains.is_some_and(<[_]>::is_empty)
     {
         place.error(
-            "needs an identity, but no issuer and no trust domain is configured; issuers, trust_domains, or public: true, is needed",
+            Mistake::UnmetNeed,
+            "needs an identity, but no issuer and no trust domain is configured",
+            "issuers, trust_domains, or public: true, is needed",
         );
     }
     let own = upstreams(&wire.upstreams, &place.member("upstreams"));
@@ -132,9 +137,11 @@ fn check_public(wire: &wire::Route, place: &Place<'_>) {
     ];
     for (name, absent) in idle {
         if public && !absent {
-            place
-                .member(name)
-                .error("is never looked at on a public route; remove it, or public");
+            place.member(name).error(
+                Mistake::MisplacedField,
+                "is never looked at on a public route",
+                "remove it, or public",
+            );
         }
     }
 }

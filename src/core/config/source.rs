@@ -6,6 +6,7 @@ use super::bounds::whole_number;
 use super::finding::{Finding, Rule};
 use super::limit::by_rate;
 use super::list::{Empty, text, texts};
+use super::mistake::Mistake;
 use super::names;
 use super::place::Place;
 use super::quantity::Rate;
@@ -51,7 +52,11 @@ pub(super) fn compile(
 
 fn trust(hops: &Field<u64>, cidrs: &wire::List<String>, place: &Place<'_>) -> Option<Trust> {
     if !hops.is_absent() && !cidrs.is_absent() {
-        place.error("has both trusted_hops and trusted_cidrs; give one of the two");
+        place.error(
+            Mistake::WrongChoice,
+            "has both trusted_hops and trusted_cidrs",
+            "give one of the two",
+        );
     }
     let listed = !cidrs.is_absent();
     let networks = place.member("trusted_cidrs");

@@ -7,8 +7,9 @@ use serde_json::Value;
 use super::bounds::whole_number;
 use super::finding::{Finding, Rule};
 use super::issuer::clock_skew;
-use super::keys::{compile_bundle_remote, note_refused};
+use super::keys::{compile_bundle_remote, note_skipped};
 use super::list::{Empty, elements, note_unique, required, texts};
+use super::mistake::{Mistake, Wrong};
 use super::names;
 use super::place::Place;
 use super::wire::{self, Field, List};
@@ -60,9 +61,11 @@ fn note_chain(seen: &mut Option<(Chain, String)>, wire: &wire::TrustDomain, plac
         return;
     };
     let differs = |place: &Place<'_>, member: &str| {
-        place.error(format_args!(
-            "is not what {at}.{member} is; proxies write one field for all domains, so one of the two is needed in all"
-        ));
+        place.error(
+            Mistake::Conflict,
+            format_args!("is not what {at}.{member} is"),
+            "proxies write one field for all domains, so one of the two is needed in all",
+        );
     };
     if first.elements != chain.elements {
         differs(&number, "elements");
@@ -79,12 +82,19 @@ fn compile(
 ) -> Option<Domain> {
     let needed = "a trust domain such as prod.example";
     let name = required(&wire.name, &place.member("name"), needed, |name| {
-        spiffe::TrustDomain::parse(name).map_err(
-            |_| "is no trust domain; 1 to 255 of a-z, 0-9, \".\", \"_\" and \"-\" are accepted",
-        )
+        spiffe::TrustDomain::parse(name).map_err(|_| {
+            Wrong::malformed(
+                "is no trust domain",
+                "1 to 255 of a-z, 0-9, \".\", \"_\" and \"-\" are accepted",
+            )
+        })
     });
     if wire.jwt_svid.is_absent() && wire.x509_svid.is_absent() {
-        place.error("takes no identity document; jwt_svid or x509_svid is needed");
+        place.error(
+            Mistake::WrongChoice,
+            "takes no identity document",
+            "jwt_svid or x509_svid is needed",
+        );
     }
     let jwt = place.member("jwt_svid");
     let jwt_svid = wire.jwt_svid.optional(&jwt);
@@ -154,7 +164,11 @@ fn bundle(
     let wire = wire.required(place, "an object with inline or remote")?;
     match (&wire.inline, &wire.remote) {
         (Field::Absent, Field::Absent) => {
-            place.error("has no source; one of inline and remote is needed");
+            place.error(
+                Mistake::WrongChoice,
+                "has no source",
+                "one of inline and remote is needed",
+            );
             None
         }
         (document, Field::Absent) => {
@@ -166,7 +180,11 @@ fn bundle(
             compile_bundle_remote(remote.optional(&place)?, &place)
         }
         _ => {
-            place.error("has both inline and remote; exactly one is needed");
+            place.error(
+                Mistake::WrongChoice,
+                "has both inline and remote",
+                "exactly one is needed",
+            );
             None
         }
     }
@@ -176,17 +194,15 @@ fn inline(document: &Value, place: &Place<'_>, warnings: &mut Vec<Finding>) -> O
     let bundle = match Bundle::from_json(document) {
         Ok(bundle) => bundle,
         Err(error) => {
-            place.error(format_args!(
-                "is not taken: {error}; a SPIFFE bundle is needed"
-            ));
+            place.error(
+                Mistake::UnusableKeys,
+                format_args!("is not taken: {error}"),
+                "a SPIFFE bundle is needed",
+            );
             return None;
         }
     };
-    for key in bundle.warnings() {
-        if !note_refused(key, place) {
-            warnings.push(Finding::unused_key(key, place));
-        }
-    }
+    note_skipped(bundle.warnings(), place, warnings);
     match bundle.keys() {
         BundleKeys::Usable(_) => {}
         BundleKeys::NoneForJwt => warnings.push(Finding::warning(
@@ -232,7 +248,11 @@ impl X509Svid {
         let xfcc = match (read, xfcc) {
             (false, _) => None,
             (true, None) => {
-                place.error("reads x-forwarded-client-cert and says nobody is believed; xfcc with trusted_peers or trusted_cidrs is needed beside it");
+                place.error(
+                    Mistake::UnmetNeed,
+                    "reads x-forwarded-client-cert and says nobody is believed",
+                    "xfcc with trusted_peers or trusted_cidrs is needed beside it",
+                );
                 return None;
             }
             (true, Some(xfcc)) => Some(xfcc?),
@@ -249,7 +269,11 @@ impl TrustedProxies {
     fn compile(wire: &wire::Xfcc, place: &Place<'_>) -> Option<Self> {
         let (peers, cidrs) = (&wire.trusted_peers, &wire.trusted_cidrs);
         if peers.is_absent() && cidrs.is_absent() {
-            place.error("believes nobody; trusted_peers or trusted_cidrs is needed");
+            place.error(
+                Mistake::WrongChoice,
+                "believes nobody",
+                "trusted_peers or trusted_cidrs is needed",
+            );
             return None;
         }
         let peers = patterns(peers, &place.member("trusted_peers"));

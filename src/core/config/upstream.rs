@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::finding::{Finding, Rule};
 use super::list::{Empty, texts};
+use super::mistake::{Mistake, Wrong};
 use super::place::Place;
 use super::reader::Wire;
 use super::wire::{self, Field};
@@ -38,23 +39,22 @@ fn all() -> impl Iterator<Item = &'static str> {
 fn kept(value: &Value, place: &Place<'_>) -> Option<Vec<&'static str>> {
     if value.is_object() {
         let wire = wire::KeptOverrides::read(value, place);
-        let wire = wire.map_err(|error| place.error(error)).ok()?;
+        let wire = wire.map_err(|wrong| place.wrong(&wrong)).ok()?;
         let place = place.member("keep");
         wire.keep.required(&place, "a list of what is kept")?;
         return Some(texts(&wire.keep, &place, Empty::Refused, |name| {
             all().find(|known| *known == name).ok_or_else(|| {
                 let names: Vec<&str> = all().collect();
-                format!("is none of them; they are: {}", names.join(", "))
+                let remedy = format!("they are: {}", names.join(", "));
+                Wrong::new(Mistake::UnknownWord, "is none of them", remedy)
             })
         }));
     }
     match wire::Overrides::read(value, place) {
         Ok(wire::Overrides::Remove) => Some(Vec::new()),
         Ok(wire::Overrides::Keep) => Some(all().collect()),
-        Err(error) => {
-            place.error(format_args!(
-                "{error}, or names such as {{keep: [x-forwarded-prefix]}}"
-            ));
+        Err(wrong) => {
+            place.wrong(&wrong.or("names such as {keep: [x-forwarded-prefix]}"));
             None
         }
     }

@@ -2,6 +2,7 @@
 
 use super::bounds::nonzero_span;
 use super::list::{Empty, elements, text, texts};
+use super::mistake::{Mistake, Wrong};
 use super::names;
 use super::place::Place;
 use super::wire::{self, List};
@@ -79,10 +80,11 @@ fn kind(wire: &wire::Condition, place: &Place<'_>) -> Option<&'static ConditionF
         } else {
             "has several conditions"
         };
-        place.error(format_args!(
-            "{found}; each entry has one of: {}",
-            names.join(", ")
-        ));
+        place.error(
+            Mistake::WrongChoice,
+            found,
+            format_args!("each entry has one of: {}", names.join(", ")),
+        );
         return None;
     };
     for field in given
@@ -91,11 +93,11 @@ fn kind(wire: &wire::Condition, place: &Place<'_>) -> Option<&'static ConditionF
     {
         let owners = KINDS.iter().filter(|form| form.companions.contains(field));
         let owners: Vec<&str> = owners.map(|form| form.name).collect();
-        place.member(field).error(format_args!(
-            "does not go with {}; it goes with {}",
-            kind.name,
-            owners.join(" or ")
-        ));
+        place.member(field).error(
+            Mistake::MisplacedField,
+            format_args!("does not go with {}", kind.name),
+            format_args!("it goes with {}", owners.join(" or ")),
+        );
     }
     Some(kind)
 }
@@ -140,9 +142,11 @@ fn query(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
         } else {
             "has no in, min or max"
         };
-        place.error(format_args!(
-            "{found}; a query has in, or min and max or one of them"
-        ));
+        place.error(
+            Mistake::WrongChoice,
+            found,
+            "a query has in, or min and max or one of them",
+        );
         return None;
     }
     let name = name?;
@@ -150,9 +154,11 @@ fn query(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition> {
         QueryValues::In(values)
     } else {
         let Some(range) = NumberRange::new(min, max) else {
-            place
-                .member("min")
-                .error("is more than max; at most max is needed");
+            place.member("min").error(
+                Mistake::OutOfRange,
+                "is more than max",
+                "at most max is needed",
+            );
             return None;
         };
         QueryValues::Range(range)
@@ -202,7 +208,7 @@ fn body_bytes_max(wire: &wire::Condition, place: &Place<'_>) -> Option<Condition
     let place = place.member("body_bytes_max");
     let max = wire.body_bytes_max.optional(&place)?.0;
     if max == 0 {
-        place.error("is zero; at least 1B is needed");
+        place.error(Mistake::OutOfRange, "is zero", "at least 1B is needed");
     }
     Some(Condition::BodyBytesMax(BodyBytesMax(max)))
 }
@@ -220,7 +226,7 @@ fn days(list: &List<wire::Weekday>, place: &Place<'_>) -> Weekdays {
             continue;
         };
         if days.contains(&day) {
-            place.error("is listed twice; once is enough");
+            place.error(Mistake::Duplicate, "is listed twice", "once is enough");
         }
         days.push(day);
     }
@@ -241,13 +247,16 @@ const fn weekday(day: wire::Weekday) -> Weekday {
 
 fn values(list: &List<String>, place: &Place<'_>) -> Vec<String> {
     texts(list, place, Empty::Refused, |text| {
-        Ok::<_, &str>(text.to_owned())
+        Ok::<_, Wrong>(text.to_owned())
     })
 }
 
-fn query_name(text: &str) -> Result<String, &'static str> {
+fn query_name(text: &str) -> Result<String, Wrong> {
     if matches!(text.len(), 1..=256) {
         return Ok(text.to_owned());
     }
-    Err("is no query parameter's name; it has 1 to 256 bytes")
+    Err(Wrong::malformed(
+        "is no query parameter's name",
+        "it has 1 to 256 bytes",
+    ))
 }

@@ -1,4 +1,5 @@
-//! The document as it is written: declarations, nothing else. They never leave this room.
+//! The document as it is written: declarations, nothing else. Nothing that decides has anything of
+//! them; the command line tool reads what was said in them, where it is not in what it compiles to.
 
 use std::collections::BTreeMap;
 

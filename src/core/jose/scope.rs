@@ -15,6 +15,10 @@ const MAX_SCOPE_BYTES: usize = 256;
 pub struct Scope(String);
 
 impl Scope {
+    /// What a scope looks like, in words.
+    pub const FORM: &'static str =
+        "a scope is 1 to 256 printable ASCII characters without space, \" and \\";
+
     /// Parses one scope.
     ///
     /// # Errors
@@ -133,11 +137,11 @@ pub enum ScopeError {
 
 impl fmt::Display for ScopeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Malformed => "is no scope; a scope is 1 to 256 printable ASCII characters without space, \" and \\",
-            Self::TooMany => "has more than 512 scopes",
-            Self::WrongType => "is neither a text nor an array of texts",
-        })
+        match self {
+            Self::Malformed => write!(f, "is no scope; {}", Scope::FORM),
+            Self::TooMany => f.write_str("has more than 512 scopes"),
+            Self::WrongType => f.write_str("is neither a text nor an array of texts"),
+        }
     }
 }
 

@@ -1,7 +1,10 @@
 //! The address of a document: an absolute `http` or `https` URI without user, query tricks or
 //! fragment.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::base::WrongText;
 
 /// An absolute URI that the proxy can be asked to fetch (RFC 3986 section 4.3).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,11 +30,23 @@ pub enum UriError {
 impl fmt::Display for UriError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Scheme => "is no address; https:// or http:// and a host are needed",
-            Self::Authority => "has no plain host; letters, digits, dots, dashes and any port are accepted",
-            Self::Path => "has a fragment or a character that is not percent-encoded; a plain path is accepted",
-            Self::TooLong => "is too long; 2048 bytes are accepted",
+            Self::Scheme => "is no address",
+            Self::Authority => "has no plain host",
+            Self::Path => "has a fragment or a character that is not percent-encoded",
+            Self::TooLong => "is too long",
         })
+    }
+}
+
+impl WrongText for UriError {
+    fn remedy(&self) -> Cow<'static, str> {
+        let remedy = match self {
+            Self::Scheme => "https:// or http:// and a host are needed",
+            Self::Authority => "letters, digits, dots, dashes and any port are accepted",
+            Self::Path => "a plain path is accepted",
+            Self::TooLong => "2048 bytes are accepted",
+        };
+        remedy.into()
     }
 }
 

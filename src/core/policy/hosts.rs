@@ -5,8 +5,11 @@
 //! readers take each for `api.example` (RFC 3986 section 6.2.3, RFC 1034 section 3.1). Those
 //! readings are in [`Authority::readings`].
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::Ipv6Addr;
+
+use crate::base::WrongText;
 
 /// The longest host name (RFC 1035 section 2.3.4).
 const MAX_HOST_BYTES: usize = 253;
@@ -219,16 +222,25 @@ impl AuthorityError {
 impl fmt::Display for AuthorityError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Invalid => {
-                "is no host; a host is api.example, *.example, 10.0.0.1 or [2001:db8::1], with a port where it has one"
-            }
-            Self::Port => {
-                "has what is no port; a port is such as :8443, or :* for any port or none"
-            }
-            Self::Wildcard => {
-                "has a * inside; a wildcard is the whole first label, such as *.example, or the whole port, such as api.example:*"
-            }
+            Self::Invalid => "is no host",
+            Self::Port => "has what is no port",
+            Self::Wildcard => "has a * inside",
         })
+    }
+}
+
+impl WrongText for AuthorityError {
+    fn remedy(&self) -> Cow<'static, str> {
+        let remedy = match self {
+            Self::Invalid => {
+                "a host is api.example, *.example, 10.0.0.1 or [2001:db8::1], with a port where it has one"
+            }
+            Self::Port => "a port is such as :8443, or :* for any port or none",
+            Self::Wildcard => {
+                "a wildcard is the whole first label, such as *.example, or the whole port, such as api.example:*"
+            }
+        };
+        remedy.into()
     }
 }
 

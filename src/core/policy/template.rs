@@ -1,7 +1,9 @@
 //! Path templates: `/v1/orders/{id}`, `/files/{rest*}`.
 
+use std::borrow::Cow;
 use std::fmt;
 
+use crate::base::WrongText;
 use crate::request::{NormalPath, PathError};
 
 /// The most segments of a template; bounds the depth of the route table.
@@ -240,38 +242,35 @@ pub enum TemplateError {
 impl fmt::Display for TemplateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::NotAbsolute => {
-                f.write_str("does not start with /; a path is such as /v1/orders/{id}")
-            }
-            Self::TooManySegments => {
-                write!(
-                    f,
-                    "has too many segments; at most {MAX_TEMPLATE_SEGMENTS} are"
-                )
-            }
-            Self::RestNotLast => f.write_str("has more after a {name*}; a rest comes last"),
-            Self::PartOfSegment => {
-                f.write_str("has a brace inside a segment; {name} or {name*} is a whole segment")
-            }
-            Self::InvalidName => f.write_str(
-                "has a parameter without a proper name; a name is 1 to 64 letters, digits, _ or -",
-            ),
-            Self::DuplicateName { name } => {
-                write!(
-                    f,
-                    "has two parameters named \"{name}\"; each has its own name"
-                )
-            }
-            Self::PathParameter => {
-                f.write_str("has a ; in it, which some servers drop; a path is without ;")
-            }
+            Self::NotAbsolute => f.write_str("does not start with /"),
+            Self::TooManySegments => f.write_str("has too many segments"),
+            Self::RestNotLast => f.write_str("has more after a {name*}"),
+            Self::PartOfSegment => f.write_str("has a brace inside a segment"),
+            Self::InvalidName => f.write_str("has a parameter without a proper name"),
+            Self::DuplicateName { name } => write!(f, "has two parameters named \"{name}\""),
+            Self::PathParameter => f.write_str("has a ; in it, which some servers drop"),
             Self::Literal(error) => {
-                write!(
-                    f,
-                    "is a path that is refused in requests, since {error}; another is needed"
-                )
+                write!(f, "is a path that is refused in requests, since {error}")
             }
         }
+    }
+}
+
+impl WrongText for TemplateError {
+    fn remedy(&self) -> Cow<'static, str> {
+        let remedy = match self {
+            Self::NotAbsolute => "a path is such as /v1/orders/{id}",
+            Self::TooManySegments => {
+                return format!("at most {MAX_TEMPLATE_SEGMENTS} are").into();
+            }
+            Self::RestNotLast => "a rest comes last",
+            Self::PartOfSegment => "{name} or {name*} is a whole segment",
+            Self::InvalidName => "a name is 1 to 64 letters, digits, _ or -",
+            Self::DuplicateName { .. } => "each has its own name",
+            Self::PathParameter => "a path is without ;",
+            Self::Literal(_) => "another is needed",
+        };
+        remedy.into()
     }
 }
 

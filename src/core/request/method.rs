@@ -5,7 +5,10 @@
 //! is for that names none; any other, such as WebDAV's, only finds routes that name it, since what
 //! it does is known to whoever serves it alone.
 
+use std::borrow::Cow;
 use std::fmt;
+
+use crate::base::WrongText;
 
 /// A request method: upper case, compared exactly (RFC 9110 section 9.1: methods are
 /// case-sensitive).
@@ -58,7 +61,13 @@ pub struct MethodError;
 
 impl fmt::Display for MethodError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("is no method; a method is in upper case, such as GET")
+        f.write_str("is no method")
+    }
+}
+
+impl WrongText for MethodError {
+    fn remedy(&self) -> Cow<'static, str> {
+        "a method is in upper case, such as GET".into()
     }
 }
 

@@ -5,12 +5,14 @@
 //! every workload of the domain, and not the domain itself; `spiffe://prod.example` is the domain
 //! itself alone. The trust domain is always spelled out, so no pattern reaches into another one.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::{
     SpiffeId, SpiffeIdError, TrustDomain,
     id::{check_segment, segments, split},
 };
+use crate::base::WrongText;
 
 /// How many segments a pattern has at most: what bounds the depth of a lookup.
 const MAX_SEGMENTS: usize = 32;
@@ -144,26 +146,28 @@ impl fmt::Display for SpiffePattern {
 impl fmt::Display for SpiffePatternError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Id(error) => error.fmt(f)?,
-            Self::TrustDomainStar => f.write_str("has a star in its trust domain")?,
+            Self::Id(error) => error.fmt(f),
+            Self::TrustDomainStar => f.write_str("has a star in its trust domain"),
             Self::PartialStar(segment) => {
                 write!(
                     f,
                     "has a star beside other characters in its path segment {segment}"
-                )?;
+                )
             }
             Self::RestNotLast(segment) => {
                 write!(
                     f,
                     "has ** as its path segment {segment}, which is not the last"
-                )?;
+                )
             }
-            Self::TooDeep(segments) => write!(f, "has {segments} path segments")?,
+            Self::TooDeep(segments) => write!(f, "has {segments} path segments"),
         }
-        write!(
-            f,
-            "; a SPIFFE ID of at most {MAX_SEGMENTS} segments is accepted, with * for one whole segment and ** at the end for one or more"
-        )
+    }
+}
+
+impl WrongText for SpiffePatternError {
+    fn remedy(&self) -> Cow<'static, str> {
+        format!("a SPIFFE ID of at most {MAX_SEGMENTS} segments is accepted, with * for one whole segment and ** at the end for one or more").into()
     }
 }
 
@@ -266,7 +270,7 @@ mod tests {
         for (text, expected) in cases {
             let error = SpiffePattern::parse(text).unwrap_err();
             assert_eq!(error, *expected, "{text}");
-            assert!(error.to_string().contains("is accepted"), "{error}");
+            assert!(error.remedy().contains("is accepted"), "{error}");
         }
         let deep = |segments: usize| format!("spiffe://a{}", "/*".repeat(segments));
         assert!(SpiffePattern::parse(&deep(32)).is_ok());

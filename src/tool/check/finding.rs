@@ -1,110 +1,78 @@
-//! What was found, and where.
+//! What was found in a file, and where.
 
 use postern_core::caller::clients::Day;
-use postern_core::config::{Config, ConfigErrors, Severity};
+use postern_core::config::{Config, ConfigErrors, Finding, Severity};
 
-use super::lint::{self, ERROR, NOTES};
+use super::lint::{self, ERROR};
 use super::proxy;
-use crate::document::{Configuration, Document, Position, Problem};
+use crate::document::{Document, Position, Problem};
 
-/// One thing that was found.
+/// A finding, and where in which file it is.
 #[derive(Clone, Debug)]
-pub struct Finding {
-    pub level: Severity,
-    pub rule: &'static str,
+pub struct Reported {
+    /// It; its place is the path in the configuration.
+    pub finding: Finding,
     pub file: String,
-    pub position: Option<Position>,
+    pub position: Position,
     /// The path to the configuration in its document.
     pub within: String,
-    /// The path in the configuration.
-    pub path: String,
-    pub message: String,
+}
+
+impl Reported {
+    /// What is wrong, and after a semicolon what to do about it.
+    pub fn message(&self) -> String {
+        let Finding {
+            problem, remedy, ..
+        } = &self.finding;
+        format!("{problem}; {remedy}")
+    }
+
+    /// The message after the place.
+    pub fn sentence(&self) -> String {
+        let (place, message) = (&self.finding.place, self.message());
+        let colon = if place.is_empty() { "" } else { ": " };
+        format!("{place}{colon}{message}")
+    }
 }
 
 /// What was found in a file, by place, and how many configurations are in it.
-pub fn of_file(document: &Document, today: Day) -> (Vec<Finding>, usize) {
+pub fn of_file(document: &Document, today: Day) -> (Vec<Reported>, usize) {
     let contents = document.contents();
+    let report = |within: &str, problem: Problem| Reported {
+        finding: problem.finding,
+        file: document.name.clone(),
+        position: document.position(problem.at),
+        within: within.to_owned(),
+    };
     let problems = contents.problems.into_iter();
-    let mut findings: Vec<Finding> = problems
-        .map(|problem| finding(document, "", problem))
-        .collect();
+    let mut reported: Vec<Reported> = problems.map(|problem| report("", problem)).collect();
     for configuration in &contents.configurations {
-        let (problems, around) = match Config::parse(&configuration.bytes()) {
-            Ok(config) => {
+        let (findings, around) = match Config::parse_written(&configuration.bytes()) {
+            Ok((config, written)) => {
                 let manager = configuration.manager.as_ref();
                 // What the proxy does differently around a configuration that is sound.
                 let around = manager.map(|manager| proxy::warnings(manager, &config));
-                (warnings(configuration, &config, today), around)
+                (lint::findings(&config, &written, today), around)
             }
-            Err(errors) => (refused(configuration, &errors), None),
+            Err(errors) => (refused(&errors), None),
         };
-        let problems = problems.into_iter();
-        findings.extend(problems.map(|problem| finding(document, &configuration.within, problem)));
+        let problems = findings.into_iter();
+        let problems = problems.map(|finding| configuration.problem(finding));
+        reported.extend(problems.map(|problem| report(&configuration.within, problem)));
         let around = around.into_iter().flatten();
-        findings.extend(around.map(|problem| finding(document, "", problem)));
+        reported.extend(around.map(|problem| report("", problem)));
     }
-    findings.sort_by_key(|finding| finding.position);
+    reported.sort_by_key(|reported| reported.position);
     let count = contents.configurations.len();
-    (findings, count)
+    (reported, count)
 }
 
-fn finding(document: &Document, within: &str, problem: Problem) -> Finding {
-    Finding {
-        level: problem.rule.map_or(Severity::Error, level),
-        rule: problem.rule.unwrap_or(ERROR),
-        file: document.name.clone(),
-        position: problem.at.map(|at| document.position(at)),
-        within: within.to_owned(),
-        path: problem.path,
-        message: problem.message,
-    }
-}
-
-/// The level of what a rule finds.
-pub fn level(rule: &str) -> Severity {
-    match rule {
-        ERROR => Severity::Error,
-        _ if NOTES.contains(&rule) => Severity::Note,
-        _ => Severity::Warning,
-    }
-}
-
-fn refused(configuration: &Configuration, errors: &ConfigErrors) -> Vec<Problem> {
-    let listed = errors.listed().iter();
-    let mut problems: Vec<Problem> = listed
-        .map(|error| problem(configuration, None, &error.path, error.problem.clone()))
-        .collect();
+fn refused(errors: &ConfigErrors) -> Vec<Finding> {
+    let mut findings = errors.listed().to_vec();
     if errors.more() > 0 {
-        let message = format!("and {} more; correct these first", errors.more());
-        problems.push(problem(configuration, None, "", message));
+        let more = format!("and {} more", errors.more());
+        let remedy = "correct these first";
+        findings.push(Finding::new(ERROR, Severity::Error, "", more, remedy));
     }
-    problems
-}
-
-fn warnings(configuration: &Configuration, config: &Config, today: Day) -> Vec<Problem> {
-    let warnings = lint::warnings(config, &configuration.value, today).into_iter();
-    warnings
-        .map(|warning| {
-            problem(
-                configuration,
-                Some(warning.rule),
-                &warning.path,
-                warning.message,
-            )
-        })
-        .collect()
-}
-
-fn problem(
-    configuration: &Configuration,
-    rule: Option<&'static str>,
-    path: &str,
-    message: String,
-) -> Problem {
-    Problem {
-        rule,
-        at: Some(configuration.find(path)),
-        path: path.to_owned(),
-        message,
-    }
+    findings
 }

@@ -3,7 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Report;
-use super::finding::Finding;
+use super::finding::Reported;
+use crate::document::Position;
 use crate::text::printable;
 use postern_core::config::Severity;
 
@@ -16,21 +17,17 @@ pub fn text(report: &Report) -> String {
         .collect()
 }
 
-fn line(finding: &Finding) -> String {
-    let place = finding
-        .position
-        .map_or_else(String::new, |at| format!(":{}:{}", at.line, at.column));
-    let colon = if finding.path.is_empty() { "" } else { ": " };
-    let rule = match finding.level {
+fn line(reported: &Reported) -> String {
+    let Position { line, column } = reported.position;
+    let rule = match reported.finding.severity {
         Severity::Error => String::new(),
-        Severity::Warning | Severity::Note => format!(" [{}]", finding.rule),
+        Severity::Warning | Severity::Note => format!(" [{}]", reported.finding.rule),
     };
     printable(&format!(
-        "{}{place}: {}: {}{colon}{}{rule}",
-        finding.file,
-        finding.level.name(),
-        finding.path,
-        finding.message
+        "{}:{line}:{column}: {}: {}{rule}",
+        reported.file,
+        reported.finding.severity.name(),
+        reported.sentence(),
     ))
 }
 
@@ -67,15 +64,17 @@ pub fn json(report: &Report) -> String {
     format!("{report:#}\n")
 }
 
-fn object(finding: &Finding) -> Value {
+fn object(reported: &Reported) -> Value {
+    let finding = &reported.finding;
     json!({
-        "file": finding.file,
-        "line": finding.position.map(|at| at.line),
-        "column": finding.position.map(|at| at.column),
-        "level": finding.level.name(),
+        "file": reported.file,
+        "line": reported.position.line,
+        "column": reported.position.column,
+        "level": finding.severity.name(),
         "rule": finding.rule,
-        "within": finding.within,
-        "path": finding.path,
-        "message": finding.message,
+        "within": reported.within,
+        "path": finding.place,
+        "message": reported.message(),
+        "remedy": finding.remedy,
     })
 }

@@ -22,8 +22,8 @@ use postern_core::caller::clients::Day;
 use crate::document::Document;
 use crate::failure::{Failure, note, output};
 use crate::moment::Clock;
-use finding::Finding;
-use lint::{ERROR, RULES};
+use finding::Reported;
+use lint::RULES;
 use postern_core::config::Severity;
 
 /// Checks configurations: errors with their lines, and what is legal and dangerous.
@@ -85,7 +85,7 @@ Examples: postern check postern.yaml envoy.yaml
 
 /// All that a check came to.
 struct Report {
-    findings: Vec<Finding>,
+    findings: Vec<Reported>,
     /// Files that cannot be used, each with why.
     unusable: Vec<(String, String)>,
     files: usize,
@@ -137,7 +137,7 @@ impl Report {
         let (findings, configurations) = finding::of_file(document, today);
         let is_wrong = findings
             .iter()
-            .any(|finding| finding.level == Severity::Error);
+            .any(|reported| reported.finding.severity == Severity::Error);
         if configurations == 0 && !is_wrong {
             let why = "no configuration of Postern is in it; it is a bare configuration, an Envoy bootstrap or a manifest of Istio or Envoy Gateway with one";
             self.unusable.push((document.name.clone(), why.to_owned()));
@@ -147,13 +147,14 @@ impl Report {
     }
 
     fn pass_over(&mut self, rules: &[&str]) {
-        let is_kept =
-            |finding: &Finding| finding.level == Severity::Error || !rules.contains(&finding.rule);
+        let is_kept = |Reported { finding, .. }: &Reported| {
+            finding.severity == Severity::Error || !rules.contains(&finding.rule)
+        };
         self.findings.retain(is_kept);
     }
 
     fn count(&self, level: Severity) -> usize {
-        let of_level = |finding: &&Finding| finding.level == level;
+        let of_level = |reported: &&Reported| reported.finding.severity == level;
         self.findings.iter().filter(of_level).count()
     }
 
@@ -168,7 +169,8 @@ impl Report {
 }
 
 fn rule(name: &str) -> Result<&'static str, String> {
-    let rules = || RULES.iter().map(|(id, _)| *id).filter(|id| *id != ERROR);
+    let can_be = |(_, level, _): &&(_, Severity, _)| *level != Severity::Error;
+    let rules = || RULES.iter().filter(can_be).map(|(id, ..)| *id);
     rules().find(|id| *id == name).ok_or_else(|| {
         let rules: Vec<&str> = rules().collect();
         format!("no rule has this name; rules are: {}", rules.join(", "))

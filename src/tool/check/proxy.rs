@@ -5,9 +5,10 @@
 
 use std::collections::BTreeSet;
 
-use postern_core::config::Config;
+use postern_core::config::{Config, Finding};
 use postern_core::policy::{Authority, HostPattern};
 
+use super::lint::level;
 use crate::document::{Manager, Member, Node, Problem};
 
 /// Everything in the proxy's routes that is not read as the configuration reads it.
@@ -39,7 +40,8 @@ pub fn warnings(manager: &Manager, config: &Config) -> Vec<Problem> {
         found.add(
             "proxy-prefix",
             &place,
-            "drops parameters (;) from paths, and Postern does not; leave it off",
+            "drops parameters (;) from paths, and Postern does not",
+            "leave it off",
         );
     }
     let routes: Vec<Place<'_>> = hosts
@@ -65,12 +67,16 @@ const STRIP_DOT: &[&str] = &["strip_trailing_host_dot", "stripTrailingHostDot"];
 struct Found(Vec<Problem>);
 
 impl Found {
-    fn add(&mut self, rule: &'static str, place: &Place<'_>, message: impl Into<String>) {
+    fn add(
+        &mut self,
+        rule: &'static str,
+        place: &Place<'_>,
+        problem: impl Into<String>,
+        remedy: &'static str,
+    ) {
         self.0.push(Problem {
-            rule: Some(rule),
-            at: Some(place.at),
-            path: place.path.clone(),
-            message: message.into(),
+            at: place.at,
+            finding: Finding::new(rule, level(rule), &place.path, problem, remedy),
         });
     }
 }
@@ -147,10 +153,11 @@ fn stripped(manager: &Manager, named: &[&HostPattern], found: &mut Found) {
         if let (Some(member), Some(pattern), true) =
             (member, pattern, is_true(&manager.node, names))
         {
-            let message = format!(
-                "takes the {what} off hosts before Postern sees them, and {pattern} is named with one; name it without"
+            let problem = format!(
+                "takes the {what} off hosts before Postern sees them, and {pattern} is named with one"
             );
-            found.add("proxy-host", &Place::of(&manager.path, member), message);
+            let place = Place::of(&manager.path, member);
+            found.add("proxy-host", &place, problem, "name it without");
         }
     }
 }
@@ -168,10 +175,10 @@ fn domains(hosts: &[Place<'_>], named: &[&HostPattern], any_port: bool, found: &
         let is_named = named.iter().any(|pattern| meets(pattern, domain));
         let alike = named.iter().find(|pattern| bare(pattern) == bare(domain));
         if let (false, Some(pattern)) = (is_named, alike) {
-            let message = format!(
-                "is {domain} to the proxy and {pattern} to Postern, which are different hosts; name them alike"
+            let problem = format!(
+                "is {domain} to the proxy and {pattern} to Postern, which are different hosts"
             );
-            found.add("proxy-host", place, message);
+            found.add("proxy-host", place, problem, "name them alike");
         }
     }
     let rest = listed.iter().find(|place| place.node.text() == Some("*"));
@@ -181,21 +188,27 @@ fn domains(hosts: &[Place<'_>], named: &[&HostPattern], any_port: bool, found: &
     let mut told = BTreeSet::new();
     for pattern in named {
         let own = |(_, domain): &&(&Place<'_>, HostPattern)| meets(domain, pattern);
-        let message = match domains.iter().find(own) {
-            None => format!(
-                "is where the proxy sends requests for {pattern}, which Postern names and no virtual host does; give it one"
+        let (problem, remedy) = match domains.iter().find(own) {
+            None => (
+                format!(
+                    "is where the proxy sends requests for {pattern}, which Postern names and no virtual host does"
+                ),
+                "give it one",
             ),
             Some((_, domain))
                 if pattern.any_port() && !any_port && domain.host().port().is_empty() =>
             {
-                format!(
-                    "is where the proxy sends requests for {pattern} with a port, since {domain} names none; name the ports that there are in both"
+                (
+                    format!(
+                        "is where the proxy sends requests for {pattern} with a port, since {domain} names none"
+                    ),
+                    "name the ports that there are in both",
                 )
             }
             Some(_) => continue,
         };
         if told.insert(pattern.to_string()) {
-            found.add("proxy-host", rest, message);
+            found.add("proxy-host", rest, problem, remedy);
         }
     }
 }
@@ -236,19 +249,26 @@ fn matching(route: &Place<'_>, found: &mut Found) {
         found.add(
             "proxy-prefix",
             &place,
-            "compares paths without case, and Postern does not; leave it out",
+            "compares paths without case, and Postern does not",
+            "leave it out",
         );
     }
     if let Some(place) = wanted.get(&["safe_regex", "safeRegex"]) {
-        found.add("proxy-prefix", &place, "is a regular expression, which no path of the configuration can be compared with; use a path or a prefix");
+        found.add(
+            "proxy-prefix",
+            &place,
+            "is a regular expression, which no path of the configuration can be compared with",
+            "use a path or a prefix",
+        );
     }
     if let Some(prefix) = wanted.text(&["prefix"])
         && !prefix.ends_with('/')
     {
-        let message = format!(
-            "ends within a segment, so that {prefix}x is the proxy's {prefix} and another path to Postern; end it with /, or use path_separated_prefix"
+        let problem = format!(
+            "ends within a segment, so that {prefix}x is the proxy's {prefix} and another path to Postern"
         );
-        found.add("proxy-prefix", &wanted.at(&["prefix"]), message);
+        let remedy = "end it with /, or use path_separated_prefix";
+        found.add("proxy-prefix", &wanted.at(&["prefix"]), problem, remedy);
     }
 }
 
@@ -273,8 +293,12 @@ fn fields(route: &Place<'_>, config: &Config, found: &mut Found) {
             || name == "x-forwarded-client-cert"
             || claims.contains(&name.as_str());
         if is_ours {
-            let message = "is a field that Postern sets or removes, after which the proxy chooses the route again; match on another";
-            found.add("proxy-field", &field.at(&["name"]), message);
+            found.add(
+                "proxy-field",
+                &field.at(&["name"]),
+                "is a field that Postern sets or removes, after which the proxy chooses the route again",
+                "match on another",
+            );
         }
     }
 }
@@ -289,7 +313,12 @@ fn rewriting(route: &Place<'_>, found: &mut Found) {
         &["path_rewrite_policy", "pathRewritePolicy"],
     ];
     for place in others.iter().filter_map(|names| action.get(names)) {
-        found.add("proxy-rewrite", &place, "gives the upstream a path that Postern did not decide about; rewrite a prefix, or name the route's upstreams");
+        found.add(
+            "proxy-rewrite",
+            &place,
+            "gives the upstream a path that Postern did not decide about",
+            "rewrite a prefix, or name the route's upstreams",
+        );
     }
     let rewrite = ["prefix_rewrite", "prefixRewrite"];
     let wanted = route.get(&["match"]);
@@ -297,9 +326,9 @@ fn rewriting(route: &Place<'_>, found: &mut Found) {
     if let (Some(prefix), Some(to)) = (prefix, action.text(&rewrite))
         && prefix.ends_with('/') != to.ends_with('/')
     {
-        let message = format!(
-            "turns {prefix}x into {to}x, and only one of them ends a segment there; end both with /, or none"
-        );
-        found.add("proxy-rewrite", &action.at(&rewrite), message);
+        let problem =
+            format!("turns {prefix}x into {to}x, and only one of them ends a segment there");
+        let remedy = "end both with /, or none";
+        found.add("proxy-rewrite", &action.at(&rewrite), problem, remedy);
     }
 }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::Report;
-use super::finding::{Finding, level};
+use super::finding::Reported;
 use super::lint::RULES;
 
 /// One log with one run.
@@ -27,12 +27,11 @@ pub fn log(report: &Report) -> String {
 }
 
 fn rules() -> Vec<Value> {
-    let rules = RULES.iter().map(|(id, about)| {
-        let level = level(id).name();
+    let rules = RULES.iter().map(|(id, level, about)| {
         json!({
             "id": id,
             "shortDescription": {"text": about},
-            "defaultConfiguration": {"level": level},
+            "defaultConfiguration": {"level": level.name()},
         })
     });
     rules.collect()
@@ -53,28 +52,28 @@ fn invocation(report: &Report) -> Value {
     })
 }
 
-fn result(finding: &Finding) -> Value {
-    let colon = if finding.path.is_empty() { "" } else { ": " };
+fn result(reported: &Reported) -> Value {
+    let finding = &reported.finding;
     json!({
         "ruleId": finding.rule,
-        "ruleIndex": RULES.iter().position(|(id, _)| *id == finding.rule),
-        "level": finding.level.name(),
-        "message": {"text": format!("{}{colon}{}", finding.path, finding.message)},
-        "locations": [location(finding)],
+        "ruleIndex": RULES.iter().position(|(id, ..)| *id == finding.rule),
+        "level": finding.severity.name(),
+        "message": {"text": reported.sentence()},
+        "locations": [location(reported)],
+        "properties": {"remedy": finding.remedy},
     })
 }
 
-fn location(finding: &Finding) -> Value {
+fn location(reported: &Reported) -> Value {
     let mut place = Map::new();
     place.insert(
         "artifactLocation".into(),
-        json!({"uri": uri(&finding.file)}),
+        json!({"uri": uri(&reported.file)}),
     );
-    if let Some(at) = finding.position {
-        let region = json!({"startLine": at.line, "startColumn": at.column});
-        place.insert("region".into(), region);
-    }
-    let names = [finding.within.as_str(), finding.path.as_str()];
+    let at = reported.position;
+    let region = json!({"startLine": at.line, "startColumn": at.column});
+    place.insert("region".into(), region);
+    let names = [reported.within.as_str(), &reported.finding.place];
     let names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
     let mut location = Map::new();
     location.insert("physicalLocation".into(), place.into());

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use postern_core::base::Excerpt;
+use postern_core::config::{Finding, Mistake, Severity};
 
 use super::node::{Doubt, Node, path_at, path_to};
-use super::{Document, Problem};
+use super::{Document, Problem, UNPORTABLE_YAML};
 
 /// Notes names that are there twice, anywhere, and doubts within the configurations that begin at
 /// `roots`.
@@ -43,30 +44,35 @@ impl Walk<'_> {
 
     fn repeated(&self, first: usize, at: usize, path: &str) -> Problem {
         let line = self.file.position(first).line;
-        let message = format!("is there twice, first in line {line}; once is needed");
-        Problem::syntax(at, message).with_path(path)
+        let problem = format!("is there twice, first in line {line}");
+        let finding = Finding::error(Mistake::Duplicate, path, problem, "once is needed");
+        Problem { at, finding }
     }
 }
 
 fn problem(doubt: &Doubt, at: usize, path: &str) -> Problem {
-    let message = match doubt {
-        Doubt::Ambiguous(what) => format!(
-            "is written without quotes, and other readers of YAML take it for {what}; quote it, or write true or false, or a plain number"
-        ),
-        Doubt::Merge => {
-            "is merged by some readers of YAML and refused by others; write the members out"
-                .to_owned()
-        }
-        Doubt::Name => "is a name that is a list or a map; a text is needed".to_owned(),
-        Doubt::Number => "is a number that JSON does not have; another is needed".to_owned(),
-        Doubt::Tag(tag) => format!(
-            "has the tag {}, which only some readers know; write the value without it",
-            Excerpt::of(tag)
-        ),
+    let error = |problem: &str, remedy: &'static str| {
+        Finding::new(UNPORTABLE_YAML, Severity::Error, path, problem, remedy)
     };
-    let rule = matches!(doubt, Doubt::Ambiguous(_)).then_some("ambiguous-yaml");
-    Problem {
-        rule,
-        ..Problem::syntax(at, message).with_path(path)
-    }
+    let finding = match doubt {
+        Doubt::Ambiguous(what) => Finding::new(
+            "ambiguous-yaml",
+            Severity::Warning,
+            path,
+            format!("is written without quotes, and other readers of YAML take it for {what}"),
+            "quote it, or write true or false, or a plain number",
+        ),
+        Doubt::Merge => error(
+            "is merged by some readers of YAML and refused by others",
+            "write the members out",
+        ),
+        Doubt::Name => error("is a name that is a list or a map", "a text is needed"),
+        Doubt::Number => error("is a number that JSON does not have", "another is needed"),
+        Doubt::Tag(tag) => {
+            let tag = Excerpt::of(tag);
+            let problem = format!("has the tag {tag}, which only some readers know");
+            error(&problem, "write the value without it")
+        }
+    };
+    Problem { at, finding }
 }

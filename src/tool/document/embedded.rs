@@ -22,7 +22,7 @@ pub fn document(file: &str, text: &str, style: Style, node: &Node) -> Result<Nod
             Ok(inner)
         }
         Err(problem) => Err(Problem {
-            at: problem.at.map(place),
+            at: place(problem.at),
             ..problem
         }),
     }

@@ -20,8 +20,8 @@ pub enum Payload<'a> {
     Value(&'a Node),
     /// As JSON in a text.
     Text(&'a Node, &'a str, Style),
-    /// In no way that a proxy hands on; where, and what would be accepted.
-    Wrong(usize, &'static str),
+    /// In no way that a proxy hands on; where, why, and what would be accepted.
+    Wrong(usize, &'static str, &'static str),
 }
 
 impl Found<'_> {
@@ -145,7 +145,8 @@ fn plugin<'a>(
         Some(node) => payload(node),
         None => Payload::Wrong(
             holder.at,
-            "is missing; the configuration of Postern is needed here",
+            "is missing",
+            "the configuration of Postern is needed here",
         ),
     };
     let path = match payload {
@@ -175,7 +176,8 @@ fn plugin<'a>(
 
 /// The configuration in an `Any` of protobuf, or as it is.
 fn payload(node: &Node) -> Payload<'_> {
-    const ACCEPTED: &str = "is of a type that says nothing here; google.protobuf.StringValue with JSON, or google.protobuf.Struct, is needed";
+    const ACCEPTED: &str =
+        "google.protobuf.StringValue with JSON, or google.protobuf.Struct, is needed";
     let Some(kind) = node.get(&["@type"]) else {
         return of_value(node);
     };
@@ -189,9 +191,10 @@ fn payload(node: &Node) -> Payload<'_> {
         Some(value) if known => of_value(value),
         None if known => Payload::Wrong(
             node.at,
-            "has no value; the configuration of Postern is needed as value",
+            "has no value",
+            "the configuration of Postern is needed as value",
         ),
-        _ => Payload::Wrong(node.at, ACCEPTED),
+        _ => Payload::Wrong(node.at, "is of a type that says nothing here", ACCEPTED),
     }
 }
 

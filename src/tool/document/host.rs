@@ -1,5 +1,7 @@
 //! What a proxy is told around a configuration, where that undoes it.
 
+use postern_core::config::{Finding, Severity};
+
 use super::Problem;
 use super::find::Found;
 use super::node::{Member, Node, path_at, path_to};
@@ -35,9 +37,14 @@ fn walk(node: &Node, path: &str, found: &[Found<'_>], problems: &mut Vec<Problem
         if found.iter().any(|found| found.path == path) {
             continue;
         }
-        if found.iter().any(|found| is_beside(&path, &found.path)) {
-            problems
-                .extend(opens(member).map(|message| problem("fail-open", member, &path, message)));
+        if found.iter().any(|found| is_beside(&path, &found.path)) && opens(member) {
+            problems.push(problem(
+                "fail-open",
+                member,
+                &path,
+                "lets every request through where the filter does not start",
+                "let it fail closed",
+            ));
         }
         walk(&member.value, &path, found, problems);
     }
@@ -61,17 +68,15 @@ fn is_beside(member: &str, configuration: &str) -> bool {
         .is_some_and(|rest| rest.starts_with('.') || parent.is_empty())
 }
 
-/// What is wrong where a filter that does not start lets requests through.
-fn opens(member: &Member) -> Option<&'static str> {
+/// Whether a filter that does not start lets requests through.
+fn opens(member: &Member) -> bool {
     let value = member.value.to_json();
-    let is_open = match member.name.as_str() {
+    match member.name.as_str() {
         "failure_policy" | "failurePolicy" => value == "FAIL_OPEN",
         "failStrategy" => value == "FAIL_OPEN",
         "fail_open" | "failOpen" => value == true,
         _ => false,
-    };
-    is_open
-        .then_some("lets every request through where the filter does not start; let it fail closed")
+    }
 }
 
 fn connection_manager(node: &Node, filters: &Member, path: &str, problems: &mut Vec<Problem>) {
@@ -79,8 +84,14 @@ fn connection_manager(node: &Node, filters: &Member, path: &str, problems: &mut 
     if remote.is_none_or(|remote| remote.value.to_json() != true) {
         let at = remote.unwrap_or(filters);
         let path = path_to(path, "use_remote_address");
-        let message = "is not true, so the proxy takes callers' addresses from x-forwarded-for, which they can write; set it to true";
-        problems.push(problem("written-address", at, &path, message));
+        let message = "is not true, so the proxy takes callers' addresses from x-forwarded-for, which they can write";
+        problems.push(problem(
+            "written-address",
+            at,
+            &path,
+            message,
+            "set it to true",
+        ));
     }
     let repairs: [(&[&str], &[&str]); 3] = [
         (&["normalize_path", "normalizePath"], &["true"]),
@@ -99,8 +110,14 @@ fn connection_manager(node: &Node, filters: &Member, path: &str, problems: &mut 
             |member: &&Member| values.contains(&member.value.to_json().to_string().as_str());
         if let Some(member) = member.filter(repairs) {
             let path = path_to(path, &member.name);
-            let message = "repairs paths before Postern sees them, so what it refuses is let through repaired; leave it off";
-            problems.push(problem("repaired-path", member, &path, message));
+            let message = "repairs paths before Postern sees them, so what it refuses is let through repaired";
+            problems.push(problem(
+                "repaired-path",
+                member,
+                &path,
+                message,
+                "leave it off",
+            ));
         }
     }
 }
@@ -124,24 +141,33 @@ fn caches(filters: &Member, path: &str, found: &[Found<'_>], problems: &mut Vec<
         let Some(member) = filter.members().iter().find(is_cache) else {
             continue;
         };
-        let (rule, message) = if before {
+        let (rule, message, remedy) = if before {
             (
                 "bypassing-cache",
-                "is a cache before Postern, which calls the upstream past it, so that requests without authorization are let through undecided; put it behind",
+                "is a cache before Postern, which calls the upstream past it, so that requests without authorization are let through undecided",
+                "put it behind",
             )
         } else {
             (
                 "shared-cache",
-                "is a cache behind Postern, which does not see whose answers are, and gives them to other callers; set tokens.marker to true",
+                "is a cache behind Postern, which does not see whose answers are, and gives them to other callers",
+                "set tokens.marker to true",
             )
         };
         let path = path_at(&prefix, index);
-        problems.push(problem(rule, member, &path, message));
+        problems.push(problem(rule, member, &path, message, remedy));
     }
 }
 
-fn problem(rule: &'static str, member: &Member, path: &str, message: &str) -> Problem {
-    let mut problem = Problem::syntax(member.at, message).with_path(path);
-    problem.rule = Some(rule);
-    problem
+fn problem(
+    rule: &'static str,
+    member: &Member,
+    path: &str,
+    message: &str,
+    remedy: &'static str,
+) -> Problem {
+    Problem {
+        at: member.at,
+        finding: Finding::new(rule, Severity::Warning, path, message, remedy),
+    }
 }

@@ -1,5 +1,6 @@
 //! JSON with places: of a text that the configuration's own strict parser takes.
 
+use postern_core::config::{Finding, Mistake};
 use postern_core::jose::json::{self, Bounds, JsonError};
 use serde_json::Value;
 
@@ -26,34 +27,25 @@ pub fn document(text: &str) -> Result<Node, Problem> {
 
 fn refused(error: &JsonError, text: &str) -> Problem {
     let lines = Lines::of(text);
-    let (at, path, message) = match error {
+    let (at, why) = match error {
         JsonError::Duplicate { path, line, column } => {
-            let path = path.replace('"', "");
-            let message = "is there twice; once is needed".to_owned();
             // The parser stops behind the name.
             let end = lines.byte(*line, *column);
             let before = text.get(..end).unwrap_or(text).trim_end_matches('"');
-            let begin = before.rfind('"').unwrap_or(before.len());
-            (begin, path, message)
+            let at = before.rfind('"').unwrap_or(before.len());
+            let (path, twice) = (path.replace('"', ""), "is there twice");
+            let finding = Finding::error(Mistake::Duplicate, path, twice, "once is needed");
+            return Problem { at, finding };
         }
+        // The place is told as that of the file.
         JsonError::Syntax { line, column } => {
-            (lines.byte(*line, *column), String::new(), invalid())
+            (lines.byte(*line, *column), "not valid JSON".to_owned())
         }
-        JsonError::Incomplete => (text.trim_end().len(), String::new(), needed(error)),
-        JsonError::TooLarge(_) | JsonError::TooDeep(_) => (0, String::new(), needed(error)),
+        JsonError::Incomplete => (text.trim_end().len(), error.to_string()),
+        JsonError::TooLarge(_) | JsonError::TooDeep(_) => (0, error.to_string()),
     };
-    Problem {
-        path,
-        ..Problem::syntax(at, message)
-    }
-}
-
-fn needed(error: &JsonError) -> String {
-    format!("the configuration is not read: {error}; one JSON object is needed")
-}
-
-fn invalid() -> String {
-    "the configuration is not read: not valid JSON; one JSON object is needed".to_owned()
+    let problem = format!("the configuration is not read: {why}");
+    Problem::unreadable(at, problem, "one JSON object is needed")
 }
 
 /// Walks a text that is known to be good; where it is not after all, the walk ends early.

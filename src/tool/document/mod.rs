@@ -23,10 +23,12 @@ mod node;
 mod scalar;
 mod yaml;
 
+use std::borrow::Cow;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use postern_core::config::{Finding, Mistake, Severity};
 use serde_json::Value;
 
 pub use lines::Position;
@@ -38,37 +40,43 @@ pub use node::{Member, Node};
 /// The largest file: as large as a configuration may be.
 const MAX_BYTES: u64 = 64 << 20;
 
-const UNTYPED: &str = "has no @type, without which Envoy does not take it; type.googleapis.com/google.protobuf.StringValue, or google.protobuf.Struct, and a value are needed";
+/// The rule of a configuration in what no proxy hands on, or hands on otherwise.
+pub const WRONG_WRAPPER: &str = "wrong-wrapper";
+/// The rule of YAML that is an error, since readers of it differ.
+pub const UNPORTABLE_YAML: &str = "unportable-yaml";
 
 /// What is wrong in a file, or worth a look.
 #[derive(Clone, Debug)]
 pub struct Problem {
-    /// The rule's name where it is legal.
-    pub rule: Option<&'static str>,
-    /// The byte of the file; none for the file as a whole.
-    pub at: Option<usize>,
-    /// Where in the configuration or the document it is; empty for the whole.
-    pub path: String,
-    /// What is wrong, and after a semicolon what would be accepted.
-    pub message: String,
+    /// The byte of the file.
+    pub at: usize,
+    /// It; its place is one in the configuration or the document.
+    pub finding: Finding,
 }
 
 impl Problem {
-    fn syntax(at: usize, message: impl Into<String>) -> Self {
-        Self {
-            rule: None,
-            at: Some(at),
-            path: String::new(),
-            message: message.into(),
-        }
+    /// The document cannot be read.
+    fn unreadable(
+        at: usize,
+        problem: impl Into<String>,
+        remedy: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        let finding = Finding::error(Mistake::Unreadable, "", problem, remedy);
+        Self { at, finding }
     }
 
-    fn with_path(self, path: &str) -> Self {
-        let path = match self.path.as_str() {
-            "" => path.to_owned(),
-            own => own.to_owned(),
-        };
-        Self { path, ..self }
+    /// The configuration is in what no proxy hands on.
+    fn wrapped(at: usize, path: &str, problem: &str, remedy: &'static str) -> Self {
+        let finding = Finding::new(WRONG_WRAPPER, Severity::Error, path, problem, remedy);
+        Self { at, finding }
+    }
+
+    /// The same at a path, where it has none of its own.
+    fn within(mut self, path: &str) -> Self {
+        if self.finding.place.is_empty() {
+            path.clone_into(&mut self.finding.place);
+        }
+        self
     }
 }
 
@@ -114,6 +122,12 @@ impl Configuration {
     /// It, as the filter gets it.
     pub fn bytes(&self) -> Vec<u8> {
         self.value.to_string().into_bytes()
+    }
+
+    /// What was found in it, with the byte of the file where that is.
+    pub fn problem(&self, finding: Finding) -> Problem {
+        let at = self.find(&finding.place);
+        Problem { at, finding }
     }
 
     /// The byte of the file where a path leads, or as far as it leads.
@@ -201,21 +215,19 @@ impl Document {
         Err(lines.join("\n"))
     }
 
-    /// A problem as a line, with the file's name.
+    /// An error as a line, with the file's name.
     pub fn told(&self, problem: &Problem) -> String {
-        let (name, path) = (&self.name, &problem.path);
-        let colon = if path.is_empty() { "" } else { ": " };
-        let line = problem.at.map(|at| self.position(at).line);
-        let line = line.map_or_else(String::new, |line| format!(" (line {line})"));
-        format!("{name}: {path}{colon}{}{line}", problem.message)
+        let (name, line) = (&self.name, self.position(problem.at).line);
+        format!("{name}: {} (line {line})", problem.finding)
     }
 
     /// Every document that says something; of a file that says nothing, that.
     fn documents(&self) -> Result<Vec<Node>, Problem> {
         if self.text.trim().is_empty() {
-            return Err(Problem::syntax(
+            return Err(Problem::unreadable(
                 0,
-                "there is no configuration; an object with version, issuers and routes is needed",
+                "there is no configuration",
+                "an object with version, issuers and routes is needed",
             ));
         }
         let mut documents = if self.is_json() {
@@ -252,14 +264,17 @@ impl Document {
             untyped,
         } in found
         {
-            let untyped = untyped.map(|at| Problem::syntax(at, UNTYPED).with_path(&path));
-            contents.problems.extend(untyped);
+            contents.problems.extend(untyped.map(|at| {
+                Problem::wrapped(at, &path, "has no @type, without which Envoy does not take it", "type.googleapis.com/google.protobuf.StringValue, or google.protobuf.Struct, and a value are needed")
+            }));
             let root = match payload {
                 Payload::Value(node) => Ok(node.clone()),
                 Payload::Text(node, text, style) => {
                     embedded::document(&self.text, text, style, node)
                 }
-                Payload::Wrong(at, message) => Err(Problem::syntax(at, message)),
+                Payload::Wrong(at, problem, remedy) => {
+                    Err(Problem::wrapped(at, &path, problem, remedy))
+                }
             };
             match root {
                 Ok(root) => contents.configurations.push(Configuration {
@@ -271,7 +286,7 @@ impl Document {
                     value: root.to_json(),
                     root,
                 }),
-                Err(problem) => contents.problems.push(problem.with_path(&path)),
+                Err(problem) => contents.problems.push(problem.within(&path)),
             }
         }
     }
@@ -330,7 +345,7 @@ mod tests {
             let document = Document::of(name, text.clone());
             let contents = document.contents();
             for problem in &contents.problems {
-                document.position(problem.at.unwrap_or_default());
+                document.position(problem.at);
             }
             for configuration in &contents.configurations {
                 document.position(configuration.find("routes[0].match.path"));

@@ -121,18 +121,18 @@ impl Reader {
 
     fn copy(&mut self, anchor: usize, at: usize) -> Result<(), Problem> {
         let Some((node, size)) = self.anchors.get(&anchor) else {
-            return Err(Problem::syntax(
+            return Err(Problem::unreadable(
                 at,
-                "the alias stands for a value that it is in itself; write the value out",
+                "the alias stands for a value that it is in itself",
+                "write the value out",
             ));
         };
         self.copies = self.copies.saturating_add(*size);
         if self.copies > MAX_COPIES {
-            return Err(Problem::syntax(
+            return Err(Problem::unreadable(
                 at,
-                format!(
-                    "the aliases stand for more than {MAX_COPIES} values; write out what is meant"
-                ),
+                format!("the aliases stand for more than {MAX_COPIES} values"),
+                "write out what is meant",
             ));
         }
         let (node, size) = (node.clone(), *size);
@@ -206,8 +206,6 @@ fn refused(error: &ScanError, text: &str) -> Problem {
     } else {
         "YAML or JSON is needed"
     };
-    Problem::syntax(
-        at,
-        format!("the YAML is not read: {}; {remedy}", error.info()),
-    )
+    let problem = format!("the YAML is not read: {}", error.info());
+    Problem::unreadable(at, problem, remedy)
 }

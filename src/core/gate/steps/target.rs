@@ -2,7 +2,7 @@
 
 use super::case::{Case, Checked, Learned, Verdict};
 use super::request::Request;
-use crate::base::Excerpt;
+use crate::base::{Excerpt, WrongText};
 use crate::decision::{Denial, Reason};
 use crate::gate::fields::needs_one;
 use crate::gate::judge::Judge;
@@ -19,8 +19,10 @@ pub(super) fn path<'a>(request: &Request<'a>) -> Checked<'a> {
 
 /// The method has one reading.
 pub(super) fn method<'a>(request: &Request<'a>) -> Checked<'a> {
-    Method::check(request.method)
-        .map_err(|error| Denial::new(Reason::MethodAmbiguous, error.to_string()))?;
+    Method::check(request.method).map_err(|error| {
+        let detail = format!("{error}; {}", error.remedy());
+        Denial::new(Reason::MethodAmbiguous, detail)
+    })?;
     Ok(Learned::Nothing)
 }
 

@@ -1,9 +1,10 @@
 //! `hours`: it is one of these hours of the day and days of the week, in UTC.
 
+use std::borrow::Cow;
 use std::fmt;
 
 use super::kind::{ConditionKind, Facts, denied};
-use crate::base::Now;
+use crate::base::{Now, WrongText};
 use crate::decision::Denial;
 
 const MINUTES_A_DAY: u64 = 24 * 60;
@@ -122,9 +123,19 @@ pub enum HoursError {
 impl fmt::Display for HoursError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Self::Invalid => "is no daily window; a window in UTC is \"08:00-18:00\"",
-            Self::Empty => "begins and ends at the same minute; the whole day is \"00:00-24:00\"",
+            Self::Invalid => "is no daily window",
+            Self::Empty => "begins and ends at the same minute",
         })
+    }
+}
+
+impl WrongText for HoursError {
+    fn remedy(&self) -> Cow<'static, str> {
+        let remedy = match self {
+            Self::Invalid => "a window in UTC is \"08:00-18:00\"",
+            Self::Empty => "the whole day is \"00:00-24:00\"",
+        };
+        remedy.into()
     }
 }
 

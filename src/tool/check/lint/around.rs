@@ -34,10 +34,18 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
         let Some((other, weaker)) = routes.iter().nth(*at) else {
             continue;
         };
-        found.add("walked-around", format!("routes[{index}].match.methods"), format!(
-            "leaves {} of {} to routes[{at}] \"{}\" ({}), which asks for less; name those methods too, or none",
-            by.join(", "), matching.path, weaker.name, other.path,
-        ));
+        found.add(
+            "walked-around",
+            format!("routes[{index}].match.methods"),
+            format!(
+                "leaves {} of {} to routes[{at}] \"{}\" ({}), which asks for less",
+                by.join(", "),
+                matching.path,
+                weaker.name,
+                other.path,
+            ),
+            "name those methods too, or none",
+        );
     }
 }
 

@@ -6,30 +6,38 @@ use postern_core::base::{Id as _, IssuerId};
 use postern_core::caller::settings::Issuer;
 use postern_core::crypto::AlgorithmSet;
 
-use super::{Found, Policy, keys};
+use super::{Found, Policy, elements, keys};
 
 const DAY: Duration = Duration::from_secs(86_400);
 /// More than this is not the clocks of machines that keep time.
 pub(super) const SKEW: Duration = Duration::from_secs(120);
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
-    for (index, issuer) in policy.config.settings.callers.issuers.iter().enumerate() {
+    let issuers = policy.config.settings.callers.issuers.iter();
+    let issuers = issuers.zip(elements(&policy.written.issuers));
+    for (index, (issuer, written)) in issuers.enumerate() {
         let path = format!("issuers[{index}]");
         tokens(issuer, &path, found);
-        keys::look(policy, &issuer.keys, &path, "keys", found);
-        if policy.at(&format!("/issuers/{index}/lenient")).is_some() {
-            found.add("large-rsa", format!("{path}.lenient"), "takes RSA keys of more than 4096 bits, with which whoever sends a bad token takes 11 ms of CPU time; ask the issuer for smaller ones, or for ES256");
+        keys::look(&issuer.keys, &format!("{path}.keys"), found);
+        let exponent_3 = written.keys.given();
+        let exponent_3 = exponent_3.and_then(|keys| keys.allow_rsa_exponent_3.given());
+        if exponent_3 == Some(&true) {
+            found.add(
+                "rsa-exponent-3",
+                format!("{path}.keys.allow_rsa_exponent_3"),
+                "takes keys whose signatures careless libraries were forged for",
+                "ask the issuer for keys with 65537",
+            );
         }
-        let issued_over_http = issuer.issuer.starts_with("http://");
-        if issued_over_http
-            && policy
-                .at(&format!("/issuers/{index}/keys/discovery"))
-                .is_some()
-        {
+        if !written.lenient.is_absent() {
+            found.add("large-rsa", format!("{path}.lenient"), "takes RSA keys of more than 4096 bits, with which whoever sends a bad token takes 11 ms of CPU time", "ask the issuer for smaller ones, or for ES256");
+        }
+        if keys::are_discovered_over_http(&issuer.keys) {
             found.add(
                 "plain-http-keys",
                 format!("{path}.issuer"),
-                "is http, so whoever is on the way can give out keys; use https",
+                "is http, so whoever is on the way can give out keys",
+                "use https",
             );
         }
         if !policy
@@ -39,10 +47,8 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
             found.add(
                 "unused-issuer",
                 path,
-                format!(
-                    "no route takes tokens of \"{}\"; name it in allow.issuers, or remove it",
-                    issuer.name
-                ),
+                format!("no route takes tokens of \"{}\"", issuer.name),
+                "name it in allow.issuers, or remove it",
             );
         }
     }
@@ -63,12 +69,14 @@ fn tokens(issuer: &Issuer, path: &str, found: &mut Found) {
         None => found.add(
             "no-max-lifetime",
             at("max_lifetime"),
-            "is not given, so a token is good for as long as it says; give one, such as 1h",
+            "is not given, so a token is good for as long as it says",
+            "give one, such as 1h",
         ),
         Some(most) if most > DAY => found.add(
             "long-lifetime",
             at("max_lifetime"),
-            "is more than a day, for which a stolen token is good; give less, such as 1h",
+            "is more than a day, for which a stolen token is good",
+            "give less, such as 1h",
         ),
         Some(_) => {}
     }
@@ -77,12 +85,22 @@ fn tokens(issuer: &Issuer, path: &str, found: &mut Found) {
         .intersection(AlgorithmSet::symmetric())
         .is_empty()
     {
-        found.add("shared-secret", at("algorithms"), "has HS algorithms: whoever has the secret to check tokens, this configuration included, can make them; use public keys");
+        found.add("shared-secret", at("algorithms"), "has HS algorithms: whoever has the secret to check tokens, this configuration included, can make them", "use public keys");
     }
     if issuer.clock_skew > SKEW {
-        found.add("wide-clock-skew", at("clock_skew"), "takes tokens for more than two minutes after they expired; 30s do where clocks are kept");
+        found.add(
+            "wide-clock-skew",
+            at("clock_skew"),
+            "takes tokens for more than two minutes after they expired",
+            "30s do where clocks are kept",
+        );
     }
     if issuer.forward {
-        found.add("forwarded-token", at("forward"), "hands the credential to the upstream, which can use it as the caller; use claim_headers and remove it");
+        found.add(
+            "forwarded-token",
+            at("forward"),
+            "hands the credential to the upstream, which can use it as the caller",
+            "use claim_headers and remove it",
+        );
     }
 }

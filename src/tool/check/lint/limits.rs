@@ -17,10 +17,8 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
             found.add(
                 "unused-limit",
                 path,
-                format!(
-                    "no route is charged to \"{}\"; name it in a route's limits, or remove it",
-                    limit.name
-                ),
+                format!("no route is charged to \"{}\"", limit.name),
+                "name it in a route's limits, or remove it",
             );
         }
     }
@@ -32,7 +30,8 @@ fn counted(limit: &Limit, path: &str, found: &mut Found) {
             found.add(
                 "caller-chosen-key",
                 format!("{path}.key[{place}]"),
-                "is a header, so a caller that changes it counts anew; count by identity or client",
+                "is a header, so a caller that changes it counts anew",
+                "count by identity or client",
             );
         }
     }
@@ -41,13 +40,19 @@ fn counted(limit: &Limit, path: &str, found: &mut Found) {
         .iter()
         .all(|part| matches!(part, KeyPart::Route | KeyPart::Issuer))
     {
-        found.add("shared-limit", format!("{path}.key"), "tells no callers apart, so one can use up what is for all; count by identity or client as well");
+        found.add(
+            "shared-limit",
+            format!("{path}.key"),
+            "tells no callers apart, so one can use up what is for all",
+            "count by identity or client as well",
+        );
     }
     if !limit.deny_on_contention {
         found.add(
             "uncounted-contention",
             format!("{path}.on_contention"),
-            "is allow, so a flood passes uncounted just when it is one; use deny",
+            "is allow, so a flood passes uncounted just when it is one",
+            "use deny",
         );
     }
 }

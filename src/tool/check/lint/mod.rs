@@ -3,7 +3,6 @@
 //! | file | what is in it |
 //! | --- | --- |
 //! | `rules` | the rules' names, and what they are about |
-//! | `noted` | what the core says itself |
 //! | `issuers`, `keys`, `trust_domains`, `clients` | who may call |
 //! | `routes`, `open`, `around`, `reach` | what may be called |
 //! | `limits`, `rest` | the other sections |
@@ -13,7 +12,6 @@ mod clients;
 mod issuers;
 mod keys;
 mod limits;
-mod noted;
 mod open;
 mod reach;
 mod rest;
@@ -22,36 +20,30 @@ mod rules;
 mod trust_domains;
 
 use postern_core::caller::clients::Day;
-use postern_core::config::Config;
+use postern_core::config::wire::{self, Field, List};
+use postern_core::config::{Config, Finding};
 use postern_core::gate::Route;
-use serde_json::Value;
 
-pub use rules::{ERROR, NOTES, RULES};
+pub use rules::{ERROR, RULES, level};
 
-/// What is worth a look: its rule, its place, and after a semicolon what to do about it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Warning {
-    pub rule: &'static str,
-    pub path: String,
-    pub message: String,
-}
-
-/// A configuration, as it is written and as it is understood.
+/// A configuration, as it is understood and as it is written.
 struct Policy<'a> {
     config: &'a Config,
-    value: &'a Value,
+    /// For what is not in what it compiles to: whether something was said that is the default as
+    /// well, how networks were written before they were put together, and patterns, which are
+    /// compiled to what only finds.
+    written: &'a wire::Config,
     today: Day,
 }
 
-/// Everything that is worth a look.
-pub fn warnings(config: &Config, value: &Value, today: Day) -> Vec<Warning> {
+/// Everything that is worth a look, with what the core says itself.
+pub fn findings(config: &Config, written: &wire::Config, today: Day) -> Vec<Finding> {
     let policy = Policy {
         config,
-        value,
+        written,
         today,
     };
-    let mut found = Found(Vec::new());
-    noted::look(&policy, &mut found);
+    let mut found = Found(config.warnings.clone());
     issuers::look(&policy, &mut found);
     trust_domains::look(&policy, &mut found);
     clients::look(&policy, &mut found);
@@ -64,28 +56,33 @@ pub fn warnings(config: &Config, value: &Value, today: Day) -> Vec<Warning> {
     found.0
 }
 
-struct Found(Vec<Warning>);
+struct Found(Vec<Finding>);
 
 impl Found {
-    fn add(&mut self, rule: &'static str, path: impl Into<String>, message: impl Into<String>) {
-        self.0.push(Warning {
-            rule,
-            path: path.into(),
-            message: message.into(),
-        });
+    fn add(
+        &mut self,
+        rule: &'static str,
+        place: impl Into<String>,
+        problem: impl Into<String>,
+        remedy: &'static str,
+    ) {
+        let severity = level(rule);
+        self.0
+            .push(Finding::new(rule, severity, place, problem, remedy));
     }
 }
 
-impl Policy<'_> {
-    /// What is written at a JSON pointer.
-    fn at(&self, pointer: &str) -> Option<&Value> {
-        self.value.pointer(pointer)
-    }
+/// The elements of a list, of which none is wrong where the document was taken.
+fn elements<T>(list: &List<T>) -> impl Iterator<Item = &T> {
+    list.given().into_iter().flatten().filter_map(Field::given)
+}
 
-    /// The texts that are listed at a JSON pointer.
-    fn texts(&self, pointer: &str) -> impl Iterator<Item = &str> {
-        let list = self.at(pointer).and_then(Value::as_array);
-        list.into_iter().flatten().filter_map(Value::as_str)
+impl Policy<'_> {
+    /// The workloads that the route at that place lets in, as they are written.
+    fn workloads(&self, route: usize) -> impl Iterator<Item = &String> {
+        let route = elements(&self.written.routes).nth(route);
+        let allow = route.and_then(|route| route.allow.given());
+        allow.into_iter().flat_map(|allow| elements(&allow.spiffe))
     }
 
     /// Every route that needs an identity, with its place.

@@ -12,7 +12,7 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
             continue;
         }
         if route.upstreams.is_empty() && routes.iter().any(|(_, other)| !other.public) {
-            found.add("no-upstreams", format!("routes[{index}].public"), "stands beside routes that need a credential; name the proxy's clusters that are public in upstreams, so that no other is reached by it");
+            found.add("no-upstreams", format!("routes[{index}].public"), "stands beside routes that need a credential", "name the proxy's clusters that are public in upstreams, so that no other is reached by it");
         }
         let meets = |(_, (other, route)): &(usize, &(&RouteMatch, &Route))| {
             !route.public && hosts_meet(open, other) && methods_meet(open, other)
@@ -20,18 +20,22 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
         let protected = || routes.iter().enumerate().filter(meets);
         let covered = protected().find(|(_, (other, _))| covers(open, other));
         if let Some((at, (other, route))) = covered {
-            found.add("public-beside-protected", format!("routes[{index}].public"), format!(
-                "opens {} and so all that routes[{at}] \"{}\" ({}) does not match, such as other methods and deeper paths; name the paths that are public",
+            found.add("public-beside-protected", format!("routes[{index}].public"), format!("opens {} and so all that routes[{at}] \"{}\" ({}) does not match, such as other methods and deeper paths",
                 open.path, route.name, other.path,
-            ));
+            ), "name the paths that are public");
         }
         let above = protected()
             .find(|(_, (other, _))| has_rest(open) && covers(other, open) && !covers(open, other));
         if let Some((at, (other, route))) = above {
-            found.add("public-below-protected", format!("routes[{index}].public"), format!(
-                "opens all of {} within routes[{at}] \"{}\" ({}), which needs a credential; name the paths that are public",
-                open.path, route.name, other.path,
-            ));
+            found.add(
+                "public-below-protected",
+                format!("routes[{index}].public"),
+                format!(
+                    "opens all of {} within routes[{at}] \"{}\" ({}), which needs a credential",
+                    open.path, route.name, other.path,
+                ),
+                "name the paths that are public",
+            );
         }
     }
 }

@@ -20,12 +20,18 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
                 found.add(
                     "impossible-host",
                     format!("{path}.hosts[{place}]"),
-                    format!("{host} is the host of no request; correct it, or remove it"),
+                    format!("{host} is the host of no request"),
+                    "correct it, or remove it",
                 );
             }
         }
         if !is_found(policy, index, route) {
-            found.add("unreachable-route", path, "fits no request that would not be refused or find another route; remove the route, or make its path shorter");
+            found.add(
+                "unreachable-route",
+                path,
+                "fits no request that would not be refused or find another route",
+                "remove the route, or make its path shorter",
+            );
         }
     }
 }

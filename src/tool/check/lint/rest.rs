@@ -1,11 +1,11 @@
 //! The sections that are about the proxy and its callers as a whole.
 
-use postern_core::decision::Detail;
+use postern_core::config::wire::List;
+use postern_core::decision::{Detail, Mode};
 use postern_core::host::LogLevel;
 use postern_core::policy::Trust;
-use serde_json::Value;
 
-use super::{Found, Policy};
+use super::{Found, Policy, elements};
 
 pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
     source(policy, found);
@@ -15,14 +15,15 @@ pub(super) fn look(policy: &Policy<'_>, found: &mut Found) {
         found.add(
             "shared-verification",
             "tokens.share",
-            "lets a plugin that knows vm_config.configuration and is in the same vm_id let forged tokens in; give Postern a vm_id of its own or a random text there, or remove this",
+            "lets a plugin that knows vm_config.configuration and is in the same vm_id let forged tokens in", "give Postern a vm_id of its own or a random text there, or remove this",
         );
     }
     if policy.config.settings.responses.detail == Detail::Full {
         found.add(
             "full-detail",
             "responses.detail",
-            "is full, so whoever tries tokens is told what is wrong with each; use reason",
+            "is full, so whoever tries tokens is told what is wrong with each",
+            "use reason",
         );
     }
 }
@@ -36,30 +37,30 @@ fn source(policy: &Policy<'_>, found: &mut Found) {
         .as_ref()
         .map(|forwarded| &forwarded.trust);
     if matches!(trust, Some(Trust::Hops(_))) {
-        found.add("believed-hops", "source.trusted_hops", "believes the header whoever connects, so who gets here without those proxies writes an address of their choice; give trusted_cidrs");
+        found.add("believed-hops", "source.trusted_hops", "believes the header whoever connects, so who gets here without those proxies writes an address of their choice", "give trusted_cidrs");
     }
-    if policy.at("/source/pressure/mode") == Some(&Value::from("observe")) {
+    let pressure = policy.config.settings.source.pressure.as_ref();
+    if pressure.is_some_and(|limit| limit.mode == Mode::Observe) {
         found.add(
             "observe-mode",
             "source.pressure.mode",
-            "observe lets sources go on that keep failing; remove it to enforce",
+            "observe lets sources go on that keep failing",
+            "remove it to enforce",
         );
     }
-    wide(
-        policy,
-        "/source/trusted_cidrs",
-        "source.trusted_cidrs",
-        found,
-    );
-    for index in 0..policy.config.settings.callers.trust_domains.len() {
-        let pointer = format!("/trust_domains/{index}/xfcc/trusted_cidrs");
-        let path = format!("trust_domains[{index}].xfcc.trusted_cidrs");
-        wide(policy, &pointer, &path, found);
+    if let Some(source) = policy.written.source.given() {
+        wide(&source.trusted_cidrs, "source.trusted_cidrs", found);
+    }
+    for (index, domain) in elements(&policy.written.trust_domains).enumerate() {
+        if let Some(xfcc) = domain.xfcc.given() {
+            let path = format!("trust_domains[{index}].xfcc.trusted_cidrs");
+            wide(&xfcc.trusted_cidrs, &path, found);
+        }
     }
 }
 
-fn wide(policy: &Policy<'_>, pointer: &str, path: &str, found: &mut Found) {
-    for (index, network) in policy.texts(pointer).enumerate() {
+fn wide(networks: &List<String>, path: &str, found: &mut Found) {
+    for (index, network) in elements(networks).enumerate() {
         let prefix = network
             .split_once('/')
             .and_then(|(_, prefix)| prefix.parse::<u8>().ok());
@@ -67,7 +68,8 @@ fn wide(policy: &Policy<'_>, pointer: &str, path: &str, found: &mut Found) {
             found.add(
                 "wide-trust",
                 format!("{path}[{index}]"),
-                format!("{network} believes most of the world; name the proxies' own networks"),
+                format!("{network} believes most of the world"),
+                "name the proxies' own networks",
             );
         }
     }
@@ -79,26 +81,31 @@ fn audit(policy: &Policy<'_>, found: &mut Found) {
         found.add(
             "unaudited-denials",
             "audit.log.decisions",
-            "leaves denials out of the audit, which an attack is seen by; write all of them",
+            "leaves denials out of the audit, which an attack is seen by",
+            "write all of them",
         );
     }
     if matches!(audit.level, LogLevel::Trace | LogLevel::Debug) {
         found.add(
             "unseen-audit",
             "audit.log.level",
-            "is below info, which is the least that proxies write by default; use info",
+            "is below info, which is the least that proxies write by default",
+            "use info",
         );
     }
 }
 
-/// Where actions are listed, the core says so of each.
+/// Where actions are listed, the core says so of each. Whether they are is in no wire type: the
+/// section is read by the rows of its signals.
 fn risk(policy: &Policy<'_>, found: &mut Found) {
-    let by_default = policy.config.settings.risk.is_some() && policy.at("/risk/actions").is_none();
+    let written = policy.written.risk.given();
+    let by_default = written.is_some_and(|risk| risk.get("actions").is_none());
     if by_default && policy.config.settings.limits.is_empty() {
         found.add(
             "idle-throttle",
             "risk",
-            "throttles by making requests cost their limits more, and there are no limits; add some, or list actions",
+            "throttles by making requests cost their limits more, and there are no limits",
+            "add some, or list actions",
         );
     }
 }

@@ -28,9 +28,8 @@ fn callers(policy: &Policy<'_>, index: usize, route: &Route, path: &str, found: 
         found.add(
             "any-caller",
             at.as_str(),
-            format!(
-                "says nothing about who may call: {who}; name scopes, issuers, clients or workloads"
-            ),
+            format!("says nothing about who may call: {who}"),
+            "name scopes, issuers, clients or workloads",
         );
     }
     let clients = &policy.config.settings.callers.clients;
@@ -41,17 +40,20 @@ fn callers(policy: &Policy<'_>, index: usize, route: &Route, path: &str, found: 
     };
     let named = route.allow.clients.as_ref();
     if named.is_some_and(|named| named.iter().all(barred)) {
-        found.add("nobody-allowed", format!("{at}.clients"), "names only clients that are suspended or expired, so every request is refused; name others, or remove the route");
+        found.add(
+            "nobody-allowed",
+            format!("{at}.clients"),
+            "names only clients that are suspended or expired, so every request is refused",
+            "name others, or remove the route",
+        );
     }
-    for (place, pattern) in policy
-        .texts(&format!("/routes/{index}/allow/spiffe"))
-        .enumerate()
-    {
+    for (place, pattern) in policy.workloads(index).enumerate() {
         if is_whole_domain(pattern) {
             found.add(
                 "wide-workload",
                 format!("{at}.spiffe[{place}]"),
-                "lets every workload of the trust domain in; name the workloads",
+                "lets every workload of the trust domain in",
+                "name the workloads",
             );
         }
     }
@@ -60,7 +62,12 @@ fn callers(policy: &Policy<'_>, index: usize, route: &Route, path: &str, found: 
 fn conditions(route: &Route, path: &str, found: &mut Found) {
     for (index, condition) in route.when.conditions().iter().enumerate() {
         if matches!(condition, Condition::Header(header) if !header.required) {
-            found.add("skippable-condition", format!("{path}.when[{index}].required"), "is false, so a caller passes by leaving the header out; remove it where the condition is meant to hold");
+            found.add(
+                "skippable-condition",
+                format!("{path}.when[{index}].required"),
+                "is false, so a caller passes by leaving the header out",
+                "remove it where the condition is meant to hold",
+            );
         }
     }
 }
@@ -83,7 +90,8 @@ fn throttle(policy: &Policy<'_>, route: &Route, path: &str, found: &mut Found) {
         found.add(
             "unlimited-throttle",
             format!("{path}.limits"),
-            "is not given, so throttling by risk does nothing here; name a limit",
+            "is not given, so throttling by risk does nothing here",
+            "name a limit",
         );
     }
 }
