@@ -45,7 +45,7 @@ impl Config {
     /// assert_eq!(config.settings.routes.len(), 1);
     ///
     /// let errors = Config::parse(br#"{"version": 1, "routs": []}"#).unwrap_err();
-    /// assert_eq!(errors.listed()[0].path, "routs");
+    /// assert_eq!(errors.listed()[0].place, "routs");
     /// ```
     pub fn parse(bytes: &[u8]) -> Result<Self, ConfigErrors> {
         Self::parse_written(bytes).map(|(config, _)| config)

@@ -36,6 +36,7 @@ impl<R> RouteTable<R> {
     /// can match the same request.
     ///
     /// ```
+    /// use postern_core::base::{Id as _, RouteId};
     /// use postern_core::policy::{PathTemplate, RouteMatch, RouteTable};
     /// use postern_core::request::NormalPath;
     ///
@@ -50,7 +51,7 @@ impl<R> RouteTable<R> {
     /// assert_eq!(table.find("api.example", "GET", &path).unwrap().route, &"one");
     ///
     /// let overlaps = RouteTable::compile(vec![(to("/{a}"), ()), (to("/{b}"), ())]).unwrap_err();
-    /// assert_eq!((overlaps[0].first, overlaps[0].second), (0, 1));
+    /// assert_eq!((overlaps[0].first, overlaps[0].second), (RouteId::at(0), RouteId::at(1)));
     /// ```
     pub fn compile(routes: Vec<(RouteMatch, R)>) -> Result<Self, Vec<Overlap>> {
         let routes: Listed<RouteId, _> = routes.into_iter().collect();

@@ -8,11 +8,11 @@
 //! | `source` | one source: asked for, fetched, published, taken up |
 //! | `records` | what workers share of a source, behind compare-and-swap |
 //! | `hold` | what a request waits for |
-//! | `shown` | what operators see of a source |
+//! | `owner_metrics` | what operators see of a source |
 
 mod hold;
+mod owner_metrics;
 mod records;
-mod shown;
 mod source;
 
 use std::time::Duration;

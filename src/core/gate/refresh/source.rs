@@ -4,8 +4,8 @@ use std::mem;
 use std::time::Duration;
 
 use super::hold::Hold;
+use super::owner_metrics::OwnerMetrics;
 use super::records::Records;
-use super::shown::Shown;
 use super::{Asker, TICK, Tools};
 use crate::base::{KeyOwnerId, Now};
 use crate::caller::Wanted;
@@ -24,7 +24,7 @@ pub struct Fetcher {
     owner: KeyOwnerId,
     /// How lines of the log speak of it.
     name: String,
-    shown: Shown,
+    shown: OwnerMetrics,
     remote: Remote,
     records: Records,
     /// How many fetches had ended when this worker last looked; none before it did.
@@ -59,7 +59,7 @@ impl Fetcher {
         Self {
             owner: id,
             name: owner.to_string(),
-            shown: Shown::of(owner),
+            shown: OwnerMetrics::of(owner),
             remote: remote.clone(),
             records,
             seen: None,

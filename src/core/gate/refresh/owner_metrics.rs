@@ -29,12 +29,12 @@ const OF_DOMAIN: MetricNames = MetricNames {
 };
 
 /// The metrics of a source.
-pub struct Shown {
+pub struct OwnerMetrics {
     names: &'static MetricNames,
     owner: String,
 }
 
-impl Shown {
+impl OwnerMetrics {
     /// Those of whose keys it has.
     pub fn of(owner: &KeyOwner<'_>) -> Self {
         let (names, owner) = match owner {
