@@ -45,6 +45,9 @@ pub trait Sink {
     /// Takes a record: writes it, or keeps it until there are more.
     fn add(&mut self, host: &dyn Host, record: &Record<'_>);
 
+    /// Whether it may keep records, so that ticks are needed.
+    fn gathers(&self) -> bool;
+
     /// Writes what was kept: for each tick, and when the gate ends.
     fn flush(&mut self, host: &dyn Host);
 }

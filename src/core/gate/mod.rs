@@ -151,7 +151,7 @@ impl Gate {
     pub fn needs_ticks(&self) -> bool {
         let has_sources =
             |open: &Open| matches!(open.refresh.try_borrow(), Ok(refresh) if refresh.has_sources());
-        let gathers = |open: &Open| open.config.audit.batch > 0;
+        let gathers = |open: &Open| matches!(open.sinks.try_borrow(), Ok(sinks) if sinks.gathers());
         // Whoever is held goes on with a tick, should the body not come.
         let reads_bodies = |open: &Open| open.steps.iter().any(|step| step.reads_body);
         let needs = |open: &Open| {

@@ -43,6 +43,10 @@ impl Sink for Log {
         }
     }
 
+    fn gathers(&self) -> bool {
+        self.batch > 0
+    }
+
     fn flush(&mut self, host: &dyn Host) {
         if self.kept.is_empty() {
             return;

@@ -33,6 +33,10 @@ impl Sink for Sinks {
         self.0.iter_mut().for_each(|sink| sink.add(host, record));
     }
 
+    fn gathers(&self) -> bool {
+        self.0.iter().any(|sink| sink.gathers())
+    }
+
     fn flush(&mut self, host: &dyn Host) {
         self.0.iter_mut().for_each(|sink| sink.flush(host));
     }
@@ -62,6 +66,10 @@ mod tests {
             self.kept.push(text);
         }
 
+        fn gathers(&self) -> bool {
+            true
+        }
+
         fn flush(&mut self, _: &dyn Host) {
             self.sent.borrow_mut().append(&mut self.kept);
         }
@@ -72,11 +80,13 @@ mod tests {
         let host = MemoryHost::default();
         let sent = Rc::new(RefCell::new(Vec::new()));
         let mut sinks = Sinks::open(&Settings::default());
+        assert!(!sinks.gathers());
         sinks.push(Endpoint {
             form: |out, record| out.push_str(record.outcome.code()),
             kept: Vec::new(),
             sent: Rc::clone(&sent),
         });
+        assert!(sinks.gathers(), "one of them does");
         sinks.add(&host, &record());
         assert_eq!(host.logged().len(), 1, "the log gathers nothing here");
         assert!(sent.borrow().is_empty());
