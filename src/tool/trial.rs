@@ -73,10 +73,11 @@ pub struct Trial {
 }
 
 impl Trial {
-    /// Opens a gate by a configuration, which writes the event of every decision.
+    /// Opens a gate by a configuration, which writes the event of every decision at once.
     pub fn new(mut config: Config, now: Now) -> Self {
         let shared = SharedData::default();
-        (config.settings.audit.allowed, config.settings.audit.denied) = (1.0, 1.0);
+        let audit = &mut config.settings.audit;
+        (audit.allowed, audit.denied, audit.batch) = (1.0, 1.0, 0);
         let host = MemoryHost::with_shared(now, &shared);
         let gate = Rc::new(Gate::open(config.settings, b"", &host));
         Self { gate, shared }

@@ -339,6 +339,8 @@ routes:
   - {name: all, match: {path: "/v1/{rest*}"}}
 "#;
 
+const KEYS: &str = r#"{"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]}"#;
+
 const MINTED: &str = r#"
 configuration: postern.yaml
 keys: {dev: {file: private.jwk, issuer: corp}}
@@ -492,12 +494,7 @@ routes: [{name: a, match: {path: /a}, allow: {clients: [old]}}]
 
 #[test]
 fn claims_are_explained_without_a_token_and_the_first_failure_is_named() {
-    let key = json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "kid": "k1", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}]});
-    let config = written(
-        "claims",
-        "postern.yaml",
-        &CONFIG.replace("KEYS", &key.to_string()),
-    );
+    let config = written("claims", "postern.yaml", &CONFIG.replace("KEYS", KEYS));
     let config = config.to_str().unwrap();
     let explain = |request: &str, more: &[&str]| {
         let arguments = [&["explain", config, "--request", request], more].concat();
@@ -610,6 +607,23 @@ fn claims_are_explained_without_a_token_and_the_first_failure_is_named() {
     assert_eq!(
         (&document["verified"], &document["reason"]),
         (&json!(false), &json!("scope_missing"))
+    );
+}
+
+#[test]
+fn how_events_are_gathered_is_no_matter_here() {
+    let gathered = CONFIG.replace("KEYS", KEYS) + "audit: {log: {batch: 64KiB}}\n";
+    let config = written("gathered", "postern.yaml", &gathered);
+    let explained = postern(&[
+        "explain",
+        config.to_str().unwrap(),
+        "--request",
+        "GET https://api.example/v1/orders/7",
+    ]);
+    let told = text(&explained) + &errors(&explained);
+    assert!(
+        told.contains("deny: credential_missing (status 401)"),
+        "{told}"
     );
 }
 

@@ -44,3 +44,12 @@ fn every_reason_that_the_page_of_steps_names_is_one() {
         }
     }
 }
+
+#[test]
+fn the_page_of_steps_has_every_reason() {
+    let page = fs::read_to_string(root().join("docs/reference/steps.md")).unwrap();
+    for reason in Reason::ALL {
+        let code = reason.code();
+        assert!(page.contains(&format!("`{code}`")), "{code}");
+    }
+}
