@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::rc::Rc;
 
+use postern_core::audit;
 use postern_core::base::Now;
 use postern_core::config::Config;
 use postern_core::decision::Reply;
@@ -76,8 +77,10 @@ impl Trial {
     /// Opens a gate by a configuration, which writes the event of every decision at once.
     pub fn new(mut config: Config, now: Now) -> Self {
         let shared = SharedData::default();
-        let audit = &mut config.settings.audit;
-        (audit.allowed, audit.denied, audit.batch) = (1.0, 1.0, 0);
+        config.settings.audit = audit::Settings {
+            purpose_header: config.settings.audit.purpose_header.take(),
+            ..audit::Settings::default()
+        };
         let host = MemoryHost::with_shared(now, &shared);
         let gate = Rc::new(Gate::open(config.settings, b"", &host));
         Self { gate, shared }
