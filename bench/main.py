@@ -29,7 +29,7 @@ import report
 from latency import PERCENTILES, percentile
 from measure import Bench
 from processes import Broken
-from scenarios import GROUPS, Scenario, all_scenarios
+from scenarios import BESIDE, GROUPS, Scenario, all_scenarios
 from tokens import Tokens
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -57,7 +57,7 @@ def main() -> int:
     tokens = Tokens(directory / "tokens", TOKENS)
     if not options.module.exists():
         print(f"no module at {options.module} (scripts/build makes one): Postern's scenarios are left out")
-    scenarios = all_scenarios(tokens, options.module, work)
+    scenarios = all_scenarios(tokens, options.module, work, options.beside)
     results = about_run(options) | {"scenarios": {}, "start_ms": {}, "memory": {}, "profile": {}}
     for group, members in chosen(options, scenarios).items():
         results["scenarios"] |= measured(group, members, tokens, options, work)
@@ -80,12 +80,16 @@ def parse_options() -> argparse.Namespace:
     parser.add_argument("--compare", type=Path, nargs=2, metavar=("OLD", "NEW"), help="compare two files of --json; measures nothing")
     parser.add_argument("--quick", action="store_true", help="few and short rounds, caches not filled first")
     parser.add_argument("--module", type=Path, default=MODULE, help="default: $POSTERN_WASM, or the release build")
+    parser.add_argument("--beside", type=Path, metavar="FILE", help="another module, measured in the same run against that one")
     parser.add_argument("--envoy", required=True, help=argparse.SUPPRESS)
     options = parser.parse_args()
     options.rounds = options.rounds or (6 if options.quick else 15)
     options.processes = options.processes or (1 if options.quick else 3)
     options.requests = options.requests or (1000 if options.quick else 2000)
     options.module = options.module.resolve()
+    if options.beside and not (beside := options.beside.resolve()).is_file():
+        parser.error(f"--beside: there is no module at {beside}")
+    options.beside = options.beside and options.beside.resolve()
     if options.group and (unknown := options.group - {*GROUPS, *FOOTPRINTS}):
         parser.error(f"no group is named {', '.join(sorted(unknown))}; groups are: {', '.join(GROUPS + FOOTPRINTS)}")
     options.groups = options.group or (set() if options.only else {*GROUPS, *FOOTPRINTS} if options.all else DEFAULT_GROUPS)
@@ -110,7 +114,8 @@ def chosen(options: argparse.Namespace, scenarios: list[Scenario]) -> dict[str, 
         known = [scenario.name for scenario in scenarios]
         if unknown := options.only - set(known):
             sys.exit(f"no scenario is named {', '.join(sorted(unknown))}; scenarios are: {', '.join(known)}")
-        grouped["only"] = [scenario for scenario in scenarios if scenario.name in options.only and scenario.group]
+        wanted = options.only | {f"{name}{BESIDE}" for name in options.only}
+        grouped["only"] = [scenario for scenario in scenarios if scenario.name in wanted and scenario.group]
     for group in GROUPS:
         members = [scenario for scenario in scenarios if scenario.group == group and (options.all or not scenario.extra)]
         if group in options.groups and members:

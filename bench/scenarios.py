@@ -1,7 +1,7 @@
 """What is compared: one Envoy configuration each, alike in everything but the filters."""
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import wasm_floor
@@ -50,11 +50,19 @@ class Scenario:
     extra: bool = False  # measured only where named, or with --all
 
 
-def all_scenarios(tokens: Tokens, module: Path, work: Path) -> list[Scenario]:
-    """Every scenario, what is held against each other side by side; Postern's only if it is built."""
+BESIDE = "-beside"  # how the names of another module's scenarios end
+
+
+def all_scenarios(tokens: Tokens, module: Path, work: Path, beside: Path | None = None) -> list[Scenario]:
+    """Every scenario, what is held against each other side by side; Postern's only if it is built.
+
+    Those of the module `beside` are told against Postern's own.
+    """
     made = Native(tokens, work).all()
     if module.exists():
         made += Postern(tokens, module, work).all()
+    if beside:
+        made += [replace(other, against=other.name.removesuffix(BESIDE)) for other in Postern(tokens, beside, work, BESIDE).all()]
     order = {scenario.name: number for number, scenario in enumerate(made)}
 
     def place(scenario: Scenario) -> tuple[int, int]:
@@ -194,6 +202,7 @@ class Postern:
     tokens: Tokens
     module: Path
     work: Path
+    suffix: str = ""
 
     def all(self) -> list[Scenario]:
         fresh = [scenario for algorithm in ALGORITHMS for scenario in self.fresh(algorithm)]
@@ -269,6 +278,7 @@ class Postern:
         settings = {key: more.pop(key) for key in ("limit", "clients", "routes", "risk", "pressure", "batch", "share") if key in more}
         keyed = more.get("keys", 0) > 0
         configuration = json.dumps(postern_config(self.tokens, audited, keyed=keyed, **settings))
+        name += self.suffix
         scenario = Scenario(name, f"Postern {what}, scopes, {'all' if audited else 'nothing'} audited", group, **more)
         scenario.filters = [wasm("postern", self.module, configuration)]
         if "checks" not in more:
