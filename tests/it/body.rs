@@ -411,6 +411,20 @@ fn one_source_has_half_of_the_places() {
 }
 
 #[test]
+fn who_is_held_on_keeps_its_place_where_all_are_taken() {
+    let gate = open(&limited(), with(&[FEW_WORDS, MORE_WORDS], "risk"));
+    let mut held: Vec<_> = (0..512).map(|_| Stream::post(&gate, &[])).collect();
+    let stream = held.pop().unwrap();
+    assert!(!Stream::post(&gate, &[]).is_held(), "all are taken");
+    let stream = stream.chunk(&[b'!'; MOST + 1], false);
+    assert!(stream.is_held(), "for the second step");
+    assert!(!Stream::post(&gate, &[]).is_held(), "one has one place");
+    assert_eq!(stream.chunk(b"!", true).reason(), "allowed");
+    assert!(Stream::post(&gate, &[]).is_held());
+    drop(held);
+}
+
+#[test]
 fn what_is_only_observed_is_not_held_up() {
     let mut configuration = limited();
     configuration["mode"] = json!("observe");

@@ -40,7 +40,8 @@ pub struct Waiting {
     summary: Summary,
     arrived: Arrived,
     awaited: Awaited,
-    _ticket: Ticket,
+    /// None once it waits no longer.
+    ticket: Option<Ticket>,
 }
 
 /// What a request waits for.
@@ -101,7 +102,7 @@ impl Waiting {
             summary,
             arrived,
             awaited,
-            _ticket: ticket,
+            ticket: Some(ticket),
         }
     }
 
@@ -155,7 +156,7 @@ impl Waiting {
     }
 
     /// As [`Self::resume`], while somebody looks on.
-    pub fn resume_watched<W: Watch>(self, host: &dyn Host, watch: &mut W) -> Stage {
+    pub fn resume_watched<W: Watch>(mut self, host: &dyn Host, watch: &mut W) -> Stage {
         let gate = Rc::clone(&self.gate);
         let Some(open) = &gate.open else {
             let denial = super::opened::unconfigured();
@@ -164,13 +165,15 @@ impl Waiting {
         let (now, bytes) = (host.now(), self.body(host));
         let kept = self.arrived.kept(&bytes);
         let mut decision = open.decide(host, &self.headers, &self.summary, kept, now, watch);
+        // Nobody stands in its own way to the place where it waits on.
+        self.ticket = None;
         if self.may_wait_for(decision.unread)
             && let Some((awaited, ticket)) =
                 open.ask_body(&decision, &self.headers, &self.summary, now, host)
         {
             let waiting = Self {
                 awaited,
-                _ticket: ticket,
+                ticket: Some(ticket),
                 ..self
             };
             return if waiting.has_body() {
