@@ -95,8 +95,8 @@ impl Stream {
         Self { host, stage }
     }
 
-    fn ending(gate: &Rc<Gate>) -> Self {
-        let host = poster(&[]);
+    fn ending(gate: &Rc<Gate>, more: &[(&str, &str)]) -> Self {
+        let host = poster(more);
         let stage = Opened::new(Rc::clone(gate)).without_body().headers(&host);
         Self { host, stage }
     }
@@ -305,9 +305,13 @@ fn where_a_body_is_known_to_be_too_long_or_absent_nobody_waits() {
     let stream = Stream::post(&gate, &[("content-length", "17")]);
     assert!(!stream.is_held());
     assert_eq!(stream.message(), "too many words");
-    let stream = Stream::ending(&gate);
+    let stream = Stream::ending(&gate, &[]);
     assert!(!stream.is_held());
     assert_eq!(stream.message(), "no word");
+    // It was announced, and nothing follows the fields: there is nothing to wait for.
+    let stream = Stream::ending(&gate, &[("content-length", "4")]);
+    assert!(!stream.is_held());
+    assert_eq!(stream.reason(), "host_unavailable");
 }
 
 #[test]

@@ -81,7 +81,7 @@ impl Opened {
         }
         if let Some((awaited, ticket)) = open.ask_body(&decision, &headers, &summary, time, host) {
             let waiting = Waiting::new(self.gate, headers, summary, arrived, awaited, ticket);
-            return Stage::Waiting(Box::new(waiting));
+            return waiting.hold(host, watch);
         }
         open.conclude(host, &summary, time, &mut decision);
         decided(self.gate, host, &headers, summary, decision)

@@ -106,6 +106,15 @@ impl Waiting {
         }
     }
 
+    /// Holds the request, unless what it waits for of its body is there already.
+    pub(super) fn hold<W: Watch>(self, host: &dyn Host, watch: &mut W) -> Stage {
+        if self.has_body() {
+            self.resume_watched(host, watch)
+        } else {
+            Stage::Waiting(Box::new(self))
+        }
+    }
+
     /// Whether the request can be decided now: what it waits for is there, or the fetch of it has
     /// ended, or its time is up.
     #[must_use]
@@ -176,11 +185,7 @@ impl Waiting {
                 ticket: Some(ticket),
                 ..self
             };
-            return if waiting.has_body() {
-                waiting.resume_watched(host, watch)
-            } else {
-                Stage::Waiting(Box::new(waiting))
-            };
+            return waiting.hold(host, watch);
         }
         open.conclude(host, &self.summary, now, &mut decision);
         self.decided(host, decision)
