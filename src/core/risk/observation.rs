@@ -64,12 +64,12 @@ pub struct Observation {
     /// Seconds since the Unix epoch.
     pub second: u32,
     /// What was seen.
-    pub event: Event,
+    pub phase: Phase,
 }
 
 /// What can be seen of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Event {
+pub enum Phase {
     /// It was decided.
     Arrival(Arrival),
     /// It ended.

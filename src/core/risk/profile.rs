@@ -13,10 +13,12 @@
 //! number of its resources, its errors and its refusals are judged. Own mosts halve in `baseline`.
 
 use super::arithmetic::{Fade, OCTAVE, ONE, log2, raise, times, windows};
-use super::observation::{Arrival, Ending, Event, Observation};
+use super::observation::{Arrival, Ending, Observation, Phase};
 use super::score::{self, Signals};
 use super::settings::{Number, Settings};
-use super::signals::{Circumstances, EventStrengths, Memories, SIGNALS, Signal, denials, failures};
+use super::signals::{
+    Circumstances, Memories, OccurrenceStrengths, SIGNALS, Signal, denials, failures,
+};
 use super::sketch::{Distinct, count, log_of};
 
 /// The half-lives in seconds over which requests are counted, where that of the score is not shorter.
@@ -92,7 +94,7 @@ pub struct Profile {
     pub around: u64,
     /// The logarithm of the own most of them.
     pub around_own: u16,
-    /// What the signals that are events remember, each in its own file.
+    /// What the signals that are occurrences remember, each in its own file.
     pub memories: Memories,
     /// What each signal was, faded, in parts of 65,536, at most 65,535.
     pub held: [u16; SIGNALS],
@@ -126,9 +128,9 @@ impl Profile {
     /// Takes an observation; one that comes late counts as of the last second seen.
     pub fn observe(&mut self, observation: &Observation, settings: &Settings) {
         self.advance(observation.second, settings);
-        match &observation.event {
-            Event::Arrival(arrival) => self.arrive(arrival),
-            Event::Ending(outcome) => self.end(*outcome),
+        match &observation.phase {
+            Phase::Arrival(arrival) => self.arrive(arrival),
+            Phase::Ending(outcome) => self.end(*outcome),
         }
     }
 
@@ -142,8 +144,8 @@ impl Profile {
             self.pass(seen, now, settings);
         }
         self.seen = now;
-        let events = self.memories.advance(seen, now, settings);
-        self.hold_events(events);
+        let occurrences = self.memories.advance(seen, now, settings);
+        self.hold_occurrences(occurrences);
     }
 
     /// Whether it is judged by its own past.
@@ -187,8 +189,8 @@ impl Profile {
             second: self.seen,
             was_here: arrival.network.is_some_and(|at| networks.was_here(at)),
         };
-        let events = self.memories.arrive(arrival, &circumstances);
-        self.hold_events(events);
+        let occurrences = self.memories.arrive(arrival, &circumstances);
+        self.hold_occurrences(occurrences);
     }
 
     fn end(&mut self, outcome: Ending) {
@@ -201,9 +203,9 @@ impl Profile {
         }
     }
 
-    fn hold_events(&mut self, events: EventStrengths) {
+    fn hold_occurrences(&mut self, occurrences: OccurrenceStrengths) {
         if self.is_settled() {
-            for (signal, strength) in events {
+            for (signal, strength) in occurrences {
                 self.hold(signal, strength);
             }
         }
@@ -222,7 +224,7 @@ impl Profile {
         }
     }
 
-    /// What time does to all that is no event's.
+    /// What time does to all that is no occurrence's.
     fn pass(&mut self, seen: u32, now: u32, settings: &Settings) {
         self.close_second(settings);
         if windows(seen, now, settings.of(Number::Lesson)) != 0 {
@@ -362,7 +364,7 @@ mod tests {
         let spread = |value: u64| value.wrapping_mul(0x9e37_79b9_7f4a_7c15);
         Observation {
             second,
-            event: Event::Arrival(Arrival {
+            phase: Phase::Arrival(Arrival {
                 network: Some(spread(network)),
                 token: Some(spread(token)),
                 resource: Some(spread(u64::from(second) << 8)),

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::observation::{Answered, Arrival, Ending, Event, Observation};
+use super::observation::{Answered, Arrival, Ending, Observation, Phase};
 use super::page::{ENTRY, Page};
 use super::profile::Profile;
 use super::score::{combined, score};
@@ -56,7 +56,7 @@ fn hash() -> impl Strategy<Value = u64> {
     ]
 }
 
-fn event() -> impl Strategy<Value = Event> {
+fn phase() -> impl Strategy<Value = Phase> {
     let arrival = (
         prop::option::of(hash()),
         prop::option::of(hash()),
@@ -65,7 +65,7 @@ fn event() -> impl Strategy<Value = Event> {
         any::<bool>(),
     );
     let arrival = arrival.prop_map(|(network, token, resource, route, refused)| {
-        Event::Arrival(Arrival {
+        Phase::Arrival(Arrival {
             network,
             token,
             resource,
@@ -75,7 +75,7 @@ fn event() -> impl Strategy<Value = Event> {
     });
     let bytes = prop_oneof![any::<u64>(), 0_u64..100_000];
     let outcome = (0_u16..600, bytes).prop_map(|(status, bytes)| {
-        Event::Ending(Ending {
+        Phase::Ending(Ending {
             answer: Answered::of_status(status),
             bytes,
         })
@@ -104,9 +104,9 @@ fn seconds() -> impl Strategy<Value = Vec<u32>> {
 }
 
 fn history() -> impl Strategy<Value = Vec<Observation>> {
-    (seconds(), prop::collection::vec(event(), 60)).prop_map(|(seconds, events)| {
-        let both = seconds.into_iter().zip(events);
-        both.map(|(second, event)| Observation { second, event })
+    (seconds(), prop::collection::vec(phase(), 60)).prop_map(|(seconds, phases)| {
+        let both = seconds.into_iter().zip(phases);
+        both.map(|(second, phase)| Observation { second, phase })
             .collect()
     })
 }
@@ -189,23 +189,23 @@ proptest! {
     fn within_a_second_no_order_plays_a_part(
         stored in profile(),
         history in history(),
-        (events, shuffled) in prop::collection::vec(event(), 1..40)
-            .prop_flat_map(|events| (Just(events.clone()), Just(events).prop_shuffle())),
+        (phases, shuffled) in prop::collection::vec(phase(), 1..40)
+            .prop_flat_map(|phases| (Just(phases.clone()), Just(phases).prop_shuffle())),
         settings in settings(),
         second in prop_oneof![Just(NOON), any::<u32>()],
         later in any::<u32>(),
     ) {
         let before = after(stored, &history, &settings);
-        let all = |events: &[Event]| {
-            let of = |event: &Event| Observation { second, event: *event };
+        let all = |phases: &[Phase]| {
+            let of = |phase: &Phase| Observation { second, phase: *phase };
             let mut profile = before;
             profile.begin(second, &settings);
-            for event in events {
-                profile.observe(&of(event), &settings);
+            for phase in phases {
+                profile.observe(&of(phase), &settings);
             }
             profile
         };
-        let (mut one, mut other) = (all(&events), all(&shuffled));
+        let (mut one, mut other) = (all(&phases), all(&shuffled));
         prop_assert_eq!(one, other);
         prop_assert_eq!(score_of(&one, &settings), score_of(&other, &settings));
         one.advance(later, &settings);
@@ -247,7 +247,7 @@ proptest! {
         prop_assert_eq!(held.map(u32::from), before.map(|signal| signal.min(65_535)));
         prop_assert_eq!(profile.signals(&settings), held.map(u32::from));
         let arrival = Arrival { refused, ..Arrival::default() };
-        let again = Observation { second: profile.seen, event: Event::Arrival(arrival) };
+        let again = Observation { second: profile.seen, phase: Phase::Arrival(arrival) };
         profile.observe(&again, &settings);
         for signal in Signal::ALL {
             let place = signal as usize;

@@ -38,7 +38,7 @@ pub fn score(signals: &Signals, settings: &Settings) -> u8 {
     u8::try_from(rounded).unwrap_or(100)
 }
 
-/// The signals that levels give, as of the last second seen; events are held by the profile.
+/// The signals that levels give, as of the last second seen; occurrences are held by the profile.
 #[must_use]
 pub fn levels(profile: &Profile, settings: &Settings) -> Signals {
     if profile.flags & SET_BACK != 0 {

@@ -13,7 +13,7 @@ use std::time::Duration;
 use lru::LruCache;
 
 use super::explain::explain;
-use super::observation::{Arrival, Ending, Event, Observation};
+use super::observation::{Arrival, Ending, Observation, Phase};
 use super::page::{ENTRIES, Page, Put};
 use super::profile::Profile;
 use super::score::score;
@@ -184,7 +184,7 @@ impl Desk<'_> {
     /// Takes note of a request, tells the other workers what is due, and says what it comes to.
     pub fn arrive(&mut self, subject: Subject<'_>, arrival: Arrival, now: Now) -> Assessment {
         self.bring(subject, now);
-        self.note(subject.place.key, Event::Arrival(arrival), now);
+        self.note(subject.place.key, Phase::Arrival(arrival), now);
         // Requests that go no further would else fill the queue faster than it is emptied.
         self.tell(TOLD, now);
         let everybody = self.settings;
@@ -213,7 +213,7 @@ impl Desk<'_> {
     /// Takes note of how a request ended, and tells the other workers what is due.
     pub fn end(&mut self, subject: Subject<'_>, outcome: Ending, now: Now) {
         self.bring(subject, now);
-        self.note(subject.place.key, Event::Ending(outcome), now);
+        self.note(subject.place.key, Phase::Ending(outcome), now);
         self.tell(TOLD, now);
     }
 
@@ -271,13 +271,13 @@ impl Desk<'_> {
         }
     }
 
-    fn note(&mut self, key: u64, event: Event, now: Now) {
+    fn note(&mut self, key: u64, phase: Phase, now: Now) {
         let Some(watched) = self.watch.in_view.get_mut(&key) else {
             return;
         };
         let observation = Observation {
             second: u32::try_from(now.secs()).unwrap_or(u32::MAX),
-            event,
+            phase,
         };
         let own = watched.own.as_ref();
         let own = own.map_or(self.settings, |(_, own)| own);

@@ -6,7 +6,7 @@ use std::collections::{BinaryHeap, HashMap};
 use postern_core::base::{ClientId, Id as _, RouteId};
 use postern_core::config::Config;
 use postern_core::risk::explain::explain;
-use postern_core::risk::observation::{Event, Observation};
+use postern_core::risk::observation::{Observation, Phase};
 use postern_core::risk::profile::Profile;
 use postern_core::risk::score::score;
 use postern_core::risk::settings::{Reaction, Settings};
@@ -95,11 +95,11 @@ pub fn replay(requests: &[Request], judge: &Judge<'_>, mut see: impl FnMut(&Mome
                 && let Some(outcome) = ended.outcome
             {
                 let own = judge.own(ended.client());
-                take(&mut profile, end, Event::Ending(outcome), own);
+                take(&mut profile, end, Phase::Ending(outcome), own);
             }
         }
         let own = judge.own(request.client());
-        let arrival = Event::Arrival(request.arrival);
+        let arrival = Phase::Arrival(request.arrival);
         take(&mut profile, request.time, arrival, own);
         let here = judge.here(request.client(), request.route);
         let settings = here.as_ref().unwrap_or(own);
@@ -123,8 +123,8 @@ pub fn second(millis: u64) -> u32 {
     u32::try_from(millis / 1000).unwrap_or(u32::MAX)
 }
 
-fn take(profile: &mut Profile, time: u64, event: Event, settings: &Settings) {
+fn take(profile: &mut Profile, time: u64, phase: Phase, settings: &Settings) {
     let second = second(time);
     profile.begin(second, settings);
-    profile.observe(&Observation { second, event }, settings);
+    profile.observe(&Observation { second, phase }, settings);
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use postern_core::risk::observation::{Answered, Arrival, Ending, Event, Observation};
+use postern_core::risk::observation::{Answered, Arrival, Ending, Observation, Phase};
 use postern_core::risk::profile::Profile;
 use postern_core::risk::score;
 use postern_core::risk::settings::Settings;
@@ -59,17 +59,17 @@ impl Run {
         {
             let (second, outcomes) = entry.remove_entry();
             for outcome in outcomes {
-                self.observe(second, Event::Ending(outcome), settings);
+                self.observe(second, Phase::Ending(outcome), settings);
             }
         }
         let second = request.second;
         self.profile.begin(second, settings);
-        self.observe(second, Event::Arrival(request.arrival()), settings);
+        self.observe(second, Phase::Arrival(request.arrival()), settings);
         let score = score::score(&self.profile.signals(settings), settings);
         if !settings.reaction(score).denied && !request.refused {
             let ends = second + request.takes;
             if request.takes == 0 {
-                self.observe(second, Event::Ending(request.outcome()), settings);
+                self.observe(second, Phase::Ending(request.outcome()), settings);
             } else {
                 self.pending
                     .entry(ends)
@@ -80,8 +80,8 @@ impl Run {
         score
     }
 
-    fn observe(&mut self, second: u32, event: Event, settings: &Settings) {
+    fn observe(&mut self, second: u32, phase: Phase, settings: &Settings) {
         self.profile
-            .observe(&Observation { second, event }, settings);
+            .observe(&Observation { second, phase }, settings);
     }
 }

@@ -1,4 +1,4 @@
-//! What a signal that is an event remembers of an identity.
+//! What a signal that is an occurrence remembers of an identity.
 
 use crate::risk::observation::Arrival;
 use crate::risk::settings::Settings;

@@ -3,14 +3,14 @@
 //! A row has all that is particular to its signal: its name, what it means, its fields with their
 //! defaults, how strong it is, and what people are told. The reader of the configuration, the
 //! published schema and audit are made of the rows; a new signal is a file and a line in `rows!`.
-//! Whatever can be told from a profile at any moment is the row's `level`; a signal that is an event
+//! Whatever can be told from a profile at any moment is the row's `level`; a signal that is an occurrence
 //! says in its file what it `Remembers`, and has a line in `memories!`.
 //!
 //! | file | what is in it |
 //! | --- | --- |
 //! | `field` | what can be said of a signal, and in which units it is kept |
-//! | `memory` | what becomes of what an event remembers |
-//! | `familiar` | things that are known for a while, as two events remember them |
+//! | `memory` | what becomes of what an occurrence remembers |
+//! | `familiar` | things that are known for a while, as two occurrences remember them |
 //! | `tokens` | which networks an identity's tokens are used on |
 //! | `measure` | what several levels are measured by |
 //! | `words` | what several sentences say |
@@ -58,11 +58,11 @@ pub struct Row {
     /// What can be said of it, in the order of the reference.
     pub fields: &'static [SignalField],
     /// How strong it is, in parts of `ONE`, as far as that can be told from what is known at any
-    /// moment; none where it is an event, whose strength only fades.
+    /// moment; none where it is an occurrence, whose strength only fades.
     pub level: Option<fn(&Profile, &Settings) -> u32>,
     /// What is said of it while its level is there.
     pub sentence: Option<fn(&Profile, &Settings) -> String>,
-    /// What is said where it is an event, or only what is left of a level.
+    /// What is said where it is an occurrence, or only what is left of a level.
     pub held: &'static str,
 }
 
@@ -126,7 +126,7 @@ rows! {
 
 macro_rules! memories {
     ($($signal:ident = $field:ident: $memory:ident,)*) => {
-        /// What the signals that are events remember of an identity.
+        /// What the signals that are occurrences remember of an identity.
         #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
         pub struct Memories {
             $(
@@ -135,12 +135,12 @@ macro_rules! memories {
             )*
         }
 
-        /// How strong each event is that just was, in parts of `ONE`.
-        pub type EventStrengths = [(Signal, u32); [$(Signal::$signal),*].len()];
+        /// How strong each occurrence is that just was, in parts of `ONE`.
+        pub type OccurrenceStrengths = [(Signal, u32); [$(Signal::$signal),*].len()];
 
         impl Memories {
             /// Takes note of a request.
-            pub(super) fn arrive(&mut self, arrival: &Arrival, at: &Circumstances) -> EventStrengths {
+            pub(super) fn arrive(&mut self, arrival: &Arrival, at: &Circumstances) -> OccurrenceStrengths {
                 [$((Signal::$signal, self.$field.arrive(arrival, at))),*]
             }
 
@@ -150,7 +150,7 @@ macro_rules! memories {
             }
 
             /// Goes on from one second, zero before the first, to a later one.
-            pub(super) fn advance(&mut self, from: u32, to: u32, settings: &Settings) -> EventStrengths {
+            pub(super) fn advance(&mut self, from: u32, to: u32, settings: &Settings) -> OccurrenceStrengths {
                 [$((Signal::$signal, self.$field.advance(from, to, settings))),*]
             }
 
