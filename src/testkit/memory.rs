@@ -245,6 +245,11 @@ impl MemoryHost {
         u64::try_from(body.len()).unwrap_or(u64::MAX)
     }
 
+    /// Lets go of the request's body, as a host does that shows each part alone.
+    pub fn drop_request_body(&self) {
+        self.body.borrow_mut().clear();
+    }
+
     /// Sets the request's trailers.
     pub fn set_request_trailers(&self, fields: &[(&str, &str)]) {
         *self.trailers.borrow_mut() = owned(fields);

@@ -326,6 +326,14 @@ fn a_proxy_that_gives_another_body_than_was_announced_has_given_none() {
 }
 
 #[test]
+fn a_proxy_that_shows_each_part_alone_has_not_shown_the_body() {
+    let stream = Stream::post(&worded(), &[]).chunk(b"close it", false);
+    stream.host.drop_request_body();
+    let (reason, _) = stream.chunk(b"open", true).end();
+    assert_eq!(reason, "host_unavailable");
+}
+
+#[test]
 fn trailers_end_a_body_and_are_seen_to() {
     for body in [&b"open"[..], b""] {
         let mut stream = Stream::post(&worded(), &[]);
