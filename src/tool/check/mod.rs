@@ -172,7 +172,13 @@ fn rule(name: &str) -> Result<&'static str, String> {
     let can_be = |(_, level, _): &&(_, Severity, _)| *level != Severity::Error;
     let rules = || RULES.iter().filter(can_be).map(|(id, ..)| *id);
     rules().find(|id| *id == name).ok_or_else(|| {
+        let is_error = RULES.iter().any(|(id, ..)| *id == name);
+        let why = if is_error {
+            "an error cannot be passed over"
+        } else {
+            "no rule has this name"
+        };
         let rules: Vec<&str> = rules().collect();
-        format!("no rule has this name; rules are: {}", rules.join(", "))
+        format!("{why}; rules are: {}", rules.join(", "))
     })
 }
