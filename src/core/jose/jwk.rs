@@ -129,9 +129,19 @@ fn check_use(members: &Members, wanted: KeyUse, has_kid: bool) -> Result<(), Jwk
     }
 }
 
+/// A member that says something: libraries write what a key does not have as null or as an empty list.
+fn said<'m>(members: &'m Members, name: &str) -> Option<&'m Value> {
+    let says_nothing = |value: &Value| match value {
+        Value::Null => true,
+        Value::Array(elements) => elements.is_empty(),
+        _ => false,
+    };
+    members.get(name).filter(|value| !says_nothing(value))
+}
+
 /// RFC 7517 section 4.3: values are distinct, and consistent with `use` where both are there.
 fn check_operations(members: &Members) -> Result<(), JwkError> {
-    let Some(value) = members.get("key_ops") else {
+    let Some(value) = said(members, "key_ops") else {
         return Ok(());
     };
     let malformed = JwkError::Malformed("key_ops");
@@ -145,7 +155,7 @@ fn check_operations(members: &Members) -> Result<(), JwkError> {
         seen.push(operation);
     }
     let of_signatures = |operation: &&str| matches!(*operation, "sign" | "verify");
-    let consistent = !members.contains_key("use") || seen.iter().all(of_signatures);
+    let consistent = said(members, "use").is_none() || seen.iter().all(of_signatures);
     if seen.contains(&"verify") && consistent {
         Ok(())
     } else {
@@ -156,13 +166,18 @@ fn check_operations(members: &Members) -> Result<(), JwkError> {
 fn verifying_key(members: &Members, rules: &KeyRules) -> Result<VerifyingKey, JwkError> {
     let kty = string(members, "kty")?;
     // The type first: what is secret in one may be public in another.
-    let private: &[&str] = match kty {
+    let private: &[&'static str] = match kty {
         "RSA" => &["d", "p", "q", "dp", "dq", "qi", "oth"],
         "EC" | "OKP" => &["d"],
         _ => &[],
     };
-    if private.iter().any(|member| members.contains_key(*member)) {
-        return Err(JwkError::Private);
+    for member in private {
+        match said(members, member) {
+            None => {}
+            Some(Value::String(text)) if text.is_empty() => {}
+            Some(Value::String(_) | Value::Array(_)) => return Err(JwkError::Private),
+            Some(_) => return Err(JwkError::Malformed(member)),
+        }
     }
     let key = match kty {
         "RSA" => rsa(members, rules.allow_rsa_exponent_3)?,
@@ -236,8 +251,7 @@ fn optional_string<'m>(
     members: &'m Members,
     name: &'static str,
 ) -> Result<Option<&'m str>, JwkError> {
-    members
-        .get(name)
+    said(members, name)
         .map(|value| value.as_str().ok_or(JwkError::Malformed(name)))
         .transpose()
 }
@@ -356,7 +370,7 @@ mod tests {
     }
 
     #[test]
-    fn private_keys_are_refused_whatever_the_private_member_holds() {
+    fn private_keys_are_refused_and_what_holds_nothing_is_not_private() {
         const CASES: &[(Algorithm, &[&str])] = &[
             (Algorithm::Rs256, &["d", "p", "q", "dp", "dq", "qi", "oth"]),
             (Algorithm::Es256, &["d"]),
@@ -364,10 +378,29 @@ mod tests {
         ];
         for (algorithm, members) in CASES {
             for member in *members {
-                for value in [json!("AQAB"), json!(null)] {
+                let with = |value: Value| {
                     let mut jwk = signer(*algorithm).jwk();
                     jwk[*member] = value;
-                    assert_eq!(error(&jwk, &PUBLIC()), JwkError::Private, "{member}");
+                    Key::parse(&jwk, &PUBLIC()).err()
+                };
+                for value in [
+                    json!("AQAB"),
+                    json!("?"),
+                    json!([{"r": "AQAB"}]),
+                    json!([null]),
+                ] {
+                    assert_eq!(
+                        with(value.clone()),
+                        Some(JwkError::Private),
+                        "{member} {value}"
+                    );
+                }
+                for value in [json!(null), json!([]), json!("")] {
+                    assert_eq!(with(value.clone()), None, "{member} {value}");
+                }
+                for value in [json!(1), json!({}), json!(false)] {
+                    let malformed = Some(JwkError::Malformed(member));
+                    assert_eq!(with(value.clone()), malformed, "{member} {value}");
                 }
             }
         }
@@ -382,8 +415,10 @@ mod tests {
             (json!({"use": "SIG"}), other_use("SIG")),
             (json!({"use": "jwt-svid"}), other_use("jwt-svid")),
             (json!({"use": 1}), JwkError::Malformed("use")),
-            (json!({"use": null}), JwkError::Malformed("use")),
-            (json!({"key_ops": []}), operations()),
+            (json!({"use": ""}), other_use("")),
+            (json!({"use": ["sig"]}), JwkError::Malformed("use")),
+            (json!({"key_ops": {}}), JwkError::Malformed("key_ops")),
+            (json!({"key_ops": [null]}), JwkError::Malformed("key_ops")),
             (json!({"key_ops": ["sign"]}), operations()),
             (json!({"key_ops": ["encrypt"]}), operations()),
             (
@@ -403,6 +438,16 @@ mod tests {
         for changes in [
             json!({"key_ops": ["verify", "encrypt"]}),
             json!({"use": "sig", "key_ops": ["sign", "verify"]}),
+            json!({"use": null}),
+            json!({"use": [], "key_ops": []}),
+            json!({"use": null, "key_ops": ["verify", "encrypt"]}),
+            json!({"use": "sig", "key_ops": null, "x5c": [], "x5t": null}),
+            json!({"kid": null, "alg": null, "x5u": null}),
+            // As .NET writes every member that it knows.
+            json!({
+                "use": "sig", "key_ops": [], "oth": [], "x5c": [], "k": null, "d": null, "p": null,
+                "q": null, "dp": null, "dq": null, "qi": null, "n": null, "e": null, "x5t#S256": null,
+            }),
         ] {
             assert!(Key::parse(&jwk(Algorithm::Es256, changes), &PUBLIC()).is_ok());
         }
@@ -459,7 +504,9 @@ mod tests {
             ),
             (ec(json!({"x": "A"})), JwkError::Malformed("x")),
             (ec(json!({"y": "AQ=="})), JwkError::Malformed("y")),
-            (ec(json!({"y": null})), JwkError::Malformed("y")),
+            (ec(json!({"y": null})), JwkError::Missing("y")),
+            (ec(json!({"y": []})), JwkError::Missing("y")),
+            (ec(json!({"kid": {}})), JwkError::Malformed("kid")),
             (
                 rsa(json!({"e": "Aw"})),
                 JwkError::Unsound(KeyError::RsaExponent),
