@@ -19,6 +19,18 @@ def test_a_good_signature_holds(gate, keys, alg):
         gate.check(ask(gate, keys.token(alg)), 200, "allowed")
 
 
+def test_a_key_holds_whatever_members_of_it_hold_nothing(opened, keys):
+    """As .NET writes keys: every member that it knows, null or empty where a key has none (RFC 7517 section 4)."""
+    nothing = {"key_ops": [], "oth": [], "x5c": []} | dict.fromkeys(["x5t", "x5u", "d", "p", "q", "dp", "dq", "qi", "k"])
+    policy = policies.main(keys)
+    for issuer in policy["issuers"]:
+        for key in issuer["keys"]["inline"]["keys"]:
+            key |= {name: value for name, value in nothing.items() if name not in key}
+    gate = opened(policy)
+    for alg in ALGORITHMS:
+        gate.check(ask(gate, keys.token(alg)), 200, "allowed")
+
+
 @pytest.mark.parametrize("alg", ALGORITHMS)
 def test_a_signature_of_a_stranger_does_not(gate, keys, alg):
     gate.check(ask(gate, mint(keys.stranger[alg], policies.claims_for(alg))), 401, "signature_invalid")
