@@ -227,13 +227,25 @@ impl Limiter {
 }
 
 impl Counters<'_> {
-    /// Charges the limits of a route, all or none; `charged` learns what came of it.
+    /// Charges the limits of a route, all or none; answers what was charged, and whether all of them let
+    /// the request in.
     ///
     /// # Errors
     /// `rate_limited` or `quota_exceeded` with the time after which the same request would be let
     /// in; `limits_unavailable` where a limit insists on counting for all workers;
     /// `context_denied` where a cost is no number, `query_ambiguous` where it can be read in two ways.
     pub fn charge(
+        &mut self,
+        limits: RouteLimits<'_>,
+        subject: &CountedBy<'_>,
+        now: Now,
+    ) -> (Charged, Result<(), Denial>) {
+        let mut charged = Charged::default();
+        let verdict = self.charge_all(limits, subject, now, &mut charged);
+        (charged, verdict)
+    }
+
+    fn charge_all(
         &mut self,
         limits: RouteLimits<'_>,
         subject: &CountedBy<'_>,

@@ -14,9 +14,8 @@ pub(super) fn limits<'a>(
     case: &Case<'a>,
     state: &mut State<'_>,
 ) -> StepOutcome<'a> {
-    let mut charged = Charged::default();
-    match charge(judge, request, case, state, &mut charged) {
-        Ok(verdict) => StepOutcome {
+    match charge(judge, request, case, state) {
+        Ok((charged, verdict)) => StepOutcome {
             learned: Learned::Charged(charged),
             verdict: verdict.map_or_else(Verdict::from, |()| Verdict::Passed),
         },
@@ -29,8 +28,7 @@ fn charge(
     request: &Request<'_>,
     case: &Case<'_>,
     state: &mut State<'_>,
-    charged: &mut Charged,
-) -> Result<Result<(), Denial>, Verdict> {
+) -> Result<(Charged, Result<(), Denial>), Verdict> {
     let (config, route, caller) = (judge.config, case.route()?, case.caller()?);
     if route.limits.is_empty() {
         return Err(Verdict::NotAsked);
@@ -49,5 +47,5 @@ fn charge(
         own: &route.limits,
         factor: risk.map_or(1, |risk| risk.reaction.factor),
     };
-    Ok(counters.charge(limits, &subject, judge.now(), charged))
+    Ok(counters.charge(limits, &subject, judge.now()))
 }
